@@ -1,0 +1,13 @@
+"""The exceptions that fastcurv adds to Python's own."""
+
+
+class CompilationError(TypeError):
+    """A function, or a construct in it, that cannot be compiled; `vectorized` is the way out."""
+
+
+class DeviceError(RuntimeError):
+    """No such device, or the optional package that drives it is not installed."""
+
+
+class StoreError(RuntimeError):
+    """A store that holds another scan, or is damaged."""

@@ -1,0 +1,132 @@
+"""Interleaved timing, agreement, tables and the description of the machine."""
+
+import math
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SHORTEST_SAMPLE = 5e-3
+"""Seconds: shorter calls are repeated within a round."""
+SLOW_CALL, SLOW_ROUNDS = 0.5, 3
+"""Calls above so many seconds get only so many rounds."""
+PACKAGES = (
+    "fastcurv",
+    "numba",
+    "llvmlite",
+    "numpy",
+    "scipy",
+    "jax",
+    "torch",
+    "casadi",
+    "numdifftools",
+    "statsmodels",
+)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Nanoseconds per item."""
+
+    median: float
+    minimum: float
+
+    def __str__(self) -> str:
+        return f"{significant(self.median)} ({significant(self.minimum)})"
+
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def interleave(
+    runs: dict[str, tuple[Callable[[], Any], int]], rounds: int, clock: str = "wall"
+) -> dict[str, Timing]:
+    """Time every (warm call, items in it) round by round, so that the machine's moods hit all alike."""
+    once = {name: _seconds(call, 1, time.perf_counter) for name, (call, _) in runs.items()}
+    repeats = {name: math.ceil(SHORTEST_SAMPLE / once[name]) for name in runs}
+    samples: dict[str, list[float]] = {name: [] for name in runs}
+    for k in range(rounds):
+        for name, (call, items) in runs.items():
+            if k < SLOW_ROUNDS or samples[name][0] * items < SLOW_CALL:
+                samples[name].append(_seconds(call, repeats[name], CLOCKS[clock]) / items)
+    return {name: Timing(1e9 * float(np.median(s)), 1e9 * min(s)) for name, s in samples.items()}
+
+
+def _seconds(call: Callable[[], Any], repeats: int, clock: Callable[[], float]) -> float:
+    """Seconds per call."""
+    start = clock()
+    for _ in range(repeats):
+        call()
+    return (clock() - start) / repeats
+
+
+def relative_error(result: Any, reference: np.ndarray) -> float:
+    """Largest error over the points, relative to each point's largest entry; inf for NaN."""
+    result = np.asarray(result)
+    reference = reference[: len(result)]
+    axes = tuple(range(1, reference.ndim))
+    errors = np.abs(result - reference).max(axis=axes) / np.abs(reference).max(axis=axes)
+    return float(np.nan_to_num(errors, nan=np.inf).max())
+
+
+def significant(value: float) -> str:
+    """Three significant digits, without an exponent below a billion."""
+    digits = max(0, 2 - math.floor(math.log10(value))) if 0.0 < value < math.inf else 0
+    return f"{value:,.{digits}f}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, numbers to the right."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+@contextmanager
+def one_cpu() -> Iterator[None]:
+    """Keep this thread, and every one it starts, on one CPU: XLA heeds no thread limit of its own."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def machine() -> str:
+    """CPU, system, versions and commit, as a Markdown list."""
+    installed = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    return (
+        f"- {_cpu()}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}\n"
+        f"- Python {platform.python_version()}, {installed}\n"
+        f"- commit {_commit()}, {time.strftime('%Y-%m-%d')}\n"
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    return names[0].split(":")[1].strip() if names else platform.processor() or "unknown CPU"
+
+
+def _commit() -> str:
+    git = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(git, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    return done.stdout.strip() or "unknown"

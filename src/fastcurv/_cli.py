@@ -1,0 +1,259 @@
+"""The command line: `fastcurv scan`, `fastcurv plot`, `fastcurv info`.
+
+It parses, calls the public functions, and says in one line what went wrong. Exit status: 0; 1, failed; 2,
+usage.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastcurv._optional import _require
+
+_KINDS = ("landscape", "eigenvalue_ratio", "condition", "profile")
+_EXAMPLES = """\
+examples:
+  fastcurv scan muller_brown --grid x=-1.5:1.2:1000 --grid y=-0.2:2:1000 --store mb.zarr --plot mb.png
+  fastcurv scan model.py:loss --grid a=-1:1:201 --grid b=-1:1:201 --grid c=0.5 --args data.npz --plot loss.png
+  fastcurv plot mb.zarr -o condition.png --kind condition
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line on `argv`, by default the process's own arguments; returns the exit status."""
+    try:
+        options = _parser().parse_args(argv)
+        return options.run(options)
+    except SystemExit as stop:  # argparse has printed the usage or the help
+        return int(stop.code or 0)
+    except KeyboardInterrupt:
+        print("fastcurv: interrupted; with --store, the same command goes on from here", file=sys.stderr)
+    except BrokenPipeError:  # the reader of the output has gone, as in `fastcurv info | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        print(f"fastcurv: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": _EXAMPLES}
+    parser = argparse.ArgumentParser(
+        prog="fastcurv", description="Gradients, Hessians and spectra of a function over a grid.", **raw
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{scan,plot,info}")
+
+    about = "Curvature at every point of a grid."
+    scan = commands.add_parser("scan", help="curvature at every point of a grid", description=about, **raw)
+    scan.add_argument(
+        "fun",
+        metavar="FUN",
+        help="module:function, path/to/file.py:function, or the name of a landscape: "
+        + ", ".join(_landscape_names()),
+    )
+    scan.add_argument(
+        "--grid",
+        metavar="NAME=START:STOP:NUMBER",
+        action="append",
+        required=True,
+        type=_axis,
+        help="an axis, both ends included; NAME=A,B,C: these coordinates; NAME=A: fixed there. "
+        "Once for each coordinate of x, in order",
+    )
+    scan.add_argument("--method", metavar="M", help="how derivatives are taken (default: auto)")
+    scan.add_argument("--quantities", metavar="A,B", type=_quantities, help="fields of Curvature to keep")
+    scan.add_argument(
+        "--args",
+        metavar="DATA.npz",
+        type=Path,
+        help="arguments of FUN after x: the arrays of this file in the order in which they were saved, "
+        "whatever their names; arrays without axes become numbers",
+    )
+    scan.add_argument("--store", metavar="S", type=Path, help="Zarr store to write, or to go on with")
+    scan.add_argument("--plot", metavar="P.png", type=Path, help="picture to write; its ending is the format")
+    scan.add_argument("--name", help="name of the function; identifies a vectorized one in a store")
+    scan.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
+    scan.set_defaults(run=_scan, usage_error=scan.error)
+
+    about = "Picture of a scan in a store."
+    plot = commands.add_parser("plot", help="picture of a scan in a store", description=about, **raw)
+    plot.add_argument("store", metavar="STORE", type=Path)
+    plot.add_argument("-o", "--output", metavar="P.png", type=Path, required=True, help="picture to write")
+    plot.add_argument("--kind", choices=_KINDS, help="default: landscape for two axes, profile for one")
+    plot.set_defaults(run=_plot)
+
+    info = commands.add_parser("info", help="versions, processor, devices, cache folder")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _scan(options: argparse.Namespace) -> int:
+    import fastcurv
+
+    axes: dict[str, Any] = {}
+    for name, axis in options.grid:
+        if name in axes:
+            options.usage_error(f"argument --grid: the axis {name} is there twice")
+        axes[name] = axis
+    if all(isinstance(axis, float) for axis in axes.values()):
+        options.usage_error("argument --grid: expected at least one axis that varies, as in x=-1:1:101")
+    if ":" not in options.fun and options.fun not in _landscape_names():
+        options.usage_error(
+            f"argument FUN: {options.fun!r} is no landscape ({', '.join(_landscape_names())}); "
+            "own functions are module:function or path/to/file.py:function"
+        )
+    grid = fastcurv.Grid(**axes)
+    fun = _function(options.fun)
+    args = () if options.args is None else _arrays(options.args)
+    chosen = {} if options.quantities is None else {"quantities": options.quantities}
+    if options.method is not None:
+        chosen["method"] = options.method
+
+    started = time.perf_counter()
+    ds = fastcurv.scan(
+        fun, grid, args, store=options.store, name=options.name, progress=not options.quiet, **chosen
+    )
+    seconds = time.perf_counter() - started
+    if options.plot is not None:
+        _draw(ds, options.plot, None)
+    if not options.quiet:
+        print(_summary(ds, grid.size, seconds))
+        for what, path in (("store", options.store), ("picture", options.plot)):
+            if path is not None:
+                print(f"{what}: {path}")
+    return 0
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from fastcurv._store import blocks_done, open_dataset
+
+    ds = open_dataset(options.store)
+    done, total = blocks_done(options.store)
+    if done < total:
+        print(f"fastcurv: {options.store} is incomplete: {done} of {total} blocks are drawn", file=sys.stderr)
+    _draw(ds, options.output, options.kind)
+    print(f"picture: {options.output}")
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    import fastcurv
+
+    fastcurv.show_versions()
+    return 0
+
+
+def _summary(ds: Any, size: int, seconds: float) -> str:
+    rate = size / max(seconds, 1e-9)
+    lines = [f"{ds.attrs['function']}: {size:,} points in {seconds:.3g} s, {rate:,.0f} points/s"]
+    if "definiteness" in ds:
+        codes = ds["definiteness"]
+        counts = dict.fromkeys(codes.attrs["flag_values"], 0)
+        rows = max(1, (1 << 24) // max(1, size // max(1, codes.shape[0])))
+        for start in range(0, codes.shape[0], rows):  # a store may hold more than fits in memory
+            found, number = np.unique(codes[start : start + rows].values, return_counts=True)
+            for code, count in zip(found, number, strict=True):
+                counts[int(code)] += int(count)
+        names = codes.attrs["flag_meanings"].lower().split()
+        present = [f"{name} {count:,}" for name, count in zip(names, counts.values(), strict=True) if count]
+        lines.append("Hessian: " + ", ".join(present))
+    return "\n".join(lines)
+
+
+def _draw(ds: Any, path: Path, kind: str | None) -> None:
+    _require("matplotlib", "scan").use("Agg")
+    from fastcurv import plot
+    from fastcurv._drawing import grid_dims
+
+    if kind is None:
+        kind = "profile" if len(grid_dims(ds)) == 1 else "landscape"
+    figure = getattr(plot, kind)(ds).get_figure()
+    figure.savefig(path, dpi=150)
+    _require("matplotlib.pyplot", "scan").close(figure)
+
+
+def _axis(text: str) -> tuple[str, Any]:
+    """NAME=START:STOP:NUMBER, NAME=A,B,C or NAME=A as a name and an axis of `Grid`."""
+    name, equals, value = text.partition("=")
+    try:
+        if not equals or not name:
+            raise ValueError
+        if ":" in value:
+            start, stop, number = value.split(":")
+            return name, (_finite(start), _finite(stop), int(number))
+        if "," in value:
+            return name, [_finite(part) for part in value.split(",")]
+        return name, _finite(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=START:STOP:NUMBER, NAME=A,B,C or NAME=A, got {text!r}"
+        ) from None
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not np.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _quantities(text: str) -> tuple[str, ...]:
+    from fastcurv._quantities import QUANTITIES
+
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in QUANTITIES:
+            raise argparse.ArgumentTypeError(f"there is no {name!r}; there are {', '.join(QUANTITIES)}")
+    return names
+
+
+def _arrays(path: Path) -> tuple[Any, ...]:
+    data = np.load(path, allow_pickle=False)
+    if not hasattr(data, "files"):
+        raise ValueError(f"--args: expected an .npz file, as numpy.savez writes it, got {path}")
+    with data:
+        return tuple(
+            array.item() if array.ndim == 0 else array for array in (data[name] for name in data.files)
+        )
+
+
+def _landscape_names() -> list[str]:
+    from fastcurv import landscapes
+
+    named = ((name, getattr(landscapes, name)) for name in landscapes.__all__)
+    # What is known about the functions is imported there from elsewhere.
+    return [name for name, fun in named if inspect.isfunction(fun) and fun.__module__ == landscapes.__name__]
+
+
+def _function(text: str) -> Any:
+    """What FUN names; files and modules are imported with their folder, or the current one, on the path."""
+    place, colon, name = text.rpartition(":")
+    if not colon:
+        from fastcurv import landscapes
+
+        return getattr(landscapes, name)
+    if place.endswith(".py"):
+        path = Path(place).resolve()
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {place}")
+        sys.path.insert(0, str(path.parent))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+    else:
+        sys.path.insert(0, str(Path.cwd()))
+        module = importlib.import_module(place)
+    if not hasattr(module, name):
+        raise AttributeError(f"{place} has no {name}")
+    return getattr(module, name)

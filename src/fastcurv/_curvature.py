@@ -1,0 +1,333 @@
+"""curvature: derivatives and spectra in one pass over the points, and what is read from them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from enum import IntEnum
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _launch as launch
+from ._inputs import real_array
+from ._plan import Options, plan
+from ._read_outs import operation, scratch_size
+from .backends import cpu
+from .backends._threads import get_threads
+
+
+class Definiteness(IntEnum):
+    """Of a Hessian, at any point."""
+
+    INVALID = -1
+    POSITIVE = 0
+    NEGATIVE = 1
+    INDEFINITE = 2
+    SEMIDEFINITE = 3  # an eigenvalue cannot be told from zero, and the others do not decide
+
+
+class Kind(IntEnum):
+    """Of a point: what a critical point is, or that it is none."""
+
+    INVALID = -1
+    REGULAR = 0
+    MINIMUM = 1
+    MAXIMUM = 2
+    SADDLE = 3
+    INCONCLUSIVE = 4
+
+
+#: what `Curvature.status` means, and what to do
+STATUS = {
+    0: "ok",
+    -3: "not finite: fun, or a derivative of it, is NaN or infinite here; look at the point or at the steps",
+    -5: "outside the bounds: fun was not evaluated; move the point or widen the bounds",
+    -6: "fun raised: call fun(x) in plain Python at this point to see the exception",
+}
+
+EXTRAS = ("eigenvectors", "hessian", "newton_step")
+
+
+class HeavyBall(NamedTuple):
+    """Polyak's method at its best on a quadratic: step, momentum, and the factor of convergence per step."""
+
+    step: np.ndarray
+    momentum: np.ndarray
+    rate: np.ndarray
+
+
+class Curvature:
+    """What `curvature` found at points of batch shape B with n coordinates.
+
+    Attributes
+    ----------
+    value : ndarray, shape B
+    gradient : ndarray, shape B + (n,)
+    eigenvalues : ndarray, shape B + (n,)
+        Of the Hessian, ascending.
+    eigenvalue_error : ndarray, shape B
+        A bound on the error of each eigenvalue: ||E||_F + n eps max|lambda| (Weyl), E the error of the Hessian.
+    index, nullity : ndarray of int16, shape B
+        How many eigenvalues are certainly negative, and how many cannot be told from zero; -1 where invalid.
+    gradient_curvature : ndarray, shape B
+        g'Hg / g'g; NaN where g = 0.
+    status : ndarray of int8, shape B
+        0, or why the point is invalid: see `fastcurv.STATUS`.
+    eigenvectors, hessian, newton_step
+        Only if named in `extra`: shapes B + (n, n), B + (n, n), B + (n,). The Newton step -H^-1 g leads to the
+        saddle where H is indefinite, and is NaN where an eigenvalue cannot be told from zero.
+    """
+
+    def __init__(self, batch: tuple[int, ...], n: int, found: dict[str, np.ndarray], critical: np.ndarray):
+        self._batch, self._n, self._critical = batch, n, critical
+        self._found = found
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._found[name]
+        except KeyError:
+            pass
+        if name in EXTRAS:
+            raise AttributeError(f"{name} was not computed; call curvature(..., extra=({name!r},))")
+        raise AttributeError(f"Curvature has no field {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._found]
+
+    def __repr__(self) -> str:
+        found, counts = np.unique(self.definiteness, return_counts=True)
+        what = ", ".join(f"{count} {Definiteness(code).name}" for code, count in zip(found, counts, strict=True))
+        return f"Curvature of {int(np.prod(self._batch))} points with {self._n} coordinates: {what}"
+
+    @cached_property
+    def eigenvalue_min(self) -> np.ndarray:
+        """The smallest eigenvalue, shape B."""
+        return self.eigenvalues[..., 0]
+
+    @cached_property
+    def eigenvalue_max(self) -> np.ndarray:
+        """The largest eigenvalue, shape B."""
+        return self.eigenvalues[..., -1]
+
+    @cached_property
+    def laplacian(self) -> np.ndarray:
+        """The trace of the Hessian, shape B."""
+        return self.eigenvalues.sum(axis=-1)
+
+    @cached_property
+    def gradient_norm(self) -> np.ndarray:
+        """||g||_2, shape B; scaled against over- and underflow."""
+        largest = np.abs(self.gradient).max(axis=-1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            norm = largest * np.sqrt(((self.gradient / largest[..., None]) ** 2).sum(axis=-1))
+        return np.where(largest == 0, largest, norm)
+
+    @cached_property
+    def definiteness(self) -> np.ndarray:
+        """Of the Hessian, shape B, int8: codes of `Definiteness`."""
+        positive = self._n - self.index - self.nullity
+        return np.select(
+            [self.index < 0, positive == self._n, self.index == self._n, (self.index > 0) & (positive > 0)],
+            [Definiteness.INVALID, Definiteness.POSITIVE, Definiteness.NEGATIVE, Definiteness.INDEFINITE],
+            Definiteness.SEMIDEFINITE,
+        ).astype(np.int8)
+
+    @cached_property
+    def kind(self) -> np.ndarray:
+        """Of the point, shape B, int8: codes of `Kind`.
+
+        Critical where max |g_i| s_i <= tol max |H_ij| s_i s_j + max s_i e_g,i, s_i = max(1, |x_i|), tol =
+        `critical_tol`, e_g the error of the gradient.
+        """
+        return np.select(
+            [self.index < 0, self._critical == 0]
+            + [self.definiteness == d for d in (Definiteness.POSITIVE, Definiteness.NEGATIVE, Definiteness.INDEFINITE)],
+            [Kind.INVALID, Kind.REGULAR, Kind.MINIMUM, Kind.MAXIMUM, Kind.SADDLE],
+            Kind.INCONCLUSIVE,
+        ).astype(np.int8)
+
+    @cached_property
+    def condition_number(self) -> np.ndarray:
+        """max|lambda| / min|lambda|, shape B; infinite where an eigenvalue cannot be told from zero."""
+        magnitude = np.abs(self.eigenvalues)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = magnitude.max(axis=-1) / magnitude.min(axis=-1)
+        return np.where(self.nullity > 0, np.asarray(np.inf, ratio.dtype), ratio)
+
+    @cached_property
+    def optimal_step(self) -> np.ndarray:
+        """The gradient step that lowers the model most, g'g / g'Hg, shape B; infinite where the model has no lowest
+        point along the gradient, NaN where g = 0.
+        """
+        c = self.gradient_curvature
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(c <= 0, np.asarray(np.inf, c.dtype), 1 / c)
+
+    @cached_property
+    def uphill_step(self) -> np.ndarray:
+        """The gradient step beyond which the model rises, 2 g'g / g'Hg, shape B."""
+        return 2 * self.optimal_step
+
+    def predicted_change(self, step: Any) -> np.ndarray:
+        """The change of the model by a gradient step, -step g'g + step² g'Hg / 2; `step` broadcasts with B."""
+        step = np.asarray(step, self.eigenvalues.dtype)
+        g = self.gradient_norm
+        c = np.where(g == 0, np.asarray(0, g.dtype), self.gradient_curvature)
+        return g * (g * (step * (0.5 * step * c - 1)))
+
+    def _where_positive(self, formula: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        """formula(mu, L) of the extreme eigenvalues where the smallest is certainly positive, else NaN."""
+        mu, L = self.eigenvalue_min, self.eigenvalue_max
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(mu > self.eigenvalue_error, formula(mu, L), np.asarray(np.nan, mu.dtype))
+
+    @cached_property
+    def max_stable_step(self) -> np.ndarray:
+        """The gradient step below which gradient descent converges on the model, 2 / L (a strict bound), shape B."""
+        return self._where_positive(lambda mu, L: 2 / L)
+
+    @cached_property
+    def best_step(self) -> np.ndarray:
+        """The constant step with the fastest convergence of gradient descent, 2 / (mu + L), shape B."""
+        return self._where_positive(lambda mu, L: 2 / (mu + L))
+
+    @cached_property
+    def convergence_rate(self) -> np.ndarray:
+        """The factor of convergence per step at the best step, (kappa - 1) / (kappa + 1), shape B."""
+        return self._where_positive(lambda mu, L: (L - mu) / (L + mu))
+
+    @cached_property
+    def heavy_ball(self) -> HeavyBall:
+        """What momentum buys: step 4 / (√L + √mu)², momentum rate², rate (√kappa - 1) / (√kappa + 1) (Polyak 1964)."""
+        rate = self._where_positive(lambda mu, L: (np.sqrt(L) - np.sqrt(mu)) / (np.sqrt(L) + np.sqrt(mu)))
+        step = self._where_positive(lambda mu, L: 4 / (np.sqrt(L) + np.sqrt(mu)) ** 2)
+        return HeavyBall(step, rate**2, rate)
+
+    def direction_rates(self, step: Any) -> np.ndarray:
+        """How the component along each eigenvector shrinks in a gradient step, 1 - step lambda_i, shape B + (n,)."""
+        return 1 - np.asarray(step, self.eigenvalues.dtype)[..., None] * self.eigenvalues
+
+    def along(self, v: Any) -> np.ndarray:
+        """The curvature along directions v, v'Hv / v'v; v of shape B + (n,) (leading axes broadcast).
+
+        Needs ``extra=("hessian",)`` or ``extra=("eigenvectors",)``.
+        """
+        u = real_array(v, "v")
+        if u.ndim == 0 or u.shape[-1] != self._n:
+            raise ValueError(f"v must have {self._n} coordinates along its last axis, got shape {u.shape}")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u = u / np.abs(u).max(axis=-1, keepdims=True)
+            square = (u * u).sum(axis=-1)
+            if "eigenvectors" in self._found and "hessian" not in self._found:
+                along = np.einsum("...ij,...i->...j", self.eigenvectors, u)
+                return (self.eigenvalues * along**2).sum(axis=-1) / square
+            return np.einsum("...i,...ij,...j->...", u, self.hessian, u) / square
+
+
+def curvature(
+    fun: Callable,
+    x: Any,
+    args: tuple = (),
+    *,
+    extra: tuple[str, ...] = (),
+    critical_tol: float | None = None,
+    grad: Callable | None = None,
+    method: str = "auto",
+    order: int = 2,
+    rel_step: Any = None,
+    abs_step: Any = None,
+    stencil: str | None = None,
+    noise: Any = None,
+    bounds: Any = None,
+    point_args: tuple = (),
+    device: str = "auto",
+) -> Curvature:
+    """Values, gradients, spectra of Hessians, and what they mean, at many points in one pass.
+
+    Parameters
+    ----------
+    fun, x, args, grad, method, order, rel_step, abs_step, stencil, noise, bounds, point_args, device
+        As for `hessian`.
+    extra : tuple of str
+        Fields to compute and keep besides: "eigenvectors", "hessian", "newton_step". Without them memory has no n²
+        term in the number of points.
+    critical_tol : float, optional
+        How small a gradient counts as zero for `Curvature.kind`, relative to the Hessian; eps**(1/3) by default.
+
+    Returns
+    -------
+    Curvature
+
+    Examples
+    --------
+    >>> import fastcurv as fc
+    >>> def f(x):
+    ...     return x[0] ** 2 - 3 * x[1] ** 2
+    >>> c = fc.curvature(f, [[0.0, 0.0], [1.0, 1.0]])
+    >>> c.eigenvalues.round(4)
+    array([[-6.,  2.],
+           [-6.,  2.]])
+    >>> [fc.Kind(k).name for k in c.kind]
+    ['SADDLE', 'REGULAR']
+    """
+    call = launch.call(fun, x, args, point_args, device, grad)
+    count, n = call.shape
+    dtype = call.x.dtype
+    chosen = plan(Options(method, order, rel_step, abs_step, stencil, noise, bounds), n, call.batch, dtype)
+    wanted = _checked_extras(extra)
+    tolerance = float(np.finfo(dtype).eps) ** (1 / 3) if critical_tol is None else float(critical_tol)
+    if not tolerance >= 0:
+        raise ValueError(f"critical_tol must be a number of at least 0 or None, got {critical_tol!r}")
+    spectrum, error, bend = np.empty((count, n)), np.empty(count), np.empty(count)
+    index, nullity, critical = np.empty(count, np.int16), np.empty(count, np.int16), np.empty(count, np.int8)
+    vectors = np.empty((count if "eigenvectors" in wanted else 0, n, n))
+    newton = np.empty((count if "newton_step" in wanted else 0, n))
+    hessians = np.empty((count, n, n)) if "hessian" in wanted else None
+    needs_vectors = bool(vectors.size or newton.size)
+
+    def read_out_arguments(found: launch.Second, keep: bool, workers: int) -> tuple:
+        return (
+            keep, call.x, found.status, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
+            tolerance, np.empty((workers, scratch_size(n))), spectrum, error, index, nullity, critical, bend,
+            vectors, newton,
+        )  # fmt: skip
+
+    def reader(found: launch.Second, keep: bool) -> np.ndarray:
+        nonlocal bound
+        bound = cpu.Bound(operation(needs_vectors, False), read_out_arguments(found, keep, get_threads()))
+        return bound.task
+
+    bound = None
+    found = launch.second_order(call, chosen, errors=True, out=hessians, reader=reader)
+    if not found.is_read and count:
+        seconds = 1e-9 * n**3 + 1e-7
+        cpu.launch_plain(
+            operation(needs_vectors, True), count, seconds,
+            lambda workers: (call.x, read_out_arguments(found, True, workers)),
+        )  # fmt: skip
+
+    def shaped(array: np.ndarray) -> np.ndarray:
+        array = array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
+        return array.reshape(call.batch + array.shape[1:])
+
+    results = {
+        "value": found.value, "gradient": found.gradient, "eigenvalues": spectrum, "eigenvalue_error": error,
+        "index": index, "nullity": nullity, "gradient_curvature": bend, "status": found.status,
+    }  # fmt: skip
+    for name, array in (("eigenvectors", vectors), ("newton_step", newton), ("hessian", hessians)):
+        if name in wanted:
+            results[name] = array
+    with warnings.catch_warnings():  # overflow to infinity where float64 results are rounded to float32
+        warnings.simplefilter("ignore", RuntimeWarning)
+        results = {name: shaped(array) for name, array in results.items()}
+    return Curvature(call.batch, n, results, critical.reshape(call.batch))
+
+
+def _checked_extras(extra: Any) -> tuple[str, ...]:
+    if isinstance(extra, str) or not all(name in EXTRAS for name in extra):
+        raise ValueError(f"extra must be a tuple of names from {EXTRAS}, got {extra!r}")
+    return tuple(extra)

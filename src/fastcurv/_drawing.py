@@ -1,0 +1,196 @@
+"""What the pictures of `plot` have in common: colours, axes, cells, legends, and the check of the dataset."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcurv._optional import _require
+from fastcurv._quantities import INNER_DIMS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST = 1024  # coordinates drawn along an axis: more than a figure has pixels
+
+# Okabe & Ito (2008), Color Universal Design; fills are mixed with white so that lines on them stay readable.
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+GREY, DARK = "#999999", "#222222"
+CATEGORIES = {
+    "POSITIVE": (BLUE, "positive definite: convex"),
+    "INDEFINITE": (ORANGE, "indefinite: saddle-shaped"),
+    "NEGATIVE": (VERMILION, "negative definite: concave"),
+    "SEMIDEFINITE": (GREEN, "semidefinite: not decidable"),
+    "INVALID": (GREY, "invalid"),
+}
+_LEVELS = 24
+
+
+def needed_of(ds: Any, dimensions: int, picture: str, *needed: str) -> Any:
+    """The needed variables of the dataset; a clear error where they or the dimensions are not there."""
+    if not hasattr(ds, "data_vars"):
+        raise TypeError(f"ds: expected the xarray.Dataset of a scan, got {type(ds).__name__}")
+    for name in needed:
+        if name not in ds.data_vars:
+            names = ", ".join(repr(each) for each in needed)
+            raise ValueError(
+                f"ds: {picture} needs {name!r}, which is not in the dataset; "
+                f"scan(..., quantities=({names},)) puts it there"
+            )
+    dims = grid_dims(ds)
+    if len(dims) != dimensions:
+        chosen = ", ".join(f"{dim}=..." for dim in dims[dimensions:])
+        remedy = f"; choose a part of it: ds.sel({chosen}, method='nearest')" if chosen else ""
+        raise ValueError(
+            f"ds: {picture} draws a {dimensions}-D scan, and this one has the {len(dims)} axes "
+            f"{', '.join(dims)}{remedy}"
+        )
+    if not all(ds.sizes[dim] for dim in dims):
+        raise ValueError(f"ds: {picture} needs points, and the scan is empty: sizes {dict(ds.sizes)}")
+    if any(ds.sizes[dim] < 2 for dim in dims) and dimensions == 2:
+        raise ValueError(f"ds: {picture} needs two coordinates or more along both axes, got {dict(ds.sizes)}")
+    kept = [name for name in (*needed, "definiteness") if name in ds.data_vars]
+    return ds[list(dict.fromkeys(kept))].transpose(*dims, ...)
+
+
+def grid_dims(ds: Any) -> list[str]:
+    """Axes of the grid, in its order: that of the variables, which the dataset itself does not keep."""
+    first = next(iter(ds.data_vars.values()), ds)
+    return [str(dim) for dim in first.dims if dim not in INNER_DIMS]
+
+
+def thinned(ds: Any) -> Any:
+    return ascending(
+        ds.isel({dim: slice(None, None, -(-length // _MOST)) for dim, length in ds.sizes.items()})
+    )
+
+
+def ascending(ds: Any) -> Any:
+    dims = grid_dims(ds)
+    unsorted = [dim for dim in dims if np.any(np.diff(ds[dim].values) < 0)]
+    return ds.sortby(unsorted) if unsorted else ds
+
+
+def axes_or_new(ax: "Axes | None") -> "Axes":
+    plt = _require("matplotlib.pyplot", "scan")
+    return plt.subplots(figsize=(7.2, 5.4), layout="constrained")[1] if ax is None else ax
+
+
+def figure_of(ax: Any) -> Any:
+    return ax.get_figure()
+
+
+def finished(ax: Any, ds: Any) -> Any:
+    horizontal, vertical = grid_dims(ds)
+    ax.set_xlabel(horizontal)
+    ax.set_ylabel(vertical)
+    if "function" in ds.attrs:
+        ax.set_title(str(ds.attrs["function"]))
+    return ax
+
+
+def label_of(ds: Any, name: str) -> str:
+    return str(ds[name].attrs.get("long_name", name))
+
+
+def draw_cells(ax: Any, ds: Any, values: np.ndarray, cmap: Any, **scale: Any) -> Any:
+    """Values as coloured cells around the coordinates; where these are equidistant, an image is faster."""
+    x, y = (edges_around(ds[dim].values) for dim in grid_dims(ds))
+    if _equidistant(x) and _equidistant(y):
+        return ax.imshow(
+            values,
+            cmap=cmap,
+            extent=(x[0], x[-1], y[0], y[-1]),
+            origin="lower",
+            aspect="auto",
+            interpolation="nearest",
+            **scale,
+        )
+    return ax.pcolormesh(x, y, values, cmap=cmap, rasterized=True, **scale)
+
+
+def edges_around(x: np.ndarray) -> np.ndarray:
+    """Borders of the cells around ascending coordinates."""
+    if x.size == 1:
+        return np.array([x[0] - 0.5, x[0] + 0.5])
+    middle = x[:-1] + np.diff(x) / 2
+    return np.r_[x[0] - (middle[0] - x[0]), middle, x[-1] + (x[-1] - middle[-1])]
+
+
+def _equidistant(x: np.ndarray) -> bool:
+    steps = np.diff(x)
+    return bool(np.ptp(steps) <= 1e-6 * np.abs(steps).max())
+
+
+def flags_of(codes: Any) -> dict[int, str]:
+    """Names of the numbers of an enumeration, as the dataset tells them."""
+    return dict(zip(map(int, codes.attrs["flag_values"]), codes.attrs["flag_meanings"].split(), strict=True))
+
+
+def fill_definiteness(ax: Any, ds: Any) -> list[Any]:
+    colors = _require("matplotlib.colors", "scan")
+    names, codes = flags_of(ds["definiteness"]), ds["definiteness"].values.T
+    present = sorted({int(code) for code in np.unique(codes)})
+    table = colors.ListedColormap([pale(CATEGORIES[names[code]][0]) for code in present])
+    positions = np.searchsorted(present, codes)
+    draw_cells(ax, ds, positions, table, vmin=-0.5, vmax=len(present) - 0.5)
+    return category_handles(names, codes)
+
+
+def category_handles(names: Mapping[int, str], codes: np.ndarray) -> list[Any]:
+    codes_there, counts = np.unique(codes, return_counts=True)
+    share = {names[int(code)]: count / codes.size for code, count in zip(codes_there, counts, strict=True)}
+    return [
+        _patch_handle(pale(color), f"{label} ({_percent(share[name])})")
+        for name, (color, label) in CATEGORIES.items()
+        if name in share
+    ]
+
+
+def _percent(share: float) -> str:
+    return "< 0.1 %" if share < 1e-3 else f"{100 * share:.1f} %"
+
+
+def pale(color: str, strength: float = 0.45) -> tuple[float, float, float]:
+    """The colour mixed with white."""
+    red, green, blue = _require("matplotlib.colors", "scan").to_rgb(color)
+    return tuple(1 - strength * (1 - part) for part in (red, green, blue))  # pyright: ignore[reportReturnType]
+
+
+def mark(ax: Any, ds: Any, where: np.ndarray, color: str, label: str) -> list[Any]:
+    """Cells that the colour scale cannot show, in one colour; nothing if there are none."""
+    if not where.any():
+        return []
+    colors = _require("matplotlib.colors", "scan")
+    draw_cells(ax, ds, np.ma.masked_where(~where, np.zeros(where.shape)), colors.ListedColormap([color]))
+    return [_patch_handle(color, f"{label} ({_percent(where.mean())})")]
+
+
+def _patch_handle(color: Any, label: str) -> Any:
+    return _require("matplotlib.patches", "scan").Patch(
+        facecolor=color, edgecolor=DARK, linewidth=0.5, label=label
+    )
+
+
+def line_handle(label: str, effects: Any) -> Any:
+    line = _require("matplotlib.lines", "scan").Line2D
+    return line([], [], color="white", linewidth=1.2, path_effects=effects, label=label)
+
+
+def legend_below(ax: Any, handles: Sequence[Any]) -> None:
+    """Below the axes: inside, it would hide the part of the landscape that happens to lie there."""
+    if handles:
+        # Two columns of small print stay narrower than the axes; a wider legend would squeeze them.
+        columns = 1 if len(handles) == 1 else 2
+        place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.11)}
+        ax.legend(handles=handles, ncols=columns, fontsize="small", frameon=False, **place)
+
+
+def quantile_levels(values: np.ndarray) -> np.ndarray:
+    """Contour levels at quantiles of the finite values, closer at the low end; empty for a constant."""
+    finite = values[np.isfinite(values)]
+    if not finite.size or finite.min() == finite.max():
+        return np.empty(0)
+    share = ((np.arange(_LEVELS) + 0.5) / _LEVELS) ** 2
+    levels = np.unique(np.quantile(finite, share))
+    return levels[(levels > finite.min()) & (levels < finite.max())]

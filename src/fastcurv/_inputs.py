@@ -1,0 +1,168 @@
+"""Checks of what users give, once, and its canonical form: C-contiguous, native byte order, float32 or float64."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import Bounds
+
+
+def real_array(a: Any, name: str) -> np.ndarray:
+    """A C-contiguous float32 or float64 array: float32 stays so, integers and bools become float64."""
+    if hasattr(a, "__cuda_array_interface__"):
+        raise TypeError(f"{name} lives on a GPU, which this version does not support; pass a NumPy array")
+    if hasattr(a, "detach"):  # a torch tensor that requires grad refuses to become an array
+        a = a.detach()
+    try:
+        array = np.asarray(a)
+    except ValueError as error:
+        raise TypeError(f"{name} must be an array of real numbers: {error}") from None
+    if array.dtype.kind == "f" and array.dtype.itemsize == 4:
+        dtype = np.float32
+    elif array.dtype.kind in "biu" or (array.dtype.kind == "f" and array.dtype.itemsize in (2, 8)):
+        dtype = np.float64
+    else:
+        raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}")
+    return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+
+
+def points_array(x: Any, name: str = "x") -> np.ndarray:
+    """Points along the last axis."""
+    array = real_array(x, name)
+    if array.ndim == 0:
+        raise ValueError(f"{name} must hold a point along its last axis, got a single number; write [{name}]")
+    if array.shape[-1] == 0:
+        raise ValueError(f"{name} must have at least one coordinate, got shape {array.shape}")
+    return array
+
+
+def square_matrices(a: Any, name: str = "a") -> np.ndarray:
+    """Square matrices along the last two axes."""
+    array = real_array(a, name)
+    if array.ndim < 2 or array.shape[-1] != array.shape[-2]:
+        raise ValueError(f"{name} must hold square matrices along its last two axes, got shape {array.shape}")
+    return array
+
+
+def output(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """The array for a result: new, or the user's own if it fits."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {out.shape} and {out.dtype}")
+    if not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError("out must be C-contiguous and writeable")
+    return out
+
+
+def arguments(args: Any) -> tuple:
+    """The arguments shared by all points, in few types: int64, float64, float32, bool, complex and read-only arrays."""
+    if not isinstance(args, tuple):
+        raise TypeError(f"args must be a tuple, got {type(args).__name__}; write ({args!r},)" if np.isscalar(args)
+                        else f"args must be a tuple, got {type(args).__name__}")  # fmt: skip
+    return tuple(_argument(value, f"args[{k}]") for k, value in enumerate(args))
+
+
+def _argument(value: Any, name: str) -> Any:
+    if isinstance(value, (bool, int, float, complex, str)) or value is None:
+        return value
+    if isinstance(value, np.generic):
+        return value.item() if value.dtype.kind in "bi" or value.dtype == np.float64 else value
+    if isinstance(value, tuple):
+        return tuple(_argument(item, f"{name}[{k}]") for k, item in enumerate(value))
+    if isinstance(value, list) or hasattr(value, "__array__"):
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
+        return read_only(np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape))
+    raise TypeError(f"{name} must be a number, a string, an array or a tuple of those, got {type(value).__name__}")
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written to, so that compiled code is of one type for all arrays."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def arguments_by_point(point_args: Any, batch: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Arguments of each point, their leading axes flattened."""
+    if not isinstance(point_args, tuple):
+        raise TypeError(f"point_args must be a tuple of arrays, got {type(point_args).__name__}")
+    flat = []
+    for k, value in enumerate(point_args):
+        array = _argument(np.asarray(value), f"point_args[{k}]")
+        if array.shape[: len(batch)] != batch:
+            raise ValueError(
+                f"point_args[{k}] must have the leading shape of the points, {batch}, got shape {array.shape}"
+            )
+        flat.append(array.reshape((-1 if 0 not in array.shape else int(np.prod(batch)), *array.shape[len(batch) :])))
+    return tuple(flat)
+
+
+class Limits(NamedTuple):
+    """Bounds as rows (lower, upper), infinite where there are none; and whether there are any."""
+
+    rows: np.ndarray
+    any: bool
+
+
+def limits(bounds: Any, n: int) -> Limits:
+    """Bounds in any of SciPy's forms: a `Bounds`, (lower, upper), or n pairs (for n = 2 these must be tuples)."""
+    rows = np.empty((2, n))
+    rows[0], rows[1] = -np.inf, np.inf
+    if bounds is None:
+        return Limits(rows, False)
+    try:
+        if isinstance(bounds, Bounds):
+            rows[0], rows[1] = bounds.lb, bounds.ub
+        elif len(bounds) == 2 and not (n == 2 and all(isinstance(side, tuple) for side in bounds)):
+            rows[0], rows[1] = bounds
+        elif len(bounds) == n:
+            for i, pair in enumerate(bounds):
+                low, high = pair
+                rows[:, i] = -np.inf if low is None else low, np.inf if high is None else high
+        else:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"bounds must be (lower, upper) arrays, a scipy.optimize.Bounds or {n} pairs, got {bounds!r}"
+        ) from None
+    if np.isnan(rows).any() or (rows[0] > rows[1]).any():
+        i = int(np.argmax(~(rows[0] <= rows[1])))
+        raise ValueError(f"bounds: lower must not exceed upper, got {rows[0, i]} and {rows[1, i]} for coordinate {i}")
+    return Limits(rows, True)
+
+
+def positive(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A positive finite number, or an array of them that broadcasts to a shape."""
+    try:
+        array = np.asarray(value, np.float64)
+        result = np.broadcast_to(array, shape)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number or an array of shape {shape}, got {value!r}") from None
+    if not (np.isfinite(array).all() and (array > 0).all()):
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+    return result
+
+
+def flag(value: Any, name: str) -> bool:
+    """A bool, and nothing that merely looks like one."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def integer(value: Any, name: str, choices: tuple[int, ...]) -> int:
+    """One of some integers."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be one of {choices}, got {value!r}") from None
+    if number not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}")
+    return number

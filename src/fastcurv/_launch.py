@@ -1,0 +1,348 @@
+"""From a checked call to results: which block, which tables, how many tasks, and what is left to do after them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._inputs import arguments, arguments_by_point, points_array
+from ._plan import Plan, check_device, check_dtype
+from .backends import cpu
+from .backends.cpu import Operation, Points, Role, Shares
+from .differences import _tables as tables
+from .differences._hessian import central_hessian_block
+from .differences._jacobian import jacobian_block, magnitude_block, value_block
+from .differences._product import gradient_product_block, product_block
+from .differences._sided import sided_hessian_block
+from .function import Compiled, UserFunction, Vectorized, trial, user_function
+
+#: loops over n are unrolled up to here (2x faster at n = 2, nothing gained beyond 4)
+MAX_UNROLLED = 4
+_nothing = np.zeros(0)
+_no_matrix = np.zeros((0, 0))
+_no_matrices = np.zeros((1, 0, 0))
+_one = np.ones(1)
+_no_reader = np.zeros(2, np.int64)
+
+
+class Call(NamedTuple):
+    """What a user called with, checked: points flattened to (N, n)."""
+
+    function: UserFunction
+    gradient: UserFunction | None
+    batch: tuple[int, ...]
+    points: Points
+    length: int | None  # how many values fun returns, of a vector
+
+    @property
+    def x(self) -> np.ndarray:
+        return self.points.x
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.points.x.shape  # pyright: ignore[reportReturnType]
+
+    def noise(self, plan: Plan) -> np.ndarray:
+        """eps, and the level of noise of each point or of all: the larger of eps |f| and it is the error of f."""
+        return np.concatenate([[plan.eps], plan.noise])
+
+
+def call(
+    fun: Any, x: Any, args: Any, point_args: Any = (), device: Any = "auto", grad: Any = None, *, vector: bool = False
+) -> Call:
+    """Check a call, and evaluate a function new to us once in plain Python."""
+    function = user_function(fun)
+    gradient = None if grad is None else user_function(grad, "grad")
+    if gradient is not None and isinstance(gradient, Vectorized) != isinstance(function, Vectorized):
+        raise TypeError("fun and grad must both be vectorized, or neither")
+    check_device(device)
+    array = points_array(x)
+    check_dtype(function, array.dtype)
+    batch, n = array.shape[:-1], array.shape[-1]
+    flat = array.reshape(-1, n) if array.size else array.reshape((0, n))
+    points = Points(flat, arguments(args), arguments_by_point(point_args, batch) if point_args else ())
+    length = _checked(function, points, vector)
+    if gradient is not None:
+        found = _checked(gradient, points, True)
+        if found not in (None, n):
+            raise ValueError(f"grad must return {n} values at points with {n} coordinates, got {found}")
+    return Call(function, gradient, batch, points, length)
+
+
+def _checked(function: UserFunction, points: Points, vector: bool) -> int | None:
+    """The number of values that a function returns, from its plain Python form; at most one trial for each case."""
+    if isinstance(function, Vectorized):
+        if not vector:
+            return 1
+        first = tuple(array[:1] for array in points.point_args)
+        return function.evaluate(points.x[:1], points.args, first, vector=True).shape[1] if len(points.x) else None
+    if not isinstance(function, Compiled):
+        if vector:
+            raise TypeError(f"{function.name} returns one number; a function of vector values must be compiled")
+        return 1
+    case = (points.x.shape[1], points.x.dtype.char, vector, *map(_kind, points.args), *map(_kind, points.point_args))
+    if case not in function.checked:
+        some = points.x if len(points.x) else np.zeros((1, points.x.shape[1]), points.x.dtype)
+        if len(points.x) or vector:
+            function.checked[case] = trial(
+                function.function,
+                some,
+                lambda b: (*points.args, *(array[b] for array in points.point_args if len(array))),
+                vector=vector,
+            )
+    return function.checked.get(case)
+
+
+def _kind(argument: Any) -> Any:
+    return (argument.shape, argument.dtype.char) if isinstance(argument, np.ndarray) else type(argument)
+
+
+def values(call: Call, out: np.ndarray) -> None:
+    """f at every point."""
+    operation, roles = Operation(value_block), (Role(call.function, "scalar"),)
+    plan = cpu.plan_shares(operation, roles, call.shape[0], 1, 1, True)
+    cpu.launch(operation, roles, call.points, (out,), plan, 1)
+
+
+def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
+    """By how much noise widens the relative steps: (e_f / F eps)^(1 / (p + d)), F the largest |f| around x."""
+    if not plan.widens or call.shape[0] == 0:
+        return _one
+    formula = plan.formula(derivative, False)
+    magnitude = np.empty(call.shape[0])
+    width = call.shape[1] if role.kind == "vector" and role.function is call.gradient else (call.length or 1)
+    operation = Operation(magnitude_block)
+    evaluations = 2 * call.shape[1] + 1
+    shared = cpu.plan_shares(operation, (role,), call.shape[0], evaluations, 1, True)
+    data = (formula.steps, plan.bounds.rows, formula.reach, width, magnitude)
+    cpu.launch(operation, (role,), call.points, data, shared, evaluations)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.clip(np.nan_to_num(plan.noise / magnitude, nan=1.0, posinf=1.0), plan.eps, 1.0)
+    return (ratio / plan.eps) ** plan.exponent(derivative)
+
+
+class First(NamedTuple):
+    """First derivatives: matrices (N, m, n), their errors, and the status of each point."""
+
+    matrix: np.ndarray
+    error: np.ndarray
+    status: np.ndarray
+
+
+def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
+    """Jacobians of a function of m values."""
+    count, n = call.shape
+    formula = plan.formula(1, errors)
+    operation = Operation(jacobian_block, (errors, False))
+    evaluations = 1 + _axis_evaluations(plan, formula, 1) * n
+    shared = cpu.plan_shares(operation, (role, None), count, evaluations, n, True)
+    error = np.empty((count, m, n)) if errors else _no_matrices
+    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
+    data = (
+        formula.steps, widening(call, plan, 1, role), plan.bounds.rows, formula.reach, formula.weights,
+        formula.sided.first, call.noise(plan), _first_amplification(formula), _no_reader, status, _nothing, _no_matrix,
+        out, error,
+    )  # fmt: skip
+    cpu.launch(operation, (role, None), call.points, data, shared, evaluations)
+    status = _settle(status, shared, out, *([error] if errors else []))
+    return First(out, error, status)
+
+
+class Second(NamedTuple):
+    """What second-order blocks found. Matrices are missing (no points) unless they were to be kept."""
+
+    value: np.ndarray
+    gradient: np.ndarray
+    gradient_error: np.ndarray
+    hessian: np.ndarray
+    hessian_error: np.ndarray
+    status: np.ndarray
+    is_read: bool  # whether the reader has seen every point
+
+
+def second_order(
+    call: Call,
+    plan: Plan,
+    *,
+    errors: bool,
+    out: np.ndarray | None,
+    reader: Any = None,
+) -> Second:
+    """Hessians; with `errors` also values, gradients and error estimates.
+
+    Where `out` is None, matrices are not kept: each worker has room for one, which `reader` is shown.  `reader` makes,
+    from (second-order results, whether kept), the task that is run for every point.
+    """
+    count, n = call.shape
+    function, gradient = Role(call.function, "scalar"), call.gradient and Role(call.gradient, "vector")
+    keep = out is not None
+    if gradient is not None:
+        formula = plan.formula(1, errors)
+        operation = Operation(jacobian_block, (errors, True))
+        roles = (gradient, function if errors else None)
+        evaluations, divisible = 2 + _axis_evaluations(plan, formula, 1) * n, n
+        scale = widening(call, plan, 1, gradient)
+    else:
+        formula = plan.formula(2, errors or not plan.is_central)
+        roles = (function,)
+        scale = widening(call, plan, 2, function._replace(kind="row"))
+        axis = _axis_evaluations(plan, formula, 2)
+        if plan.is_central:
+            plain = plan.order == 2 and not errors and not plan.four_point
+            known = n if plain and 2 <= n <= MAX_UNROLLED else 0
+            operation = Operation(central_hessian_block, (known, known > 0, plan.four_point, errors))
+            divisible = 1 if known else max(1, n * (n - 1) // 2)
+            evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * n * (n - 1) // 2
+        else:
+            errors = True
+            operation = Operation(sided_hessian_block, (plan.four_point,))
+            divisible = max(1, n * (n - 1) // 2)
+            evaluations = 1 + axis * n + axis**2 * n * (n - 1) // 2
+    shared = cpu.plan_shares(operation, roles, count, evaluations, divisible, keep)
+    keep = keep or shared.layout[1] > 1
+    homes = count if keep else shared.workers
+    found = Second(
+        value=np.empty(count if errors else 0),
+        gradient=np.empty((count if errors else 0, n)),
+        gradient_error=np.zeros((homes if errors else 0, n)),
+        hessian=np.empty((homes, n, n), call.x.dtype if errors is False else np.float64) if out is None else out,
+        hessian_error=np.empty((homes, n, n)) if errors else _no_matrices,
+        status=np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8),
+        is_read=reader is not None and shared.layout[1] == 1,
+    )
+    task = reader(found, keep) if found.is_read else _no_reader
+    if gradient is not None:
+        data = (
+            formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights, formula.sided.first,
+            call.noise(plan), _first_amplification(formula), task, found.status, found.value, found.gradient,
+            found.hessian, found.hessian_error,
+        )  # fmt: skip
+    elif plan.is_central:
+        data = (
+            formula.steps, scale, formula.weights, call.noise(plan), _central_amplification(plan, formula), task,
+            found.status, found.value, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
+        )  # fmt: skip
+    else:
+        data = (
+            formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights,
+            (tuple(formula.central), tuple(formula.sided)), call.noise(plan), _sided_amplification(plan, formula), task,
+            found.status, found.value, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
+        )  # fmt: skip
+    cpu.launch(operation, roles, call.points, data, shared, evaluations)
+    if shared.layout[1] > 1:
+        if gradient is not None:
+            for matrices in (found.hessian, found.hessian_error):
+                if matrices.size:
+                    matrices += matrices.swapaxes(1, 2)
+                    matrices *= 0.5
+        poisoned = (found.hessian, found.hessian_error, found.gradient) if errors else (found.hessian,)
+        found = found._replace(status=_settle(found.status, shared, *poisoned))
+    return found
+
+
+class Product(NamedTuple):
+    """Hessian-vector products (N k, n) and their errors."""
+
+    product: np.ndarray
+    error: np.ndarray
+    status: np.ndarray
+
+
+def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """H v for the same number of directions at each point, without bounds."""
+    count, n = directions.shape
+    error = np.empty((count, n)) if errors else _no_matrix
+    if call.gradient is not None:
+        role = Role(call.gradient, "vector")
+        formula = plan.formula(1, errors)
+        offsets, weights = _first_weights(plan, formula)
+        operation, divisible = Operation(gradient_product_block, (errors,)), 1
+        evaluations = len(offsets)
+        scale = widening(call, plan, 1, role)
+        steps = ()
+        amplification = np.abs(weights[0]).sum()
+    else:
+        role = Role(call.function, "scalar")
+        factor = tables.FACTOR[2][plan.order] * (tables.PRODUCT_FACTOR if plan.method == "central" else 1.0)
+        formula = plan.formula(2, errors, factor)
+        offsets, weights = _product_weights(plan, formula)
+        operation, divisible = Operation(product_block, (errors,)), n
+        evaluations = 1 + n * int((weights != 0).any(axis=0).sum())
+        scale = widening(call, plan, 2, role._replace(kind="row"))
+        steps = (formula.steps,)
+        amplification = np.abs(weights[0]).sum()
+    step = np.zeros(2)
+    step[0 if plan.abs_step is None else 1] = formula.steps[0 if plan.abs_step is None else 2].max()
+    shared = cpu.plan_shares(operation, (role,), count, evaluations, divisible, True)
+    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
+    data = (
+        directions, step, *steps, scale, offsets, weights, call.noise(plan), float(amplification), status, out, error,
+    )  # fmt: skip
+    cpu.launch(operation, (role,), call.points, data, shared, evaluations, count)
+    status = _settle(status, shared, out, *([error] if errors else []))
+    return Product(out, error, status)
+
+
+def _axis_evaluations(plan: Plan, formula: Any, derivative: int) -> int:
+    """Evaluations along one coordinate, the point itself not counted."""
+    sided = len(formula.sided.offsets)
+    if plan.method == "forward":
+        return sided
+    central = 2 * formula.weights.shape[1]
+    return central if plan.is_central else max(central, sided)
+
+
+def _first_amplification(formula: Any) -> np.ndarray:
+    k = np.arange(1, formula.weights.shape[1] + 1)
+    return np.array([(np.abs(formula.weights[0]) / k).sum(), np.abs(formula.sided.first[0]).sum()])
+
+
+def _central_amplification(plan: Plan, formula: Any) -> np.ndarray:
+    """Sums of the absolute weights: first derivative (order p + 2), pure, mixed."""
+    k = np.arange(1, formula.weights.shape[1] + 1)
+    second = (np.abs(formula.weights[0]) / k**2).sum()
+    return np.array([(np.abs(formula.weights[1]) / k).sum(), 4 * second, (1 if plan.four_point else 4) * second])
+
+
+def _sided_amplification(plan: Plan, formula: Any) -> np.ndarray:
+    """[side_i, side_j] mixed, [side, 2] pure, [side, 3] first derivatives (order p + 2)."""
+    first = np.array([np.abs(axis.first[0]).sum() for axis in (formula.central, formula.sided)])
+    table = np.empty((2, 4))
+    table[:, :2] = np.outer(first, first)
+    table[0, 0] = _central_amplification(plan, formula)[2] if formula.weights.size else 0.0
+    table[:, 2] = [np.abs(axis.second[0]).sum() for axis in (formula.central, formula.sided)]
+    table[:, 3] = [np.abs(axis.first[1]).sum() for axis in (formula.central, formula.sided)]
+    return table
+
+
+def _first_weights(plan: Plan, formula: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets and weights (of orders p and p + 2) of the first derivative along a direction."""
+    axis = formula.sided if plan.method == "forward" else formula.central
+    if plan.method == "forward":
+        return np.concatenate([[0.0], axis.offsets]), np.ascontiguousarray(axis.first)
+    return axis.offsets, np.ascontiguousarray(axis.first[:, 1:])
+
+
+def _product_weights(plan: Plan, formula: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The two-dimensional formula for t h times a mixed derivative: offsets of both axes, weights [order, q, r]."""
+    if plan.method == "forward":
+        offsets, first = _first_weights(plan, formula)
+        return offsets, np.ascontiguousarray(np.einsum("pq,pr->pqr", first, first))
+    k = np.arange(1, formula.weights.shape[1] + 1)
+    weights = np.zeros((2, 2 * len(k), 2 * len(k)))
+    for scale in range(len(k)):
+        square = np.array([[0.25, -0.25], [-0.25, 0.25]]) / k[scale] ** 2
+        places = slice(2 * scale, 2 * scale + 2)
+        weights[:, places, places] = formula.weights[:, scale, None, None] * square
+    return formula.central.offsets, weights
+
+
+def _settle(status: np.ndarray, shared: Shares, *results: np.ndarray) -> np.ndarray:
+    """One status for each point; where a point had several tasks, what one of them found poisons all."""
+    if shared.layout[1] == 1:
+        return status
+    status = status.reshape(-1, shared.layout[1]).min(axis=1)
+    for array in results:
+        array[status != 0] = np.nan
+    return status

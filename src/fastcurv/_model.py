@@ -1,0 +1,67 @@
+"""The second-order Taylor model of a function around points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._inputs import real_array
+
+
+@dataclass(frozen=True, repr=False)
+class QuadraticModel:
+    """m(y) = f + g'(y - x) + (y - x)' H (y - x) / 2 around each point x.
+
+    Attributes
+    ----------
+    point : ndarray, shape B + (n,)
+    value : ndarray, shape B
+    gradient : ndarray, shape B + (n,)
+    hessian : ndarray, shape B + (n, n)
+    hessian_error : ndarray, shape B
+        A bound on the error of the Hessian in the Frobenius norm, from its error estimate.
+    """
+
+    point: np.ndarray
+    value: Any
+    gradient: np.ndarray
+    hessian: np.ndarray
+    hessian_error: np.ndarray
+
+    def __repr__(self) -> str:
+        batch, n = self.point.shape[:-1], self.point.shape[-1]
+        return f"QuadraticModel of {n} coordinates" + (f" around points of shape {batch}" if batch else "")
+
+    def __call__(self, y: Any) -> Any:
+        """The model at points y, shape B + (n,) (leading axes broadcast)."""
+        return self.value + self.decrease(-(self.point - _points(y, self.point)), sign=1.0)
+
+    def decrease(self, step: Any, *, sign: float = -1.0) -> Any:
+        """m(x) - m(x + step): by how much a step lowers the model; `step` of shape B + (n,), not a step length."""
+        s = _points(step, self.point)
+        change = np.einsum("...i,...i->...", self.gradient, s)
+        change = change + 0.5 * np.einsum("...i,...ij,...j->...", s, self.hessian, s)
+        return sign * change
+
+    def minimizer(self) -> np.ndarray:
+        """The point that minimises the model, x - H^-1 g; NaN unless H is certainly positive definite."""
+        from ._eigen import eigh
+
+        n = self.point.shape[-1]
+        eigenvalues, V = eigh(self.hessian)
+        largest = np.abs(eigenvalues).max(axis=-1, initial=0.0)
+        error = self.hessian_error + n * np.finfo(self.hessian.dtype).eps * largest
+        certain = eigenvalues[..., 0] > error
+        with np.errstate(divide="ignore", invalid="ignore"):
+            along = np.einsum("...ij,...i->...j", V, self.gradient) / eigenvalues
+            step = np.einsum("...ij,...j->...i", V, along)
+        return np.where(certain[..., None], self.point - step, np.nan)
+
+
+def _points(y: Any, like: np.ndarray) -> np.ndarray:
+    array = real_array(y, "y")
+    if array.ndim == 0 or array.shape[-1] != like.shape[-1]:
+        raise ValueError(f"y must have {like.shape[-1]} coordinates along its last axis, got shape {array.shape}")
+    return array

@@ -1,0 +1,167 @@
+"""How derivatives are taken: the user's keywords, checked, as one immutable value, and the tables made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._errors import DeviceError
+from ._inputs import Limits, integer, limits, positive
+from .differences import _tables as tables
+from .function import Pointer, UserFunction, Vectorized
+
+METHODS = ("auto", "central", "forward")
+ORDERS = (2, 4, 6, 8)
+STENCILS = ("economical", "4-point")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The keywords that say how differences are taken; `None` leaves a choice to us."""
+
+    method: str = "auto"
+    order: int = 2
+    rel_step: Any = None
+    abs_step: Any = None
+    stencil: str | None = None
+    noise: Any = None
+    bounds: Any = None
+
+
+class Formula(NamedTuple):
+    """The tables of one call, as the blocks take them."""
+
+    steps: np.ndarray  # (3, n): relative central, relative one-sided, absolute
+    reach: np.ndarray  # of the central and the one-sided formula, in steps; NaN: there is no central one
+    weights: np.ndarray  # (2, scales): c_k of order p and p + 2
+    central: tables.Axis
+    sided: tables.Axis
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a call takes its derivatives: method, order, steps, bounds, noise."""
+
+    method: str
+    order: int
+    n: int
+    eps: float
+    rel_step: np.ndarray | None
+    abs_step: np.ndarray | None
+    four_point: bool
+    noise: np.ndarray  # absolute, per point or one for all; 0: rounding only
+    bounds: Limits
+
+    @cached_property
+    def is_central(self) -> bool:
+        """Whether every stencil is central: no bounds, and not forward differences."""
+        return self.method == "central" and not self.bounds.any
+
+    @property
+    def widens(self) -> bool:
+        """Whether noise decides the steps."""
+        return self.rel_step is None and self.abs_step is None and bool((self.noise > 0).any())
+
+    def formula(self, derivative: int, with_error: bool, factor: float | None = None) -> Formula:
+        """Step lengths and weights for first (1) or second (2) derivatives."""
+        key = (self.method, self.order, derivative, with_error, factor, self.eps)
+        relative, relative_sided, reach, weights, central, sided = _formula(*key)
+        steps = np.zeros((3, self.n))
+        if self.abs_step is not None:
+            steps[2] = self.abs_step
+        elif self.rel_step is not None:
+            steps[:2] = self.rel_step
+        else:
+            steps[0], steps[1] = relative, relative_sided
+        return Formula(steps, reach, weights, central, sided)
+
+    def exponent(self, derivative: int) -> float:
+        """Of the level of noise in the step length: 1 / (p + d)."""
+        return 1 / (self.order + derivative)
+
+
+@lru_cache(maxsize=128)
+def _formula(method: str, order: int, derivative: int, with_error: bool, factor: float | None, eps: float):
+    one_sided_order = min(order, tables.MAX_ONE_SIDED)
+    sided = tables.one_sided_axis(one_sided_order, with_error)
+    relative_sided = tables.relative_step(one_sided_order, derivative, eps)
+    used = np.abs(sided.first if derivative == 1 else sided.second).sum(axis=0)
+    sided_reach = float(np.flatnonzero(used)[-1])
+    if method == "forward":
+        reach = np.array([np.nan, sided_reach])
+        return relative_sided, relative_sided, reach, np.zeros((2, 0)), tables.central_axis(2, False), sided
+    weights = tables.scale_weights(order, with_error)
+    reach = np.array([weights.shape[1], sided_reach])
+    relative = tables.relative_step(order, derivative, eps, factor)
+    return relative, relative_sided, reach, weights, tables.central_axis(order, with_error), sided
+
+
+def plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> Plan:
+    """Check the keywords of a call at points of a shape."""
+    method = options.method
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {METHODS}, got {method!r}")
+    order = integer(options.order, "order", ORDERS)
+    if method == "forward":
+        if order != 2:
+            raise ValueError(f"order applies to method='central' only, got order={order} with method='forward'")
+        order = 1
+    if options.rel_step is not None and options.abs_step is not None:
+        raise ValueError("rel_step and abs_step exclude each other; rel_step multiplies max(1, |x_i|)")
+    if options.stencil is not None and options.stencil not in STENCILS:
+        raise ValueError(f"stencil must be one of {STENCILS}, got {options.stencil!r}")
+    if options.stencil is not None and method == "forward":
+        raise ValueError("stencil applies to method='central' only")
+    noise = _no_noise if options.noise is None else _noise(options.noise, batch)
+    return Plan(
+        method="central" if method == "auto" else method,
+        order=order,
+        n=n,
+        eps=float(np.finfo(dtype).eps),
+        rel_step=None if options.rel_step is None else positive(options.rel_step, "rel_step", (n,)),
+        abs_step=None if options.abs_step is None else positive(options.abs_step, "abs_step", (n,)),
+        four_point=options.stencil == "4-point" or (options.stencil is None and options.noise is not None),
+        noise=noise,
+        bounds=limits(options.bounds, n),
+    )
+
+
+_no_noise = np.zeros(1)
+
+
+def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:
+    """The absolute level of noise of each point."""
+    array = np.asarray(value, np.float64)
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise ValueError(f"noise must be finite and not negative, got {value!r}")
+    if array.ndim == 0:
+        return array.reshape(1)
+    try:
+        return np.ascontiguousarray(np.broadcast_to(array, batch)).reshape(-1)
+    except ValueError:
+        raise ValueError(f"noise must be a number or an array of shape {batch}, got shape {array.shape}") from None
+
+
+def check_device(device: Any, function: UserFunction | None = None) -> None:
+    """Only the CPU so far."""
+    if device in ("auto", "cpu"):
+        return
+    if isinstance(device, str) and device.partition(":")[0] == "cuda":
+        raise DeviceError(f"device={device!r}: this version computes on the CPU only; use device='cpu'")
+    raise ValueError(f"device must be 'auto' or 'cpu', got {device!r}")
+
+
+def check_dtype(function: UserFunction, dtype: np.dtype) -> None:
+    """C functions take double."""
+    if isinstance(function, Pointer) and dtype != np.float64:
+        raise TypeError(f"x must be float64 for a C function, got {dtype}")
+
+
+def describe_kind(function: UserFunction) -> str:
+    """What `explain` says of a function."""
+    if isinstance(function, Vectorized):
+        return "vectorized Python function"
+    return "C function" if isinstance(function, Pointer) else "compiled Python function"

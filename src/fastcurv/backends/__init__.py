@@ -1,0 +1,1 @@
+"""Launchers: how blocks of points are run on a device."""

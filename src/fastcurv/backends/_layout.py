@@ -1,0 +1,30 @@
+"""How points are shared out over tasks: several points to a task or, where points are few, several tasks to a point.
+
+Plain functions, compiled into the blocks. `layout` is an array (points per task, tasks per point, whether matrices
+are kept for every point or only for the worker's present one).
+"""
+
+from __future__ import annotations
+
+
+def span(layout, task, points):
+    """First and last + 1 of the points of a task."""
+    if layout[1] > 1:
+        return task // layout[1], task // layout[1] + 1
+    return task * layout[0], min(points, (task + 1) * layout[0])
+
+
+def share(layout, task, total):
+    """First and last + 1 of the items, of `total` within a point, that a task works on."""
+    part = task % layout[1] if layout[1] > 1 else 0
+    return part * total // layout[1], (part + 1) * total // layout[1]
+
+
+def slot(layout, task, b):
+    """Where a task reports the status of a point: one place a point or, of a point with several tasks, one a task."""
+    return task if layout[1] > 1 else b
+
+
+def home(layout, worker, b):
+    """Where the matrices of a point are put."""
+    return b if layout[2] else worker

@@ -1,0 +1,152 @@
+"""How many threads a call may use, and the compiled loops that hand tasks to them.
+
+Two faults of Numba's threading layers are guarded against: `workqueue` aborts the process when two Python threads
+enter a parallel loop at once (the second to come runs serially here), and after a fork an OpenMP child that enters
+one is killed (a child of a process that had used threads runs serially). Serial and parallel loops run the same
+machine code, so results do not depend on which it was.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import numba
+import numpy as np
+from numba import prange, types
+from numba.core.ccallback import CFunc
+
+from ..function import DiskCache
+from ..function._compile import FLAGS
+from ._native import call_task, next_task
+
+_default: int | None = None
+_override: contextvars.ContextVar[int | None] = contextvars.ContextVar("threads", default=None)
+_parallel_lock = threading.Lock()
+_launched = False
+_forked_from_launched = False
+
+
+def get_threads() -> int:
+    """The number of CPU threads that calls from here may use.
+
+    Examples
+    --------
+    >>> import fastcurv as fc
+    >>> with fc.threads(1):
+    ...     fc.get_threads()
+    1
+    """
+    return _override.get() or _default or numba.config.NUMBA_NUM_THREADS
+
+
+def set_threads(k: int) -> None:
+    """Set the number of CPU threads for all calls, from 1 to Numba's ``NUMBA_NUM_THREADS``.
+
+    Results do not depend on it.
+
+    Raises
+    ------
+    ValueError
+        If there are not that many.
+    """
+    global _default
+    _default = _checked(k)
+
+
+@contextmanager
+def threads(k: int) -> Iterator[None]:
+    """Set the number of CPU threads for calls within a ``with`` block, in this thread.
+
+    Raises
+    ------
+    ValueError
+        If there are not that many.
+
+    Examples
+    --------
+    >>> import fastcurv as fc
+    >>> with fc.threads(1):
+    ...     g = fc.gradient(lambda x: x[0] ** 2, [[1.0], [2.0]])
+    """
+    token = _override.set(_checked(k))
+    try:
+        yield
+    finally:
+        _override.reset(token)
+
+
+def _checked(k: int) -> int:
+    most = numba.config.NUMBA_NUM_THREADS
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= most:
+        raise ValueError(
+            f"k must be an integer from 1 to {most}, got {k!r}; NUMBA_NUM_THREADS, set before Python starts, raises it"
+        )
+    return int(k)
+
+
+def serial_loop(task, data, first, last, workers):
+    """Run tasks `first` to `last` - 1 one after another."""
+    for index in range(first, last):
+        call_task(task, data, index, 0)
+
+
+def parallel_loop(task, data, first, last, workers):
+    """Run tasks `first` to `last` - 1 on several threads, each taking the next one when it is done with its own."""
+    counter = np.full(1, first)
+    previous = numba.get_num_threads()
+    numba.set_num_threads(workers)
+    for worker in prange(workers):
+        index = next_task(counter)
+        while index < last:
+            call_task(task, data, index, worker)
+            index = next_task(counter)
+    numba.set_num_threads(previous)
+
+
+@cache
+def _loop(parallel: bool) -> CFunc:
+    body = parallel_loop if parallel else serial_loop
+    made = CFunc(body, ((types.intp,) * 5, types.void), {}, {**FLAGS, "parallel": parallel})
+    made._cache = DiskCache(body.__name__)
+    made.compile()
+    return made
+
+
+def may_run_parallel() -> bool:
+    """Whether this process may start threads."""
+    return not _forked_from_launched
+
+
+@contextmanager
+def loop(workers: int) -> Iterator[tuple[int, int]]:
+    """Address of the loop to use for so many workers, and how many it really gets."""
+    global _launched
+    if workers == 1:
+        yield _loop(False).address, 1
+        return
+    parallel = _loop(True).address
+    _launched = True
+    if numba.threading_layer() != "workqueue":
+        yield parallel, workers
+    elif _parallel_lock.acquire(blocking=False):
+        try:
+            yield parallel, workers
+        finally:
+            _parallel_lock.release()
+    else:
+        yield _loop(False).address, 1
+
+
+def _after_fork() -> None:
+    global _parallel_lock, _forked_from_launched
+    _parallel_lock = threading.Lock()
+    _forked_from_launched = _launched
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

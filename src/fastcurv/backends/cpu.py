@@ -1,0 +1,282 @@
+"""The CPU launcher: compiles a block of an operation for a function, and runs it over all points.
+
+An operation is a factory of blocks: given evaluators of the user's functions and what is known at compile time, it
+returns a plain function ``block(task, worker, layout, points, args, point_args, *data)``. Kernels are kept by the
+identity of all they were made from, in the process and on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core.errors import NumbaError
+
+from ..function import (
+    Compiled,
+    DiskCache,
+    UserFunction,
+    Vectorized,
+    compilation_error,
+    compiled,
+    play,
+    play_vector,
+    record,
+    record_vector,
+)
+from ._native import BOUND_BYTES, bind, run
+from ._threads import get_threads, loop, may_run_parallel
+
+#: shorter calls run on the calling thread: waking others takes some microseconds
+WORTH_THREADS = 5e-5
+#: a guess at the seconds of one evaluation, until calls were timed
+FIRST_GUESS = 2e-8
+#: bytes of points collected for one call of a vectorized function
+TAPE_BYTES = 2**26
+
+
+class Role(NamedTuple):
+    """A user's function and what a block takes it for: one number, a vector, or a vector of one number."""
+
+    function: UserFunction
+    kind: str  # "scalar", "vector" or "row"
+
+
+class Operation(NamedTuple):
+    """A factory of blocks and what is known of them at compile time."""
+
+    factory: Callable[..., Callable]
+    known: tuple[Any, ...] = ()
+
+
+class Points(NamedTuple):
+    """Points, the arguments that all of them share, and those of each."""
+
+    x: np.ndarray
+    args: tuple
+    point_args: tuple[np.ndarray, ...] = ()
+
+
+class Kernel:
+    """The compiled loop of an operation over points, for some functions; one compilation for each set of types."""
+
+    def __init__(self, operation: Operation, roles: tuple[Role | None, ...], mode: str):
+        digest = _digest(operation, roles, mode)
+        evaluators = [role and compiled(_evaluator(role, mode), f"{digest}_{k}", inline_helpers=True, forceinline=True)
+                      for k, role in enumerate(roles)]  # fmt: skip
+        block = compiled(operation.factory(*evaluators, *operation.known), digest, inline_helpers=True)
+
+        def run_all(loop, first, last, workers, *arguments):
+            run(block, loop, first, last, workers, arguments)
+
+        def bind_one(memory, *arguments):
+            return bind(block, memory, arguments)
+
+        self.entry = compiled(bind_one if mode == "bind" else run_all, digest, entry=True, nogil=True)
+        self.functions = [role.function for role in roles if role]
+        self.seconds_per_evaluation = FIRST_GUESS
+        if all(function.lasting for function in self.functions):
+            self.entry._cache = DiskCache(digest)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __call__(self, *arguments: Any) -> Any:
+        try:
+            return self.entry(*arguments)
+        except NumbaError as error:
+            for function in self.functions:
+                if isinstance(function, Compiled):
+                    raise compilation_error(function.function, error) from error
+            raise
+
+
+_kernels: dict[Any, Kernel] = {}
+_lock = threading.Lock()
+
+
+def kernel(operation: Operation, roles: tuple[Role | None, ...] = (), mode: str = "native") -> Kernel:
+    """The kernel of an operation for some functions, from memory if it was used before."""
+    key = (operation, mode, *(role and (role.function.key if mode == "native" else "", role.kind) for role in roles))
+    found = _kernels.get(key)
+    if found is None:
+        with _lock:
+            found = _kernels.get(key)
+            if found is None:
+                found = _kernels[key] = Kernel(operation, roles, mode)
+    return found
+
+
+class Shares(NamedTuple):
+    """How points are shared out: `layout` as in `_layout`, the number of tasks, and of workers."""
+
+    layout: np.ndarray
+    tasks: int
+    workers: int
+
+
+def shares(points: int, divisible: int, workers: int, keep: bool) -> Shares:
+    """Several points to a task, or several tasks to a point where there are fewer points than workers can use.
+
+    `divisible` is the number of items that the work within a point can be divided into.
+    """
+    parts = min(-(-2 * workers // max(points, 1)), divisible) if workers > 1 and points < 2 * workers else 1
+    if parts > 1:
+        return Shares(np.array([1, parts, 1]), points * parts, workers)
+    chunk = max(1, min(1024, -(-points // (16 * workers))))
+    return Shares(np.array([chunk, 1, int(keep)]), -(-points // chunk), workers)
+
+
+def plan_shares(
+    operation: Operation, roles: tuple[Role | None, ...], points: int, evaluations: int, divisible: int, keep: bool
+) -> Shares:
+    """How a call with so many evaluations of the function per point is shared out over threads."""
+    workers = get_threads()
+    if any(role and isinstance(role.function, Vectorized) for role in roles):
+        return Shares(np.array([points, 1, int(keep)]), 1, 1)
+    if workers > 1:
+        seconds = kernel(operation, roles).seconds_per_evaluation * points * evaluations
+        if seconds < WORTH_THREADS or not may_run_parallel():
+            workers = 1
+    return shares(points, divisible, workers, keep)
+
+
+def launch(
+    operation: Operation,
+    roles: tuple[Role | None, ...],
+    points: Points,
+    data: tuple,
+    plan: Shares,
+    evaluations: int,
+    items: int | None = None,
+) -> None:
+    """Run an operation over all points, or `items` of which there are several to a point.
+
+    Results are in the arrays among `data`.
+    """
+    items = len(points.x) if items is None else items
+    if items == 0:
+        return
+    if any(role and isinstance(role.function, Vectorized) for role in roles):
+        _launch_vectorized(operation, roles, points, data, plan, evaluations, items)
+        return
+    function = next(role.function for role in roles if role)
+    native = points._replace(args=function.native_args(points.args))  # pyright: ignore[reportAttributeAccessIssue]
+    made = kernel(operation, roles)
+    with loop(plan.workers) as (address, workers):
+        start = perf_counter()
+        made(address, 0, plan.tasks, workers, plan.layout, *native, *data)
+        seconds = (perf_counter() - start) * workers / (items * evaluations)
+    # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
+    made.seconds_per_evaluation = min(seconds, 2 * made.seconds_per_evaluation)
+
+
+def launch_plain(operation: Operation, items: int, seconds: float, arguments: Callable[[int], tuple]) -> None:
+    """Run an operation that takes no user's function over items that cost so many seconds each.
+
+    `arguments` makes its arguments for a number of workers, which may need scratch.
+    """
+    workers = get_threads() if items > 1 and items * seconds > WORTH_THREADS and may_run_parallel() else 1
+    plan = shares(items, 1, workers, True)
+    with loop(workers) as (address, granted):
+        kernel(operation)(address, 0, plan.tasks, granted, plan.layout, *arguments(workers))
+
+
+class Bound:
+    """An operation bound to arguments, for other kernels to run: `task` holds its address and that of its data."""
+
+    def __init__(self, operation: Operation, arguments: tuple):
+        self._keep = arguments, np.empty(BOUND_BYTES // 8)
+        address = kernel(operation, (), "bind")(self._keep[1], *arguments)
+        self.task = np.array([address, self._keep[1].ctypes.data])
+
+
+def _launch_vectorized(operation, roles, points: Points, data: tuple, plan: Shares, evaluations: int, items: int) -> None:
+    """Run each task twice: once to collect the points that it asks for, once with the values there.
+
+    The body of a block never depends on values in which points it asks for, so both runs ask for the same.
+    """
+    x = points.x
+    size = max(1, TAPE_BYTES // (8 * x.shape[1] * evaluations))
+    layout = np.array([size, 1, plan.layout[2]])
+    counter = np.zeros(1, np.int64)
+    numbers = (np.arange(len(x)),)
+    nothing = np.empty((0, 1))
+    room = min(size, items) * evaluations
+    recording, playing = kernel(operation, roles, "record"), kernel(operation, roles, "play")
+    with loop(1) as (address, _):
+        for task in range(-(-items // size)):
+            while True:
+                tape, labels = np.empty((room, x.shape[1])), np.empty((room, 2), np.int64)
+                counter[0] = 0
+                recording(address, task, task + 1, 1, layout, x, (tape, labels, nothing, counter), numbers, *data)
+                count, room = counter[0], max(room, counter[0])
+                if count <= len(tape):
+                    break
+            answers = _answers(roles, points, tape[:count].astype(x.dtype, copy=False), labels[:count])
+            counter[0] = 0
+            playing(address, task, task + 1, 1, layout, x, (tape, labels, answers, counter), numbers, *data)
+
+
+def _answers(roles, points: Points, tape: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The values of the user's functions at the points collected; scalars in column 0."""
+    found = []
+    for label, vector in enumerate((False, True)):
+        role = next((role for role in roles if role and (role.kind == "vector") == vector), None)
+        (rows,) = np.nonzero(labels[:, 0] == label)
+        if role is not None and len(rows):
+            point_args = tuple(array[labels[rows, 1]] for array in points.point_args)
+            found.append((rows, role.function.evaluate(tape[rows], points.args, point_args, vector=vector)))
+    answers = np.zeros((len(tape), max(values.shape[1] for _, values in found)))
+    for rows, values in found:
+        answers[rows, : values.shape[1]] = values
+    return answers
+
+
+_RECORD = {"scalar": record, "vector": record_vector}
+_PLAY = {"scalar": play, "vector": play_vector}
+
+
+def _evaluator(role: Role, mode: str) -> Callable:
+    """What a block calls as f(x, args) or, for vectors and rows, g(x, y, args)."""
+    kind = "scalar" if role.kind == "row" else role.kind
+    if mode == "native":
+        function = role.function
+        made = function.scalar() if kind == "scalar" else function.vector()  # pyright: ignore
+    else:
+        made = (_RECORD if mode == "record" else _PLAY)[kind]
+    return _as_row(made) if role.kind == "row" else made
+
+
+def _as_row(f: Callable) -> Callable:
+    """A function of one value as a vector of one."""
+
+    def g(x, y, args):
+        y[0] = f(x, args)
+
+    return g
+
+
+def _digest(operation: Operation, roles: tuple[Role | None, ...], mode: str) -> str:
+    """Identifies a kernel in every process: its block, its functions, and the package itself."""
+    identity = (
+        operation.factory.__qualname__,
+        operation.known,
+        mode,
+        [role and (role.function.key if mode == "native" else "", role.kind) for role in roles],
+        package_digest(),
+    )
+    return hashlib.blake2b(repr(identity).encode(), digest_size=20).hexdigest()
+
+
+@cache
+def package_digest() -> str:
+    """A digest of the source that kernels are compiled from: those of another version are never used."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.blake2b(digest_size=20)
+    for path in sorted([*root.glob("*/*.py"), root / "_read_outs.py", root / "_eigen.py"]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Finite differences: weights and step lengths as tables, and the blocks of points that apply them."""

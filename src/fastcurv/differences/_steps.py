@@ -1,0 +1,54 @@
+"""Step lengths and sides at a point. Plain functions, compiled into the blocks that use them."""
+
+from __future__ import annotations
+
+import math
+
+
+def step_length(x, i, relative, absolute):
+    """h = relative max(1, |x_i|) + absolute (one of the two is zero), such that x_i + h is a number of x's type."""
+    start = x[i]
+    x[i] = start + (relative * max(1.0, abs(float(start))) + absolute)
+    h = float(x[i]) - float(start)
+    x[i] = start
+    return h
+
+
+def side_and_step(x, h_central, h_sided, lower, upper, central_reach, sided_reach):
+    """Where the stencil of one coordinate lies within its bounds: (0, h) central, (1, h) upwards, (1, -h) downwards.
+
+    Central if it fits, else one-sided, else the wider of the two shrunk to fit; h = 0 if the bounds leave no room.
+    A central reach of NaN means one-sided in any case.
+    """
+    above, below = upper - x, x - lower
+    if x + central_reach * h_central <= upper and x - central_reach * h_central >= lower:
+        return 0, h_central
+    if x + sided_reach * h_sided <= upper:
+        return 1, h_sided
+    if x - sided_reach * h_sided >= lower:
+        return 1, -h_sided
+    central, sided = min(above, below) / central_reach, max(above, below) / sided_reach
+    if central >= sided:
+        return 0, central
+    return 1, (sided if above >= below else -sided)
+
+
+def axis_step(x, i, steps, widen, bounds, reach):
+    """Side and signed step of coordinate i; `steps` holds relative central, relative one-sided and absolute steps."""
+    central = step_length(x, i, steps[0, i] * widen, steps[2, i])
+    sided = step_length(x, i, steps[1, i] * widen, steps[2, i])
+    return side_and_step(float(x[i]), central, sided, bounds[0, i], bounds[1, i], reach[0], reach[1])
+
+
+def within(value, i, bounds):
+    """`value` of coordinate i moved into the bounds: the last node may lie one rounding outside."""
+    return min(max(value, bounds[0, i]), bounds[1, i])
+
+
+def is_outside(x, bounds):
+    """Whether a point violates its bounds (NaN does, where there are any)."""
+    for i in range(len(x)):
+        lower, upper = bounds[0, i], bounds[1, i]
+        if not (lower <= x[i] <= upper) and (lower > -math.inf or upper < math.inf):
+            return True
+    return False

@@ -1,0 +1,29 @@
+"""The user's function: its kinds, its identity, its compilation together with its helpers, and the disk cache."""
+
+from ._cache import DiskCache, folder
+from ._compile import compilation_error, compiled
+from ._kinds import (
+    Compiled,
+    Pointer,
+    UserFunction,
+    Vectorized,
+    play,
+    play_vector,
+    record,
+    record_vector,
+    user_function,
+    vectorized,
+)
+from ._trial import trial
+
+
+def digest(fun) -> str | None:
+    """The digest that identifies a compiled function in every process; None for other kinds."""
+    function = user_function(fun)
+    return function.key if isinstance(function, Compiled) and function.lasting else None
+
+
+__all__ = [
+    "Compiled", "DiskCache", "Pointer", "UserFunction", "Vectorized", "compilation_error", "compiled", "digest",
+    "folder", "play", "play_vector", "record", "record_vector", "trial", "user_function", "vectorized",
+]  # fmt: skip

@@ -1,0 +1,148 @@
+"""The disk cache of compiled kernels.
+
+Numba's own cache identifies a kernel by the source file of the kernel, so it misses whenever a kernel closes over a
+user's function and serves stale code after an edit of an inner one. Here the key is a digest of all that the code
+was made from. Entries hold machine code and pickles: the folder must be the user's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import stat
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numba
+from numba.core import serialize
+from numba.core.compiler import CompileResult
+
+MAX_BYTES = 512 * 2**20
+_SUFFIX = ".kernel"
+
+
+def folder() -> Path:
+    """Where compiled kernels are kept: ``FASTCURV_CACHE_DIR``, or the platform's folder for caches."""
+    if chosen := os.environ.get("FASTCURV_CACHE_DIR"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "fastcurv" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "fastcurv"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastcurv"
+
+
+def refusal(path: Path) -> str | None:
+    """Why a folder must not be used as a cache, or None. A missing one is made, for its owner alone."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except OSError as error:
+        return f"it cannot be made or read ({error.strerror})"
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is not a folder"
+    if sys.platform != "win32":
+        if status.st_uid != os.geteuid():
+            return "it belongs to another user, whose code would be run"
+        if status.st_mode & 0o077:
+            return f"others may enter it; run: chmod 700 '{path}'"
+    return None
+
+
+class DiskCache:
+    """What Numba's dispatcher asks of a cache, keyed by the digest of everything a kernel is made from."""
+
+    def __init__(self, digest: str):
+        self._digest = digest
+        self.hits = 0
+
+    @property
+    def cache_path(self) -> str:
+        return str(folder())
+
+    def load_overload(self, signature, target_context):
+        """The compiled function for a signature, or None; a damaged entry is removed and counts as absent."""
+        target_context.refresh()  # loads Numba's runtime, which machine code from disk needs too
+        path = self._path(signature, target_context.codegen())
+        if path is None:
+            return None
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        checksum, payload = content[:32], content[32:]
+        if hashlib.sha256(payload).digest() != checksum:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # the last use: what is used least goes first
+        self.hits += 1
+        return CompileResult._rebuild(target_context, *pickle.loads(payload))
+
+    def save_overload(self, signature, result) -> None:
+        """Keep a compiled function, unless it holds addresses of this process."""
+        if result.library.has_dynamic_globals or any(not lifted.can_cache for lifted in result.lifted):
+            return
+        path = self._path(signature, result.codegen)
+        if path is None:
+            return
+        payload = serialize.dumps(result._reduce())
+        with contextlib.suppress(OSError):  # a full or read-only disk costs the next process a compilation
+            _write(path, hashlib.sha256(payload).digest() + payload)
+            _shrink(path.parent, MAX_BYTES)
+
+    def flush(self) -> None:
+        """Numba calls this before it recompiles; entries of another digest are never wrong, so nothing to do."""
+
+    def _path(self, signature, codegen) -> Path | None:
+        directory = folder()
+        if reason := refusal(directory):
+            _warn_once(directory, reason)
+            return None
+        identity = (self._digest, str(signature), codegen.magic_tuple(), numba.__version__, sys.version)
+        return directory / (hashlib.blake2b(repr(identity).encode(), digest_size=20).hexdigest() + _SUFFIX)
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".new")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _shrink(directory: Path, limit: int) -> None:
+    """Remove the entries that were not used for longest until the rest fits."""
+    entries = []
+    for path in directory.glob("*" + _SUFFIX):
+        with contextlib.suppress(OSError):  # another process may just have removed it
+            status = path.stat()
+            entries.append((status.st_mtime, status.st_size, path))
+    excess = sum(size for _, size, _ in entries) - limit
+    for _, size, path in sorted(entries):
+        if excess <= 0:
+            return
+        path.unlink(missing_ok=True)
+        excess -= size
+
+
+_warned: set[Path] = set()
+
+
+def _warn_once(directory: Path, reason: str) -> None:
+    if directory not in _warned:
+        _warned.add(directory)
+        warnings.warn(
+            f"the cache folder {directory} is not used: {reason}. Kernels are compiled anew in every process; "
+            "FASTCURV_CACHE_DIR names another folder",
+            RuntimeWarning,
+            stacklevel=2,
+        )

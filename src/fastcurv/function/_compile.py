@@ -1,0 +1,133 @@
+"""Compilation of a function together with the plain Python functions that it calls.
+
+Numba alone refuses undecorated helpers ("untyped global"). Here a function is rebuilt over a copy of the globals and
+closure values that it reads, in which every helper, also `module.helper` and the function itself, is compiled too.
+The project's own kernels are plain functions compiled in the same way.
+"""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+import re
+import types
+import weakref
+from pathlib import Path
+
+from numba import njit
+from numba.core import errors
+from numba.core.dispatcher import Dispatcher
+from numba.core.registry import cpu_target
+
+from .._errors import CompilationError
+from ._digest import is_library, names_in
+
+#: IEEE division by zero; contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
+FLAGS = {"error_model": "numpy", "fastmath": {"contract"}}
+_PACKAGE = str(Path(__file__).parent.parent)
+
+
+#: dispatchers made here, which need no rebuilding
+_ours: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
+
+
+def compiled(function, tag: str, *, entry: bool = False, inline_helpers: bool = False, **flags) -> Dispatcher:
+    """A dispatcher for a plain function or an existing dispatcher, its helpers compiled with it.
+
+    `tag` becomes part of the names of all machine code: names must differ where code differs, also between kernels
+    that were cached by different processes, or the linker takes one for the other. With `inline_helpers` helpers are
+    inlined. Only an `entry` can be called from Python.
+    """
+    return _Rebuild(tag, {"inline": "always"} if inline_helpers else {}).dispatcher(function, entry, **flags)
+
+
+class _Rebuild:
+    def __init__(self, tag: str, helper_flags: dict[str, str]):
+        self._tag, self._helper_flags = tag, helper_flags
+        self._made: dict[int, Dispatcher] = {}
+        self._modules: dict[int, types.ModuleType] = {}
+
+    def dispatcher(self, function, entry: bool = False, **flags) -> Dispatcher:
+        if isinstance(function, Dispatcher):
+            function = function.py_func
+        if id(function) in self._made:
+            return self._made[id(function)]
+        code, names = function.__code__, names_in(function.__code__)
+        namespace = {"__builtins__": builtins, "__name__": function.__module__}
+        cells = tuple(types.CellType() for _ in function.__closure__ or ())
+        twin = types.FunctionType(code, namespace, function.__name__, function.__defaults__, cells or None)
+        twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{self._tag}", function.__module__
+        self._made[id(function)] = made = njit(**FLAGS, no_cpython_wrapper=not entry, no_cfunc_wrapper=True, **flags)(twin)
+        _ours.add(made)
+        for cell, original in zip(cells, function.__closure__ or (), strict=True):
+            try:
+                cell.cell_contents = self._substitute(original.cell_contents, names)
+            except ValueError:  # an empty cell: Numba names the variable when it meets it
+                continue
+        for name in names & function.__globals__.keys():
+            namespace[name] = self._substitute(function.__globals__[name], names)
+        return made
+
+    def _substitute(self, value, names: set[str]):
+        if isinstance(value, Dispatcher):
+            return value if value in _ours else self.dispatcher(value, **self._helper_flags)
+        if isinstance(value, types.FunctionType) and not is_library(value) and not _known(value):
+            return self.dispatcher(value, **self._helper_flags)
+        if isinstance(value, types.ModuleType) and not is_library(value):
+            return self._module(value, names)
+        return value
+
+    def _module(self, module: types.ModuleType, names: set[str]) -> types.ModuleType:
+        """A stand-in for a user's module, in which the functions the code may read are compiled."""
+        if id(module) not in self._modules:
+            self._modules[id(module)] = twin = types.ModuleType(module.__name__)
+            for name in names & vars(module).keys():
+                setattr(twin, name, self._substitute(vars(module)[name], names))
+        return self._modules[id(module)]
+
+
+def _known(function) -> bool:
+    """Whether Numba can call this Python function by itself: it, or a library, registered an overload for it."""
+    context = cpu_target.typing_context
+    context.refresh()
+    try:
+        context.resolve_value_type(function)
+    except (errors.NumbaError, ValueError):
+        return False
+    return True
+
+
+def compilation_error(function, error: Exception) -> CompilationError:
+    """What could not be compiled, where, and the way out, from Numba's message."""
+    message = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    name = getattr(function, "__qualname__", repr(function))
+    where = ""
+    places = re.findall(r'File "([^"]+)", line (\d+)', message)
+    own = [(file, int(line)) for file, line in places if not file.startswith(_PACKAGE) and "/numba/" not in file]
+    if own:
+        file, line = own[-1]
+        source = linecache.getline(file, line).strip() or linecache.getline(_resolved(function, file), line).strip()
+        where = f'\n  at {file}, line {line}{": " + source if source else ""}'
+    return CompilationError(
+        f"{name} cannot be compiled by Numba: {_reason(message)}{where}\n"
+        f"Write it within Numba's nopython subset, or wrap it as fastcurv.vectorized(fun), where fun is any Python "
+        f"callable on an (N, n) array (finite differences only)."
+    )
+
+
+def _resolved(function, file: str) -> str:
+    """Numba shortens file names; the full one when it is the function's own file."""
+    full = getattr(getattr(function, "__code__", None), "co_filename", file)
+    return full if full.endswith(file.lstrip(".")) else file
+
+
+_NOISE = ("Failed in nopython mode", "During:", "File ", "Invalid use of", "<source", "raised from", "Overload")
+
+
+def _reason(message: str) -> str:
+    """The sentence of Numba's message that tells the cause: the first that is no frame, header or source line."""
+    for line in message.splitlines():
+        text = line.strip(" -:|")
+        if text and not text.startswith(_NOISE) and not set(text) <= set("^~ "):
+            return text
+    return message.strip().partition("\n")[0]

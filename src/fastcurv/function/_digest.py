@@ -1,0 +1,146 @@
+"""The identity of a user's function: a digest of its code and of everything that the code reads.
+
+Covered: byte code, constants, defaults, closure values, the globals it reads, attributes it reads of the user's own
+modules and, recursively, the functions among them. Values are frozen in compiled code; arrays changed in place after
+the digest was taken are not noticed, names bound anew are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import types
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+#: modules that compiled code knows by itself: named in the digest, with their version, and not looked into
+LIBRARIES = frozenset({"builtins", "cmath", "math", "numba", "numpy", "operator", "random", "scipy"})
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Digest:
+    """`hex` identifies the function in every process if `lasting`, else (unknown objects in it) in this one."""
+
+    hex: str
+    lasting: bool
+    _watched: tuple[tuple[Any, str, Any], ...]
+
+    def is_current(self) -> bool:
+        """Whether every name that the function reads is still bound to the same object."""
+        return all(_read(owner, name) is value for owner, name, value in self._watched)
+
+
+def digest(function) -> Digest:
+    """The digest of a Python function or Numba dispatcher."""
+    walk = _Walk()
+    walk.feed(function)
+    return Digest(walk.hash.hexdigest(), walk.lasting, tuple(walk.watched))
+
+
+def names_in(code: types.CodeType) -> set[str]:
+    """Names of globals and attributes in a code object and those nested in it."""
+    nested = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return set(code.co_names).union(*(names_in(constant) for constant in nested))
+
+
+def is_library(thing) -> bool:
+    """Whether a module, or the module that defines a function, is one of `LIBRARIES`."""
+    name = thing.__name__ if isinstance(thing, types.ModuleType) else getattr(thing, "__module__", None)
+    return isinstance(name, str) and name.partition(".")[0] in LIBRARIES
+
+
+def _read(owner, name: str):
+    if isinstance(owner, dict):
+        return owner.get(name, _ABSENT)
+    return getattr(owner, name, _ABSENT)  # a cell's `cell_contents`, a function's `__code__`
+
+
+class _Walk:
+    def __init__(self):
+        self.hash = hashlib.blake2b(digest_size=20)
+        self.lasting = True
+        self.watched: list[tuple[Any, str, Any]] = []
+        self._seen: dict[int, int] = {}
+
+    def feed(self, thing) -> None:
+        """Hash one object, by kind."""
+        if isinstance(thing, Dispatcher):
+            thing = thing.py_func
+        if isinstance(thing, types.FunctionType):
+            self._function(thing)
+        elif isinstance(thing, types.CodeType):
+            self._code(thing)
+        elif isinstance(thing, types.ModuleType):
+            self._module(thing)
+        elif thing is None or thing is Ellipsis or type(thing) in (bool, int, float, complex, str, bytes):
+            self._text(f"{type(thing).__name__} {thing!r}")
+        elif isinstance(thing, (np.ndarray, np.generic)) and not np.asarray(thing).dtype.hasobject:
+            array = np.asarray(thing)
+            self._text(f"{type(thing).__name__} {array.dtype.str} {array.shape}")
+            self.hash.update(np.ascontiguousarray(array).tobytes())
+        elif isinstance(thing, (tuple, list)):
+            self._text(f"{type(thing).__qualname__} {len(thing)}")
+            for item in thing:
+                self.feed(item)
+        elif isinstance(thing, frozenset):
+            self._text(f"frozenset {sorted(map(repr, thing))}")
+        elif is_library(thing) and hasattr(thing, "__name__"):
+            self._text(f"{thing.__module__}.{thing.__name__}")
+        else:
+            self._unknown(thing)
+
+    def _function(self, function: types.FunctionType) -> None:
+        if is_library(function):
+            return self._text(f"{function.__module__}.{function.__qualname__}")
+        if id(function) in self._seen:  # recursion: named by its place in the walk
+            return self._text(f"again {self._seen[id(function)]}")
+        self._seen[id(function)] = len(self._seen)
+        code = function.__code__
+        self._watch(function, "__code__")
+        self._watch(function, "__defaults__")
+        for cell in function.__closure__ or ():
+            self._watch(cell, "cell_contents")
+        names = sorted(names_in(code))
+        for name in names:
+            self._watch(function.__globals__, name)
+            self._attributes(function.__globals__.get(name), names)
+        return None
+
+    def _attributes(self, module, names: list[str]) -> None:
+        """The attributes of a user's module that the code may read: those it has under the names in the code."""
+        if isinstance(module, types.ModuleType) and not is_library(module) and id(module) not in self._seen:
+            self._seen[id(module)] = len(self._seen)
+            for name in names:
+                self._watch(vars(module), name)
+                self._attributes(vars(module).get(name), names)
+
+    def _watch(self, owner, name: str) -> None:
+        value = _read(owner, name)
+        self.watched.append((owner, name, value))
+        if value is not _ABSENT:
+            self._text(name)
+            self.feed(value)
+
+    def _code(self, code: types.CodeType) -> None:
+        self.hash.update(code.co_code)
+        self._text(f"{code.co_names} {code.co_varnames} {code.co_freevars} {code.co_cellvars}")
+        self._text(f"{code.co_argcount} {code.co_kwonlyargcount} {code.co_flags}")
+        for constant in code.co_consts:
+            self.feed(constant)
+
+    def _module(self, module: types.ModuleType) -> None:
+        root = sys.modules.get(module.__name__.partition(".")[0])
+        self._text(f"module {module.__name__} {getattr(root, '__version__', '')}")
+
+    def _unknown(self, thing) -> None:
+        """An object we cannot look into: identified by its address, for as long as the watch keeps it alive."""
+        self.lasting = False
+        self._text(f"{type(thing).__qualname__} at {id(thing)}")
+
+    def _text(self, text: str) -> None:
+        self.hash.update(text.encode())
+        self.hash.update(b"\0")

@@ -1,0 +1,305 @@
+"""The three kinds of function that a user may give, behind one interface for the kernels.
+
+Kernels call ``f(x, args) -> float`` or ``g(x, y, args)`` where `args` is a tuple whose first entry is an array of one
+byte, set where the function raised, and whose rest belongs to the kind: `native_args`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.core import types as numba_types
+from numba.core.ccallback import CFunc
+from numba.core.dispatcher import Dispatcher
+from numba.extending import overload
+from scipy import LowLevelCallable
+
+from ..backends._native import as_floats, call_c, call_guarded, read_only
+from ._compile import compiled
+from ._digest import Digest, digest
+
+Evaluator = Callable[..., Any]
+#: bytes of points in one call of a vectorized function, unless it names its batch size
+BATCH_BYTES = 2**26
+
+
+class Compiled:
+    """A plain Python function, or a dispatcher, that Numba compiles into the kernels."""
+
+    def __init__(self, function, identity: Digest):
+        self.function = function.py_func if isinstance(function, Dispatcher) else function
+        self.identity = identity
+        self.key = identity.hex
+        self.lasting = identity.lasting
+        self._dispatcher: Dispatcher | None = None
+        self.checked: dict[Any, int | None] = {}  # what the plain Python trial found, by n and types of arguments
+
+    @property
+    def name(self) -> str:
+        return self.function.__qualname__
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        if self._dispatcher is None:
+            is_recursive = self.function.__name__ in self.function.__code__.co_names
+            self._dispatcher = compiled(self.function, self.key, forceinline=not is_recursive)
+        return self._dispatcher
+
+    def scalar(self) -> Evaluator:
+        f = self.dispatcher
+
+        def evaluate(x, args):
+            raised, value = call_guarded(f, (read_only(x), *args[1:]))
+            if raised:
+                args[0][0] = 1
+                return math.nan
+            return float(value)
+
+        return evaluate
+
+    def vector(self) -> Evaluator:
+        f = self.dispatcher
+
+        def evaluate(x, y, args):
+            raised, values = call_guarded(f, (read_only(x), *args[1:]))
+            if raised or len(values) != len(y):
+                args[0][0] = 1
+                for r in range(len(y)):
+                    y[r] = math.nan
+            else:
+                copy_values(values, y)
+
+        return evaluate
+
+    def native_args(self, args: tuple) -> tuple:
+        return args
+
+
+class Pointer:
+    """A C function ``double f(int n, double *x[, void *data])``."""
+
+    lasting = True
+
+    def __init__(self, address: int, data: int | None, keep: Any):
+        self.address, self.data = address, data
+        self._keep = keep
+        self.key = "C pointer"
+
+    @property
+    def name(self) -> str:
+        return f"the C function at {self.address:#x}"
+
+    def scalar(self) -> Evaluator:
+        def evaluate(x, args):
+            return call_c(args[1], x, args[2])
+
+        return evaluate
+
+    def native_args(self, args: tuple) -> tuple:
+        if args:
+            raise ValueError(f"args: a C function takes none, got {len(args)}; put its data behind the void pointer")
+        return (self.address, self.data)
+
+
+class Vectorized:
+    """A Python callable on many points at once: made by `vectorized`."""
+
+    lasting = True
+
+    def __init__(self, function: Callable, batch_size: int | None):
+        self.function, self.batch_size = function, batch_size
+        self.key = f"vectorized {id(self)}"
+
+    def __call__(self, x, *args):
+        return self.function(x, *args)
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__qualname__", repr(self.function))
+
+    def evaluate(self, x: np.ndarray, args: tuple, point_args: tuple, *, vector: bool) -> np.ndarray:
+        """Values at the rows of x, shape (N, 1) or, of a vector, (N, m); `point_args` are those of each row."""
+        size = self.batch_size or max(1, BATCH_BYTES // (8 * x.shape[1]))
+        parts = []
+        for start in range(0, len(x), size):
+            rows = slice(start, start + size)
+            part = x[rows]
+            values = np.asarray(self.function(part, *args, *(array[rows] for array in point_args)))
+            if values.dtype.kind not in "biuf":
+                raise TypeError(f"{self.name} must return real numbers, got an array of type {values.dtype}")
+            if len(values.shape) != 1 + vector or len(values) != len(part):
+                expected = f"({len(part)}, m)" if vector else f"({len(part)},)"
+                raise ValueError(
+                    f"{self.name} must return an array of shape {expected} for {len(part)} points, "
+                    f"got shape {values.shape}"
+                )
+            parts.append(values.astype(np.float64).reshape(len(part), -1))
+        return np.concatenate(parts)
+
+    def __repr__(self) -> str:
+        return f"vectorized({self.name})"
+
+
+def vectorized(fun: Callable, *, batch_size: int | None = None) -> Vectorized:
+    """Mark a Python callable that takes many points at once, such as a simulator, a torch model or a service.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(X, *args)`` with X of shape (N, n) returns N values, shape (N,), or, for `jacobian` and gradients,
+        N rows, shape (N, m). It is called from the calling thread.
+    batch_size : int, optional
+        The most points in one call; by default as many as keep X within 64 MiB.
+
+    Returns
+    -------
+    callable
+        To be given as `fun` (or `grad`). Derivatives are taken by finite differences, whose points are collected
+        over many x and evaluated in few large calls. An exception in `fun` ends the whole call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcurv as fc
+    >>> f = fc.vectorized(lambda X: np.sum(X**4, axis=1))
+    >>> fc.hessian(f, [1.0, 2.0]).round(3)
+    array([[12.,  0.],
+           [ 0., 48.]])
+    """
+    if not callable(fun):
+        raise TypeError(f"fun must be callable, got {type(fun).__name__}")
+    if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
+        raise ValueError(f"batch_size must be a positive integer or None, got {batch_size!r}")
+    return Vectorized(fun, batch_size)
+
+
+SCALAR, VECTOR = 0, 1
+
+
+def record(x, args):
+    """Stands for f while the points that a block will ask for are collected."""
+    _, tape, labels, _, counter, b = args
+    note(x, tape, labels, counter, SCALAR, b)
+    return 0.0
+
+
+def record_vector(x, y, args):
+    """Stands for g while the points that a block will ask for are collected."""
+    _, tape, labels, _, counter, b = args
+    note(x, tape, labels, counter, VECTOR, b)
+    for r in range(len(y)):
+        y[r] = 0.0
+
+
+def note(x, tape, labels, counter, kind, b):
+    """Write a point, the kind of function asked and the point's number to the tape; where it is full, only count."""
+    place = counter[0]
+    counter[0] += 1
+    if place < len(tape):
+        for i in range(len(x)):
+            tape[place, i] = x[i]
+        labels[place, 0], labels[place, 1] = kind, b
+
+
+def play(x, args):
+    """Stands for f while the block is given the values at the points collected."""
+    _, _, _, answers, counter, _ = args
+    counter[0] += 1
+    return answers[counter[0] - 1, 0]
+
+
+def play_vector(x, y, args):
+    """Stands for g while the block is given the values at the points collected."""
+    _, _, _, answers, counter, _ = args
+    for r in range(len(y)):
+        y[r] = answers[counter[0], r]
+    counter[0] += 1
+
+
+UserFunction = Compiled | Pointer | Vectorized
+
+_known: weakref.WeakKeyDictionary[Any, Compiled] = weakref.WeakKeyDictionary()
+_by_digest: dict[str, Compiled] = {}
+
+
+def user_function(fun, name: str = "fun") -> UserFunction:
+    """The function that a user gave, recognised and identified; `name` is the argument it was given as."""
+    if type(fun) is types.FunctionType or isinstance(fun, Dispatcher):
+        return _compiled(fun)
+    if isinstance(fun, Vectorized):
+        return fun
+    if isinstance(fun, (LowLevelCallable, CFunc)) or isinstance(fun, ctypes._CFuncPtr):
+        return _pointer(fun, name)
+    if callable(fun):
+        raise TypeError(
+            f"{name} must be a Python function, a numba.njit function, a C pointer or fastcurv.vectorized(...), "
+            f"got {fun!r}; write `def f(x): return ...` around it, or wrap it with vectorized if it takes an (N, n) "
+            "array"
+        )
+    raise TypeError(f"{name} must be callable, got {fun!r} of type {type(fun).__name__}")
+
+
+def _compiled(fun) -> Compiled:
+    found = _known.get(fun)
+    if found is None or not found.identity.is_current():
+        identity = digest(fun)
+        found = _by_digest.setdefault(identity.hex, Compiled(fun, identity))
+        if found.identity is not identity:  # the same code in another function object: share what was compiled
+            shared, found = found, Compiled(fun, identity)
+            found._dispatcher, found.checked = shared.dispatcher, shared.checked
+        _known[fun] = found
+    return found
+
+
+def _pointer(fun, name: str) -> Pointer:
+    if isinstance(fun, CFunc):
+        fun = LowLevelCallable(fun.ctypes)
+    if not isinstance(fun, LowLevelCallable):
+        fun = LowLevelCallable(fun)
+    signature = re.sub(r"\s+", "", fun.signature)
+    if signature not in ("double(int,double*)", "double(int,double*,void*)"):
+        raise TypeError(
+            f"{name} must be a C function `double (int, double *)` or `double (int, double *, void *)`, "
+            f"got `{fun.signature}`"
+        )
+    capsule = fun[0]
+    address = _capsule("GetPointer", capsule, _capsule("GetName", capsule))
+    data = (_capsule("GetContext", capsule) or 0) if signature.count("*") == 2 else None
+    return Pointer(address, data, fun)
+
+
+def _capsule(what: str, capsule, *arguments):
+    api = getattr(ctypes.pythonapi, f"PyCapsule_{what}")
+    api.restype = ctypes.c_char_p if what == "GetName" else ctypes.c_void_p
+    api.argtypes = [ctypes.py_object] + [ctypes.c_char_p] * len(arguments)
+    return api(capsule, *arguments)
+
+
+def copy_values(values, y):
+    """``y[:] = values``, for what a vector-valued function may return: a tuple, a list or an array."""
+    y[:] = values
+
+
+@overload(copy_values)
+def _copy_values(values, y):
+    if isinstance(values, numba_types.BaseTuple):
+
+        def copy(values, y):
+            floats = as_floats(values)
+            for r in range(len(y)):
+                y[r] = floats[r]
+
+        return copy
+
+    def copy(values, y):
+        for r in range(len(y)):
+            y[r] = values[r]
+
+    return copy

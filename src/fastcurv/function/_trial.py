@@ -1,0 +1,93 @@
+"""One evaluation in plain Python before a function is compiled.
+
+Compiled code does not check indices, and complains about types in its own terms; Python does both well. What a
+compiled function would answer with NaN (a domain error, an explicit ``raise``) is no mistake in the function.
+"""
+
+from __future__ import annotations
+
+import dis
+import numbers
+import traceback
+
+import numpy as np
+
+
+def trial(function, points: np.ndarray, args_at, *, vector: bool) -> int | None:
+    """Evaluate `function` at up to 10 points until one answers; the number of its values (None if none answered).
+
+    Parameters
+    ----------
+    function : callable
+    points : ndarray, shape (N, n)
+    args_at : callable
+        The arguments of point b.
+    vector : bool
+        Whether a vector of values is expected, or one.
+    """
+    for b in range(min(len(points), 10)):
+        x = points[b].copy()
+        x.flags.writeable = False
+        try:
+            with np.errstate(all="ignore"):
+                result = function(x, *args_at(b))
+        except Exception as error:
+            if _is_data_dependent(error):
+                continue
+            error.add_note(f"{_name(function)} was evaluated in plain Python at x = {x} to check it before compiling")
+            raise
+        return _length(result, function, x) if vector else _check_scalar(result, function, x)
+    return None
+
+
+def _is_data_dependent(error: Exception) -> bool:
+    """Whether the compiled function would give NaN: raised on purpose, or by the domain of an operation."""
+    if isinstance(error, ArithmeticError):
+        return True
+    frame = list(traceback.walk_tb(error.__traceback__))[-1]
+    last = [i for i in dis.get_instructions(frame[0].f_code) if i.offset <= error_offset(error)][-1]
+    if last.opname in ("RAISE_VARARGS", "RERAISE"):
+        return True
+    return isinstance(error, ValueError) and last.opname.startswith(("CALL", "PRECALL")) and _from_math(error)
+
+
+def error_offset(error: Exception) -> int:
+    """Offset of the instruction that raised, in the innermost frame."""
+    tb = error.__traceback__
+    assert tb is not None
+    while tb.tb_next is not None:
+        tb = tb.tb_next
+    return tb.tb_lasti
+
+
+def _from_math(error: ValueError) -> bool:
+    return str(error).startswith(("math domain error", "math range error", "expected a "))
+
+
+def _check_scalar(result, function, x) -> int:
+    if isinstance(result, (numbers.Real, np.bool_)) or (isinstance(result, np.ndarray) and result.ndim == 0):
+        return 1
+    hint = "; return one entry of it, or use fastcurv.jacobian" if np.ndim(result) else ""
+    raise TypeError(f"{_name(function)} must return one real number; at x = {x} it returned {_show(result)}{hint}")
+
+
+def _length(result, function, x) -> int:
+    values = np.asarray(result) if isinstance(result, (tuple, list, np.ndarray)) else None
+    if values is None or values.ndim != 1 or values.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{_name(function)} must return a tuple, a list or a 1-D array of real numbers; "
+            f"at x = {x} it returned {_show(result)}"
+        )
+    if values.size == 0:
+        raise ValueError(f"{_name(function)} returned no values at x = {x}; expected at least one")
+    return values.size
+
+
+def _show(result) -> str:
+    if isinstance(result, np.ndarray):
+        return f"an array of shape {result.shape} and type {result.dtype}"
+    return f"{result!r} of type {type(result).__name__}"
+
+
+def _name(function) -> str:
+    return getattr(function, "__qualname__", repr(function))

@@ -1,0 +1,277 @@
+"""The eigensolver against mpmath at 50 digits, LAPACK, and the definition of an eigensystem."""
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.linalg import hilbert, lapack, qr
+
+DTYPES = (np.float32, np.float64)
+RESIDUAL = 25  # in eps ||A||_2, to n = 64
+ORTHOGONALITY = 30  # in eps
+AGREEMENT = 40  # in eps ||A||_2, between values alone and values with vectors
+
+
+def symmetric(rng, eigenvalues):
+    """A dense symmetric matrix with about these eigenvalues."""
+    n = len(eigenvalues)
+    Q = qr(rng.standard_normal((n, n)))[0]
+    A = (Q * eigenvalues) @ Q.T
+    return (A + A.T) / 2
+
+
+def exponent(A):
+    """The k with 2^(k-1) <= max|A| < 2^k."""
+    return int(np.frexp(np.abs(A).max(initial=0))[1])
+
+
+def normalised(x, k):
+    """2^-k x, in extended precision where the platform has it."""
+    return np.ldexp(x.astype(np.longdouble), -k)
+
+
+def defects(A, w, V):
+    """max_j ||A v_j - lambda_j v_j|| / ||A||_2 and max|V'V - I|, in eps; A of any scale."""
+    eps = np.finfo(A.dtype).eps
+    k = exponent(A)
+    A, w, V = normalised(A, k), normalised(w, k), V.astype(np.longdouble)
+    norm = np.abs(np.linalg.eigvalsh(A.astype(np.float64))).max() or 1.0
+    residual = np.sqrt(((A @ V - V * w) ** 2).sum(axis=0)).max() / norm
+    orthogonality = np.abs(V.T @ V - np.eye(len(w))).max()
+    return float(residual / eps), float(orthogonality / eps)
+
+
+def rounding_of_result(A):
+    """What rounding an eigenvalue to a subnormal number may add to the error, in eps ||A||, about."""
+    info = np.finfo(A.dtype)
+    largest = float(np.abs(A).max(initial=0))
+    return float(info.smallest_subnormal) / largest / float(info.eps) if largest > 0 else 0.0
+
+
+def check(A, solve):
+    """w, V for A (order 64 at most), which satisfy everything that is promised."""
+    w, V, values = solve(A)
+    assert w.dtype == V.dtype == values.dtype == A.dtype
+    assert np.all(np.diff(w) >= 0)
+    assert np.all(np.diff(values) >= 0)
+    residual, orthogonality = defects(A, w, V)
+    slack = rounding_of_result(A)
+    assert residual <= RESIDUAL + slack * np.sqrt(len(A))
+    assert orthogonality <= ORTHOGONALITY
+    k = exponent(A)
+    scaled = normalised(A, k).astype(np.float64)
+    norm = np.abs(np.linalg.eigvalsh(scaled)).max()
+    gap = np.abs(normalised(w, k) - normalised(values, k)).max()
+    assert gap <= (AGREEMENT + 2 * slack) * np.finfo(A.dtype).eps * norm
+    return w, V, values
+
+
+def wilkinson(m):
+    """W(2m+1)+: pairs of eigenvalues that agree to many digits."""
+    return np.diag(np.abs(np.arange(-m, m + 1.0))) + np.eye(2 * m + 1, k=1) + np.eye(2 * m + 1, k=-1)
+
+
+def glued_wilkinson():
+    """Two W7+ with a weak bond."""
+    A = np.kron(np.eye(2), wilkinson(3))
+    A[7, 6] = A[6, 7] = 1e-9
+    return A
+
+
+def graded(powers):
+    """D M D: entries over the whole range of powers."""
+    D = 10.0 ** np.asarray(powers)
+    M = symmetric(np.random.default_rng(5), np.arange(1.0, len(D) + 1))
+    return D[:, None] * M * D
+
+
+RNG = np.random.default_rng(7)
+HARD = {
+    "wilkinson": wilkinson(5),
+    "glued": glued_wilkinson(),
+    "hilbert": hilbert(8),
+    "clustered": symmetric(RNG, [1, 1 + 1e-14, 1 + 1e-13, 1, 1, 2, 2, -1]),
+    "graded down": graded([150, 80, 3, -40, -110, -150]),
+    "graded up": graded([-150, -110, -40, 3, 80, 150]),
+    "graded in float32": graded([15, 8, 1, -4, -11, -15]),
+    "graded mildly": graded([-4, 3, 0, 2, -1, 4]),
+    "huge": 1e300 * symmetric(RNG, np.arange(-3.0, 4)),
+    "tiny": 1e-300 * symmetric(RNG, np.arange(-3.0, 4)),
+    "subnormal": np.ldexp(np.rint(1e3 * symmetric(RNG, np.arange(-3.0, 4))), -1074),
+    "smallest": np.ldexp(np.ones((3, 3)), -1074),
+    "rank 1": np.outer(np.arange(1.0, 8), np.arange(1.0, 8)),
+    "ones": np.ones((9, 9)),
+    "weak row": np.array([[1, 0.5, 1e-130], [0.5, 1, 1e-130], [1e-130, 1e-130, 0]]),
+    "weak row in float32": np.array([[1, 0.5, 1e-11], [0.5, 1, 1e-11], [1e-11, 1e-11, 0]]),
+    "zero": np.zeros((5, 5)),
+    "identity": np.eye(6),
+    "diagonal": np.diag([3.0, -1, 2, 0, 1e-200, 1e200]),
+    "exchange": np.eye(7)[::-1].copy(),
+    "exchange of pairs": np.kron(np.eye(3), [[0.0, 1], [1, 0]]),
+    "second difference": 2 * np.eye(10) - np.eye(10, k=1) - np.eye(10, k=-1),
+    "arrow": np.diag(np.arange(8.0))
+    + np.outer(np.eye(8)[0], np.ones(8))
+    + np.outer(np.ones(8), np.eye(8)[0]),
+    "pair": np.array([[1.0, 1e-9], [1e-9, 1.0]]),
+    "pair, far apart": np.array([[1e200, 1.0], [1.0, -1e-200]]),
+    "pair, antidiagonal": np.array([[0.0, -2.0], [-2.0, 0.0]]),
+}
+
+
+HARD_CASES = [
+    pytest.param(A.astype(dtype), id=f"{name}-{dtype.__name__}")
+    for name, A in HARD.items()
+    for dtype in DTYPES
+    if np.abs(A).max() < np.finfo(dtype).max
+]
+
+
+@pytest.mark.parametrize("A", HARD_CASES)
+def test_hard_matrices_against_50_digits(A, solve):
+    w, _, values = check(A, solve)
+    with mpmath.workdps(50):
+        exact = mpmath.eigsy(mpmath.matrix(A.astype(float).tolist()), eigvals_only=True)
+        exact = sorted(exact)
+        norm = max(abs(x) for x in exact)
+        tolerance = (RESIDUAL + rounding_of_result(A)) * float(np.finfo(A.dtype).eps) * norm
+        for computed in (w, values):
+            error = max(abs(mpmath.mpf(float(x)) - y) for x, y in zip(computed, exact, strict=True))
+            assert error <= tolerance
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_range_of_the_precision(dtype, solve):
+    """Multiplication of A by a power of two multiplies eigenvalues, and changes no bit otherwise."""
+    info = np.finfo(dtype)
+    A = symmetric(np.random.default_rng(3), np.linspace(-1, 1, 9)).astype(dtype)
+    w, _, values = check(A, solve)
+    for k in (info.maxexp - 2, info.minexp + info.nmant + 12):
+        scaled_w, scaled_V, scaled_values = solve(np.ldexp(A, k))
+        np.testing.assert_array_equal(scaled_w[[0, -1]], np.ldexp(w, k)[[0, -1]])
+        np.testing.assert_array_equal(scaled_values[[0, -1]], np.ldexp(values, k)[[0, -1]])
+        assert np.abs(scaled_V.T.astype(float) @ scaled_V - np.eye(9)).max() <= ORTHOGONALITY * info.eps
+    check(np.ldexp(A, info.minexp - 4), solve)  # entries lose digits
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 17, 31, 33, 64])
+def test_random_matrices_against_lapack(n, dtype, solve):
+    rng = np.random.default_rng(n)
+    for _ in range(3):
+        M = rng.standard_normal((n, n))
+        A = (M + M.T).astype(dtype)
+        w, _, values = check(A, solve)
+        exact = np.linalg.eigvalsh(A.astype(np.float64))
+        tolerance = RESIDUAL * np.finfo(dtype).eps * np.abs(exact).max()
+        np.testing.assert_allclose(w, exact, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(values, exact, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "syev"), [(np.float32, lapack.ssyev), (np.float64, lapack.dsyev)])
+def test_large_matrices_are_as_accurate_as_lapack_ql(dtype, syev, solve):
+    M = np.random.default_rng(0).standard_normal((128, 128))
+    A = (M + M.T).astype(dtype)
+    w, V, values = solve(A)
+    lapack_w, lapack_V, info = syev(A)
+    assert info == 0
+    residual, orthogonality = defects(A, w, V)
+    lapack_residual, lapack_orthogonality = defects(A, lapack_w, lapack_V)
+    assert residual <= 2 * lapack_residual
+    assert orthogonality <= 2 * lapack_orthogonality
+    assert np.abs(w - values).max() <= AGREEMENT * np.finfo(dtype).eps * np.abs(w).max()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_eigenvectors_of_a_known_matrix(dtype, solve):
+    """Second differences: lambda_k = 2 - 2 cos(k pi / (n+1)), v_k = sin(j k pi / (n+1))."""
+    n = 12
+    angles = np.pi * np.arange(1, n + 1) / (n + 1)
+    w, V, _ = check((2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1)).astype(dtype), solve)
+    tolerance = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(w, 2 - 2 * np.cos(angles), rtol=0, atol=tolerance)
+    exact = np.sqrt(2 / (n + 1)) * np.sin(np.outer(np.arange(1, n + 1), angles))
+    cosines = np.abs((exact * V).sum(axis=0))
+    np.testing.assert_allclose(cosines, 1, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n", [1, 2, 3, 9])
+def test_not_finite(n, bad, dtype, solve):
+    for i in range(n):
+        for k in range(i + 1):
+            A = np.eye(n, dtype=dtype)
+            A[i, k] = bad
+            for result in solve(A):
+                assert np.isnan(result).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_order_zero_and_one(dtype, solve):
+    w, V, values = solve(np.empty((0, 0), dtype))
+    assert w.shape == values.shape == (0,)
+    assert V.shape == (0, 0)
+    for x in (-3.5, 0.0, np.finfo(dtype).max, np.finfo(dtype).smallest_subnormal):
+        w, V, values = solve(np.array([[x]], dtype))
+        assert w[0] == values[0] == dtype(x)
+        assert abs(V[0, 0]) == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_diagonal_matrices_are_exact(dtype, solve):
+    d = np.array([2, -1, 1e10, 0, 3e-10, -1e-5, 2], dtype)
+    w, V, values = solve(np.diag(d))
+    np.testing.assert_array_equal(w, np.sort(d))
+    np.testing.assert_array_equal(values, np.sort(d))
+    np.testing.assert_array_equal(np.abs(V).sum(axis=0), 1)
+
+
+def test_no_convergence_is_told(compiled):
+    """QL stops and says so when it is fed what never converges."""
+    for n in (3, 8):
+        nan = np.full(n, np.nan)
+        assert not compiled.ql_values(nan.copy(), nan.copy())
+        assert not compiled.ql_vectors(nan.copy(), nan.copy(), np.eye(n), nan.copy(), nan.copy())
+
+
+PROPERTY = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@st.composite
+def matrices(draw, kind):
+    n = draw(st.integers(1, 24))
+    dtype = draw(st.sampled_from(DTYPES))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    if kind == "random":
+        M = rng.uniform(-1, 1, (n, n))
+    elif kind == "integer":
+        M = rng.integers(-2, 3, (n, n)).astype(float)
+    elif kind == "rank deficient":
+        X = rng.standard_normal((n, draw(st.integers(0, n))))
+        M = X @ X.T
+    else:  # entries of every scale that the precision has
+        limit = np.log10(float(np.finfo(dtype).max)) - 2
+        M = rng.choice([-1.0, 0.0, 1.0], (n, n)) * 10.0 ** rng.uniform(-limit, limit, (n, n))
+    return (np.tril(M) + np.tril(M, -1).T).astype(dtype)
+
+
+@PROPERTY
+@given(data=st.data())
+@pytest.mark.parametrize("kind", ["random", "integer", "rank deficient", "mixed scales"])
+def test_any_matrix(kind, data, solve):
+    check(data.draw(matrices(kind)), solve)
+
+
+@PROPERTY
+@given(data=st.data())
+def test_any_pair(data, solve):
+    dtype = data.draw(st.sampled_from(DTYPES))
+    limit = float(np.finfo(dtype).max) / 4
+    entry = st.floats(-limit, limit, width=np.finfo(dtype).bits)
+    a, b, c = (data.draw(entry) for _ in range(3))
+    check(np.array([[a, b], [b, c]], dtype), solve)

@@ -1,0 +1,271 @@
+"""Pictures: axes, labels, legends and what they refuse. How they look is for eyes; see CONTRIBUTING."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fastcurv as fc
+import fastcurv.landscapes
+import fastcurv.plot
+
+matplotlib = pytest.importorskip("matplotlib")
+xr = pytest.importorskip("xarray")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+PICTURES = ("landscape", "eigenvalue_ratio", "condition")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def himmelblau():
+    grid = fc.Grid(x=(-5, 5, 60), y=(-4, 4, 50))
+    return fc.scan(fc.landscapes.himmelblau, grid, progress=False)
+
+
+@pytest.fixture(scope="module")
+def row(himmelblau):
+    return himmelblau.sel(y=1.0, method="nearest")
+
+
+def made(definiteness=0, condition_number=2.0, **variables):
+    """A dataset of a scan, 4 x 3, with constant variables unless arrays are given."""
+    shape = (4, 3)
+    values = {
+        "value": np.arange(12.0).reshape(shape),
+        "definiteness": np.broadcast_to(definiteness, shape).astype(np.int8),
+        "condition_number": np.broadcast_to(condition_number, shape).astype(float),
+        **{name: np.broadcast_to(value, shape).astype(float) for name, value in variables.items()},
+    }
+    members = list(fc.Definiteness)
+    ds = xr.Dataset({name: (("p", "q"), value) for name, value in values.items()})
+    ds["definiteness"].attrs = {
+        "flag_values": [int(m) for m in members],
+        "flag_meanings": " ".join(m.name for m in members),
+    }
+    return ds.assign_coords(p=np.linspace(0, 3, 4), q=[0.0, 1.0, 5.0])
+
+
+def drawn(picture, ds):
+    """The axes after a full drawing, which is where matplotlib fails if it does."""
+    ax = getattr(fc.plot, picture)(ds)
+    ax.figure.canvas.draw()
+    return ax
+
+
+def legend(ax):
+    return [] if ax.get_legend() is None else [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def bar_label(ax):
+    (bar,) = (other for other in ax.figure.axes if other is not ax)
+    return bar.get_ylabel()
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_axes_are_named_and_returned(himmelblau, picture):
+    ax = drawn(picture, himmelblau)
+    assert isinstance(ax, matplotlib.axes.Axes)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x", "y")
+    assert ax.get_title() == "himmelblau"
+    assert ax.get_xlim() == pytest.approx((-5, 5), abs=0.2)
+    assert ax.get_ylim() == pytest.approx((-4, 4), abs=0.2)
+    assert bar_label(ax)
+
+
+@pytest.mark.parametrize("picture", [*PICTURES, "profile", "spectrum"])
+def test_given_axes_are_used(himmelblau, row, picture):
+    _, ax = plt.subplots()
+    ds = {"profile": row, "spectrum": [1.0, 2.0]}.get(picture, himmelblau)
+    assert getattr(fc.plot, picture)(ds, ax=ax) is ax
+    assert len(plt.get_fignums()) == 1
+
+
+@pytest.mark.parametrize("member", list(fc.Definiteness))
+def test_the_legend_names_what_is_there_and_nothing_else(member):
+    word = "invalid" if member.name == "INVALID" else member.name.lower().removesuffix("definite")
+    (label,) = legend(drawn("landscape", made(int(member))))
+    assert label.startswith(word)
+    assert label.endswith("(100.0 %)")
+
+
+def test_the_picture_is_not_transposed():
+    codes = np.zeros((4, 3), np.int8)
+    codes[3, 0] = int(fc.Definiteness.INDEFINITE)  # largest p, smallest q: right, below
+    codes[:] = np.where(codes, codes, int(fc.Definiteness.POSITIVE))
+    ax = drawn("landscape", made(codes))
+    (cells,) = ax.collections[:1]
+    corner = cells.get_array().reshape(3, 4)
+    assert np.argwhere(corner != corner[2, 0]).tolist() == [[0, 3]]
+
+
+def test_landscape_levels_reach_wells_and_plateaus():
+    grid = fc.Grid(x=(-2, 2, 101), y=(-1, 3, 101))
+    ax = drawn("landscape", fc.scan(fc.landscapes.rosenbrock, grid, progress=False))
+    levels = next(c.levels for c in ax.collections if hasattr(c, "levels"))
+    assert levels[0] < 1
+    assert levels[-1] > 300
+    assert np.all(np.diff(levels) > 0)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_constant_or_invalid_values_still_draw(value):
+    drawn("landscape", made(value=value))
+
+
+def test_two_distinct_values_still_draw():
+    drawn("landscape", made(value=np.array([0.0, 1, 1])))
+
+
+def test_eigenvalue_ratio_is_that_of_li_et_al_where_there_is_negative_curvature():
+    low = np.array([[-1.0, 1, -4], [-2, 0, np.nan], [-1, -2, 1], [1, 1, 1]])
+    high = np.array([[4.0, 1, -2], [0, 1, np.nan], [1, 8, 1], [1, 1, 1]])
+    ax = drawn("eigenvalue_ratio", made(eigenvalue_min=low, eigenvalue_max=high))
+    cells = ax.collections[0].get_array().reshape(3, 4).T
+    expected = [[0.25, 0, 2], [2, 0, np.nan], [1, 0.25, 0], [0, 0, 0]]  # 2: beyond the scale
+    np.testing.assert_array_equal(np.ma.filled(cells, np.nan), expected)
+    edge, invalid = legend(ax)
+    assert "edge of the convex" in edge
+    assert invalid == "invalid (8.3 %)"
+
+
+def test_condition_has_colours_for_singular_and_invalid():
+    number = np.ones((4, 3))
+    number[0, 0], number[1, 1] = np.inf, np.nan
+    assert legend(drawn("condition", made(condition_number=number))) == [
+        "singular: infinite (8.3 %)",
+        "invalid (8.3 %)",
+    ]
+    assert legend(drawn("condition", made())) == []
+    for only in (np.inf, np.nan):
+        assert len(legend(drawn("condition", made(condition_number=only)))) == 1
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_unsorted_coordinates_are_sorted(himmelblau, picture):
+    ax = drawn(picture, himmelblau.isel(x=slice(None, None, -1)))
+    assert ax.get_xlim()[0] < ax.get_xlim()[1]
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_million_points_are_drawn(picture):
+    x = np.linspace(0, 1, 1000)
+    wave = np.sin(20 * x[:, None]) * np.cos(15 * x)
+    values = {"value": wave, "eigenvalue_min": wave, "eigenvalue_max": wave + 2, "condition_number": wave**2}
+    ds = xr.Dataset({name: (("x", "y"), value) for name, value in values.items()}, {"x": x, "y": x})
+    codes = np.where(wave < 0, int(fc.Definiteness.INDEFINITE), int(fc.Definiteness.POSITIVE))
+    ds["definiteness"] = ("x", "y"), codes.astype(np.int8), made().definiteness.attrs
+    drawn(picture, ds)
+
+
+def test_large_grids_are_thinned():
+    big = made().isel(p=np.zeros(5000, int)).assign_coords(p=np.linspace(0, 1, 5000))
+    ax = drawn("condition", big)
+    cells = ax.collections[0].get_array() if ax.collections else ax.images[0].get_array()
+    assert cells.size <= 3 * 1024
+
+
+@pytest.mark.parametrize(
+    ("picture", "variable"),
+    [
+        ("landscape", "value"),
+        ("landscape", "definiteness"),
+        ("eigenvalue_ratio", "eigenvalue_min"),
+        ("eigenvalue_ratio", "eigenvalue_max"),
+        ("condition", "condition_number"),
+    ],
+)
+def test_missing_variables_are_named(himmelblau, picture, variable):
+    with pytest.raises(ValueError, match=rf"'{variable}', which is not in the dataset; scan.*quantities="):
+        getattr(fc.plot, picture)(himmelblau.drop_vars(variable))
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_other_dimensions_are_refused(himmelblau, row, picture):
+    with pytest.raises(ValueError, match="2-D scan, and this one has the 1 axes x"):
+        getattr(fc.plot, picture)(row)
+    with pytest.raises(ValueError, match=r"3 axes x, y, z; choose .* ds.sel\(z=..., method='nearest'\)"):
+        getattr(fc.plot, picture)(himmelblau.expand_dims(z=2).transpose("x", "y", "z"))
+    with pytest.raises(ValueError, match="empty"):
+        getattr(fc.plot, picture)(himmelblau.isel(x=slice(0)))
+    with pytest.raises(ValueError, match="two coordinates or more"):
+        getattr(fc.plot, picture)(himmelblau.isel(x=slice(1)))
+    with pytest.raises(TypeError, match=r"ds: expected the xarray.Dataset of a scan, got ndarray"):
+        getattr(fc.plot, picture)(np.ones((3, 3)))
+
+
+def test_profile(row):
+    ax = drawn("profile", row)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x", "function value f")
+    (line,) = ax.lines
+    np.testing.assert_array_equal(line.get_xdata(), row.x)
+    np.testing.assert_array_equal(line.get_ydata(), row.value)
+    changes = np.count_nonzero(np.diff(row.definiteness.values))
+    assert len(ax.patches) == changes + 1
+    assert legend(ax)
+    assert "smallest eigenvalue" in fc.plot.profile(row, "eigenvalue_min").get_ylabel()
+    assert legend(fc.plot.profile(row.drop_vars("definiteness"))) == []
+
+
+def test_profile_refuses(himmelblau, row):
+    with pytest.raises(ValueError, match=r"1-D scan, .* 2 axes x, y; choose .* ds.sel\(y=..."):
+        fc.plot.profile(himmelblau)
+    with pytest.raises(ValueError, match="profile needs 'laplacian'"):
+        fc.plot.profile(row, "laplacian")
+    with pytest.raises(ValueError, match="quantity: gradient has more than one number"):
+        fc.plot.profile(row.assign(gradient=(("x", "coordinate"), np.ones((60, 2)))), "gradient")
+
+
+def test_spectrum_of_one_hessian_decides_signs_against_the_error():
+    eigenvalues = np.array([-5.0, -1e-9, 1e-9, 3.0, 4000.0])
+    ax = fc.plot.spectrum(eigenvalues)
+    assert legend(ax) == ["negative: 2", "positive: 3"]
+    ax = fc.plot.spectrum(SimpleNamespace(eigenvalues=eigenvalues, eigenvalue_error=np.array(1e-6)))
+    assert legend(ax) == ["negative: 1", "zero: 2", "positive: 2"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("mode", "eigenvalue")
+    ax.figure.canvas.draw()
+
+
+def test_spectrum_of_many_hessians():
+    eigenvalues = np.sort(np.random.default_rng(4).normal(size=(7, 11, 5)))
+    eigenvalues[0, 0] = np.nan
+    ax = fc.plot.spectrum(eigenvalues)
+    ax.figure.canvas.draw()
+    medians = ax.lines[0].get_ydata()
+    np.testing.assert_allclose(medians, np.nanmedian(eigenvalues, axis=(0, 1)))
+    assert "76 points" in legend(ax)[0]
+
+
+def test_spectrum_of_datasets_and_curvatures():
+    grid = fc.Grid(x=(-5, 5, 6), y=(-4, 4, 5))
+    ds = fc.scan(
+        fc.landscapes.himmelblau, grid, quantities=("eigenvalues", "eigenvalue_error"), progress=False
+    )
+    from_dataset = fc.plot.spectrum(ds).lines[0].get_ydata()
+    from_curvature = fc.plot.spectrum(fc.curvature(fc.landscapes.himmelblau, grid.block(0, 30)))
+    np.testing.assert_array_equal(from_dataset, from_curvature.lines[0].get_ydata())
+
+
+@pytest.mark.parametrize("bad", ["x", 3.0, [1j, 2], None])
+def test_spectrum_refuses_what_is_none(bad):
+    with pytest.raises(TypeError, match="curvature: expected"):
+        fc.plot.spectrum(bad)
+
+
+def test_spectrum_refuses_what_has_none(himmelblau):
+    with pytest.raises(ValueError, match=r"'eigenvalues', which is not in the dataset; scan"):
+        fc.plot.spectrum(himmelblau)
+    for empty in (np.full((3, 2), np.nan), np.empty((0, 2)), np.empty(0)):
+        with pytest.raises(ValueError, match="finite eigenvalues"):
+            fc.plot.spectrum(empty)
+
+
+def test_all_zero_eigenvalues_still_draw():
+    fc.plot.spectrum(np.zeros(3)).figure.canvas.draw()
+    fc.plot.spectrum(np.zeros((4, 3))).figure.canvas.draw()

@@ -1,0 +1,321 @@
+"""The store of a scan: resumed after any interruption, refused when it is another's or damaged."""
+
+import functools
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import tracemalloc
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastcurv as fc
+import fastcurv._curvature
+import fastcurv.landscapes
+from fastcurv._store import Blocks, ScanStore
+
+xr = pytest.importorskip("xarray")
+pytest.importorskip("zarr")
+
+GRID = {"x": (-2, 2, 24), "y": (-1, 3, 25)}
+QUANTITIES = ("value", "gradient", "eigenvalues", "definiteness", "index", "status")
+
+
+def scanned(store=None, fun=fc.landscapes.rosenbrock, grid=GRID, **options):
+    options = {"quantities": QUANTITIES, "chunk": 100, "progress": False, **options}
+    return fc.scan(fun, fc.Grid(**grid), store=store, **options)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=4), st.integers(1, 60))
+def test_blocks_are_runs_that_cover_the_grid_once(shape, points):
+    blocks = Blocks.of(tuple(shape), points)
+    number = np.arange(np.prod(shape)).reshape(shape)
+    runs = [blocks.run(k) for k in range(len(blocks))]
+    assert [start for start, _ in runs] == [0, *(stop for _, stop in runs)][: len(runs)]
+    assert not runs or runs[-1][1] == number.size
+    for k, (start, stop) in enumerate(runs):
+        np.testing.assert_array_equal(number[blocks.region(k)].ravel(), np.arange(start, stop))
+    assert np.prod(blocks.chunk) <= points
+    if number.size >= points:
+        assert np.prod(blocks.chunk) >= points / 4
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunk"),
+    [
+        ((1000, 1000), (250, 1000)),
+        ((10**9,), (262_124,)),
+        ((10,) * 10, (1, 1, 1, 1, 2, 10, 10, 10, 10, 10)),
+        ((3, 5), (3, 5)),
+    ],
+)
+def test_blocks_of_usual_grids(shape, chunk):
+    assert Blocks.of(shape, 1 << 18).chunk == chunk
+
+
+def test_a_store_is_the_dataset(tmp_path):
+    path = tmp_path / "scan.zarr"
+    direct = scanned()
+    xr.testing.assert_identical(scanned(path).load(), direct)
+    opened = xr.open_zarr(path)  # as a user does, and without a warning
+    xr.testing.assert_identical(opened.load(), direct)
+    assert opened.definiteness.attrs["flag_meanings"].split()[0].isupper()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class Interruption:
+    """Lets some blocks be computed and then raises; counts the calls."""
+
+    def __init__(self, monkeypatch, after, error=KeyboardInterrupt):
+        self.calls, self.points = 0, 0
+        genuine = fastcurv._curvature.curvature
+
+        @functools.wraps(genuine)
+        def curvature(fun, x, *args, **options):
+            if self.calls == after:
+                raise error
+            self.calls += 1
+            self.points += len(x)
+            return genuine(fun, x, *args, **options)
+
+        monkeypatch.setattr(fastcurv._curvature, "curvature", curvature)
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_interrupted_scans_go_on(tmp_path, after, error):
+    path = tmp_path / "scan.zarr"
+    direct = scanned()
+    with pytest.MonkeyPatch.context() as patch:
+        Interruption(patch, after, error)
+        with pytest.raises(error):
+            scanned(path)
+    with pytest.MonkeyPatch.context() as patch:
+        rest = Interruption(patch, None)
+        again = scanned(path, chunk=7)  # blocks stay those of the store
+    assert rest.calls == 6 - after
+    assert rest.points == 600 - 100 * after
+    xr.testing.assert_identical(again.load(), direct)
+    with pytest.MonkeyPatch.context() as patch:
+        nothing = Interruption(patch, 0)
+        xr.testing.assert_identical(scanned(path).load(), direct)
+    assert nothing.calls == 0
+
+
+def test_interrupted_before_the_first_block_leaves_nothing(tmp_path, monkeypatch):
+    Interruption(monkeypatch, 0)
+    with pytest.raises(KeyboardInterrupt):
+        scanned(tmp_path / "scan.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_killed_while_writing(tmp_path):
+    path = tmp_path / "scan.zarr"
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os, signal, sys
+            import fastcurv as fc
+            import fastcurv.landscapes
+            from fastcurv._store import ScanStore
+
+            class Deadly:
+                def __init__(self, array):
+                    self.array = array
+                def __setitem__(self, region, values):
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            write = ScanStore.write
+            def write_or_die(store, k, values):
+                if k == 3:  # some arrays of the block are there, the others and the flag are not
+                    store._arrays["index"] = Deadly(store._arrays["index"])
+                write(store, k, values)
+
+            if sys.argv[2] == "die":
+                ScanStore.write = write_or_die
+            ds = fc.scan(fc.landscapes.rosenbrock, fc.Grid(x=(-2, 2, 24), y=(-1, 3, 25)),
+                store=sys.argv[1], chunk=100,
+                quantities=("value", "gradient", "eigenvalues", "definiteness", "index", "status"),
+                progress=False)
+            """
+        )
+    )
+    run = [sys.executable, str(script), str(path)]
+    died = subprocess.run([*run, "die"], check=False, capture_output=True, timeout=120)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    flags = sorted(p.name for p in (path / "scan" / "done").glob("c.*"))
+    assert flags == ["c.0", "c.1", "c.2"]
+    subprocess.run([*run, "live"], check=True, timeout=120)
+    xr.testing.assert_identical(xr.open_zarr(path).load(), scanned())
+
+
+@pytest.mark.parametrize(
+    ("change", "entry"),
+    [
+        ({"grid": {**GRID, "y": (-1, 3.5, 25)}}, "grid.axes"),
+        ({"quantities": ("value",)}, "quantities"),
+        ({"method": "forward"}, "method"),
+        ({"rel_step": 0.01}, "options.rel_step"),
+        ({"bounds": ([-9, -9], [9, 9])}, "options.bounds"),
+        ({"fun": lambda x: x[0] * x[1]}, "function"),
+    ],
+)
+def test_the_store_of_another_scan_is_refused(tmp_path, change, entry):
+    path = tmp_path / "scan.zarr"
+    before = scanned(path).load()
+    with pytest.raises(
+        fc.StoreError, match=rf"another scan, which differs in .*{entry}.*another path or delete"
+    ):
+        scanned(path, **change)
+    xr.testing.assert_identical(xr.open_zarr(path).load(), before)
+
+
+def test_args_belong_to_the_key(tmp_path):
+    def weighted(x, w, a):
+        return w * x[0] ** 2 + a[0] * a[1] * x[1] ** 2
+
+    def run(*args):
+        return fc.scan(weighted, fc.Grid(x=(0, 1, 3), y=0.5), args, store=tmp_path / "s", progress=False)
+
+    run(2.0, np.array([1.0, 2.0]))
+    run(2.0, np.array([1.0, 2.0]))
+    for args in [(3.0, np.array([1.0, 2.0])), (2.0, np.array([2.0, 1.0])), (2.0, np.array([1, 2]))]:
+        with pytest.raises(fc.StoreError, match="args"):
+            run(*args)
+
+
+def test_defaults_spelled_out_are_the_same_scan(tmp_path):
+    scanned(tmp_path / "scan.zarr")
+    scanned(tmp_path / "scan.zarr", method="central", rel_step=None, quantities=QUANTITIES[::-1])
+
+
+def test_resume_false_refuses_any_store(tmp_path):
+    path = tmp_path / "scan.zarr"
+    scanned(path, resume=False)
+    with pytest.raises(fc.StoreError, match="exists and resume=False"):
+        scanned(path, resume=False)
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "group"])
+def test_what_is_no_store_is_left_alone(tmp_path, what):
+    path = tmp_path / "precious"
+    if what == "file":
+        path.write_text("precious")
+    elif what == "folder":
+        path.mkdir()
+        (path / "data").write_text("precious")
+    else:
+        xr.Dataset({"data": ("x", np.arange(3))}).to_zarr(path, zarr_format=3, consolidated=False)
+    before = sorted(p.relative_to(path) for p in path.rglob("*"))
+    with pytest.raises(fc.StoreError, match="no store of a scan"):
+        scanned(path)
+    assert sorted(p.relative_to(path) for p in path.rglob("*")) == before
+
+
+def test_an_empty_folder_becomes_the_store(tmp_path):
+    scanned(tmp_path)
+    assert xr.open_zarr(tmp_path).sizes["x"] == 24
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda path: (path / "zarr.json").write_text("{"),
+        lambda path: (path / "scan" / "zarr.json").unlink(),
+        lambda path: (path / "scan" / "done" / "zarr.json").write_text("[]"),
+        lambda path: (path / "value" / "zarr.json").unlink(),
+        lambda path: (path / "value" / "c.2.0").unlink(),
+        lambda path: (path / "value" / "c.2.0").write_bytes(b"1234"),
+        lambda path: (path / "index" / "c.2.0").write_bytes(b""),
+        lambda path: reshape(path / "value" / "zarr.json"),
+    ],
+)
+def test_damaged_stores_are_refused(tmp_path, harm):
+    path = tmp_path / "scan.zarr"
+    scanned(path)
+    harm(path)
+    with pytest.raises(fc.StoreError, match=r"damaged.*delete it"):
+        scanned(path)
+
+
+def reshape(metadata):
+    content = json.loads(metadata.read_text())
+    content["shape"] = [3, 3]
+    metadata.write_text(json.dumps(content))
+
+
+def test_a_flipped_bit_is_noticed_when_read(tmp_path):
+    path = tmp_path / "scan.zarr"
+    ds = scanned(path)
+    chunk = path / "value" / "c.2.0"
+    content = bytearray(chunk.read_bytes())
+    content[17] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(Exception, match=r"[Cc]hecksum"):
+        ds.value.load()
+
+
+def test_a_failed_write_fails_the_scan(tmp_path, monkeypatch):
+    def write(store, k, values):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(ScanStore, "write", write)
+    with pytest.raises(OSError, match="no space"):
+        scanned(tmp_path / "scan.zarr")
+
+
+def test_memory_is_bounded(tmp_path, monkeypatch):
+    genuine = fastcurv._curvature.curvature
+
+    @functools.wraps(genuine)
+    def cheap(fun, x, *args, **options):
+        zero = np.zeros(len(x))
+        return SimpleNamespace(**dict.fromkeys(("value", "gradient_norm", "laplacian"), zero))
+
+    monkeypatch.setattr(fastcurv._curvature, "curvature", cheap)
+    tracemalloc.start()
+    try:
+        fc.scan(
+            fc.landscapes.rosenbrock,
+            fc.Grid(x=(0, 1, 2000), y=(0, 1, 1000)),
+            quantities=("value", "gradient_norm", "laplacian"),
+            store=tmp_path / "scan.zarr",
+            chunk=50_000,
+            progress=False,
+        )
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16e6  # the whole is 48 MB
+
+
+def test_an_empty_grid(tmp_path):
+    path = tmp_path / "scan.zarr"
+    for _ in range(2):
+        ds = scanned(path, grid={"x": (0, 1, 0), "y": (0, 1, 3)})
+        assert dict(ds.sizes) == {"x": 0, "y": 3, "coordinate": 2, "mode": 2}
+
+
+def test_two_scans_at_once(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = tmp_path / "scan.zarr"
+    scanned(path)
+    with ThreadPoolExecutor(2) as pool:
+        for ds in pool.map(lambda _: scanned(path), range(2)):
+            xr.testing.assert_identical(ds.load(), scanned())
+
+
+def test_relative_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scanned("a/b.zarr")
+    assert (tmp_path / "a" / "b.zarr" / "zarr.json").is_file()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.zarr"]

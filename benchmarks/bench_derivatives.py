@@ -1,4 +1,4 @@
-"""asv: value, gradient, Hessian and Hessian-vector products, by differences, over the case table."""
+"""asv: gradient, Hessian and Hessian-vector products, by differences, over the case table."""
 
 import numpy as np
 
@@ -15,9 +15,6 @@ class Derivatives:
     def setup(self, name):
         self.case, self.x = case_with_points(name)
         self.v = np.ones(self.case.n)
-
-    def time_value(self, _):
-        fc.value(self.case.fun, self.x, self.case.args)
 
     def time_gradient(self, _):
         fc.gradient(self.case.fun, self.x, self.case.args, method="central")

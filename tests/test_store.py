@@ -59,10 +59,12 @@ def test_blocks_of_usual_grids(shape, chunk):
     assert Blocks.of(shape, 1 << 18).chunk == chunk
 
 
-def test_a_store_is_the_dataset(tmp_path):
+@pytest.mark.parametrize("chunk", [10, 100, 125, None])  # 125: the last block is shorter
+def test_a_store_is_the_dataset(tmp_path, chunk):
     path = tmp_path / "scan.zarr"
     direct = scanned()
-    xr.testing.assert_identical(scanned(path).load(), direct)
+    for _ in range(2):
+        xr.testing.assert_identical(scanned(path, chunk=chunk).load(), direct)
     opened = xr.open_zarr(path)  # as a user does, and without a warning
     xr.testing.assert_identical(opened.load(), direct)
     assert opened.definiteness.attrs["flag_meanings"].split()[0].isupper()

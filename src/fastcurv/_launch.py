@@ -135,7 +135,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     count, n = call.shape
     formula = plan.formula(1, errors)
     operation = Operation(jacobian_block, (errors, False))
-    evaluations = 1 + _axis_evaluations(plan, formula, 1) * n
+    evaluations = 1 + _axis_evaluations(plan, formula) * n
     shared = cpu.plan_shares(operation, (role, None), count, evaluations, n, True)
     error = np.empty((count, m, n)) if errors else _no_matrices
     status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
@@ -147,6 +147,44 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     cpu.launch(operation, (role, None), call.points, data, shared, evaluations)
     status = _settle(status, shared, out, *([error] if errors else []))
     return First(out, error, status)
+
+
+class Outline(NamedTuple):
+    """How Hessians are taken: the block, the functions it calls, and how the work of a point can be divided."""
+
+    operation: Operation
+    roles: tuple[Role | None, ...]
+    formula: Any
+    evaluations: int
+    divisible: int
+
+    @property
+    def specialisation(self) -> str:
+        """What `explain` says of the compilation."""
+        known = self.operation.known
+        if self.operation.factory is central_hessian_block and known[0]:
+            return f"n = {known[0]}, loops unrolled; larger n share one compilation"
+        return "one compilation for every n"
+
+
+def outline(call: Call, plan: Plan, errors: bool = False) -> Outline:
+    """Choose the block for Hessians, with or without values, gradients and error estimates."""
+    n = call.shape[1]
+    function = Role(call.function, "scalar")
+    if call.gradient is not None:
+        formula = plan.formula(1, errors)
+        roles = (Role(call.gradient, "vector"), function if errors else None)
+        evaluations = 1 + _axis_evaluations(plan, formula) * n
+        return Outline(Operation(jacobian_block, (errors, True)), roles, formula, evaluations, n)
+    formula = plan.formula(2, errors or not plan.is_central)
+    axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2
+    if not plan.is_central:
+        operation = Operation(sided_hessian_block, (plan.four_point,))
+        return Outline(operation, (function,), formula, 1 + axis * n + axis**2 * pairs, max(1, pairs))
+    unrolled = n if plan.order == 2 and not errors and not plan.four_point and 2 <= n <= MAX_UNROLLED else 0
+    operation = Operation(central_hessian_block, (unrolled, unrolled > 0, plan.four_point, errors))
+    evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * pairs
+    return Outline(operation, (function,), formula, evaluations, 1 if unrolled else max(1, pairs))
 
 
 class Second(NamedTuple):
@@ -175,30 +213,13 @@ def second_order(
     from (second-order results, whether kept), the task that is run for every point.
     """
     count, n = call.shape
-    function, gradient = Role(call.function, "scalar"), call.gradient and Role(call.gradient, "vector")
     keep = out is not None
-    if gradient is not None:
-        formula = plan.formula(1, errors)
-        operation = Operation(jacobian_block, (errors, True))
-        roles = (gradient, function if errors else None)
-        evaluations, divisible = 2 + _axis_evaluations(plan, formula, 1) * n, n
-        scale = widening(call, plan, 1, gradient)
+    operation, roles, formula, evaluations, divisible = outline(call, plan, errors)
+    if call.gradient is not None:
+        scale = widening(call, plan, 1, Role(call.gradient, "vector"))
     else:
-        formula = plan.formula(2, errors or not plan.is_central)
-        roles = (function,)
-        scale = widening(call, plan, 2, function._replace(kind="row"))
-        axis = _axis_evaluations(plan, formula, 2)
-        if plan.is_central:
-            plain = plan.order == 2 and not errors and not plan.four_point
-            known = n if plain and 2 <= n <= MAX_UNROLLED else 0
-            operation = Operation(central_hessian_block, (known, known > 0, plan.four_point, errors))
-            divisible = 1 if known else max(1, n * (n - 1) // 2)
-            evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * n * (n - 1) // 2
-        else:
-            errors = True
-            operation = Operation(sided_hessian_block, (plan.four_point,))
-            divisible = max(1, n * (n - 1) // 2)
-            evaluations = 1 + axis * n + axis**2 * n * (n - 1) // 2
+        scale = widening(call, plan, 2, Role(call.function, "row"))
+        errors = errors or not plan.is_central
     shared = cpu.plan_shares(operation, roles, count, evaluations, divisible, keep)
     keep = keep or shared.layout[1] > 1
     homes = count if keep else shared.workers
@@ -212,7 +233,7 @@ def second_order(
         is_read=reader is not None and shared.layout[1] == 1,
     )
     task = reader(found, keep) if found.is_read else _no_reader
-    if gradient is not None:
+    if call.gradient is not None:
         data = (
             formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights, formula.sided.first,
             call.noise(plan), _first_amplification(formula), task, found.status, found.value, found.gradient,
@@ -231,7 +252,7 @@ def second_order(
         )  # fmt: skip
     cpu.launch(operation, roles, call.points, data, shared, evaluations)
     if shared.layout[1] > 1:
-        if gradient is not None:
+        if call.gradient is not None:
             for matrices in (found.hessian, found.hessian_error):
                 if matrices.size:
                     matrices += matrices.swapaxes(1, 2)
@@ -284,7 +305,7 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
     return Product(out, error, status)
 
 
-def _axis_evaluations(plan: Plan, formula: Any, derivative: int) -> int:
+def _axis_evaluations(plan: Plan, formula: Any) -> int:
     """Evaluations along one coordinate, the point itself not counted."""
     sided = len(formula.sided.offsets)
     if plan.method == "forward":

@@ -11,7 +11,7 @@ import numpy as np
 from ._errors import DeviceError
 from ._inputs import Limits, integer, limits, positive
 from .differences import _tables as tables
-from .function import Pointer, UserFunction, Vectorized
+from .function import Pointer, UserFunction
 
 METHODS = ("auto", "central", "forward")
 ORDERS = (2, 4, 6, 8)
@@ -145,7 +145,7 @@ def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"noise must be a number or an array of shape {batch}, got shape {array.shape}") from None
 
 
-def check_device(device: Any, function: UserFunction | None = None) -> None:
+def check_device(device: Any) -> None:
     """Only the CPU so far."""
     if device in ("auto", "cpu"):
         return
@@ -158,10 +158,3 @@ def check_dtype(function: UserFunction, dtype: np.dtype) -> None:
     """C functions take double."""
     if isinstance(function, Pointer) and dtype != np.float64:
         raise TypeError(f"x must be float64 for a C function, got {dtype}")
-
-
-def describe_kind(function: UserFunction) -> str:
-    """What `explain` says of a function."""
-    if isinstance(function, Vectorized):
-        return "vectorized Python function"
-    return "C function" if isinstance(function, Pointer) else "compiled Python function"

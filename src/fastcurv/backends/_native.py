@@ -59,6 +59,21 @@ def run(typing_context, block, loop, first, last, workers, arguments):
     return types.void(block, types.intp, types.intp, types.intp, types.intp, arguments), codegen
 
 
+def _borrowed(context, builder, kind, value):
+    """A value whose arrays are not counted as references: what Numba counts ends with the call that packs them."""
+    if isinstance(kind, types.BaseTuple):
+        parts = [
+            _borrowed(context, builder, part, builder.extract_value(value, k)) for k, part in enumerate(kind.types)
+        ]
+        return context.make_tuple(builder, kind, parts)
+    if isinstance(kind, types.Array):
+        array = cgutils.create_struct_proxy(kind)(context, builder, value=value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        return array._getvalue()
+    return value
+
+
 @intrinsic
 def bind(typing_context, block, memory, arguments):
     """Pack `arguments` into `memory` (BOUND_BYTES bytes); the address of the task that runs `block` on them.
@@ -71,7 +86,8 @@ def bind(typing_context, block, memory, arguments):
         if context.get_abi_sizeof(values[2].type) > BOUND_BYTES:
             raise ValueError("BOUND_BYTES is too small for these arguments")
         array = cgutils.create_struct_proxy(signature.args[1])(context, builder, value=values[1])
-        builder.store(values[2], builder.bitcast(array.data, values[2].type.as_pointer()))
+        borrowed = _borrowed(context, builder, arguments, values[2])
+        builder.store(borrowed, builder.bitcast(array.data, borrowed.type.as_pointer()))
         return _as_task(context, builder, block, inner, values[2].type)
 
     return types.intp(block, memory, arguments), codegen

@@ -81,20 +81,22 @@ def sided_hessian_block(f, four_point):
                 largest = abs(f_0)
                 for i in range(n):
                     side[i], h[i] = axis_step(x, i, steps, scale[b % len(scale)], bounds, reach)
+                    if h[i] == 0.0:  # the bounds coincide: no derivative in this coordinate
+                        H[i, i], E[i, i], g[i], e_g[i] = math.nan, math.nan, math.nan, math.nan
+                        continue
                     offsets, first, second = central if side[i] == 0 else sided
                     x_i = x[i]
                     g_i, g_next = first[0, 0] * f_0, first[1, 0] * f_0
                     h_ii, h_next = second[0, 0] * f_0, second[1, 0] * f_0
                     for q in range(len(offsets)):
-                        if h[i] != 0.0:  # else the bounds coincide: no derivative in this coordinate
-                            x[i] = within(x_i + offsets[q] * h[i], i, bounds)
-                            f_q = f(x, point)
-                            on_axis[i, q] = f_q
-                            largest = max(largest, abs(f_q))
-                            g_i += first[0, q + 1] * f_q
-                            g_next += first[1, q + 1] * f_q
-                            h_ii += second[0, q + 1] * f_q
-                            h_next += second[1, q + 1] * f_q
+                        x[i] = within(x_i + offsets[q] * h[i], i, bounds)
+                        f_q = f(x, point)
+                        on_axis[i, q] = f_q
+                        largest = max(largest, abs(f_q))
+                        g_i += first[0, q + 1] * f_q
+                        g_next += first[1, q + 1] * f_q
+                        h_ii += second[0, q + 1] * f_q
+                        h_next += second[1, q + 1] * f_q
                     x[i] = x_i
                     poison += 0.0 * h_ii
                     H[i, i] = h_ii / (h[i] * h[i])

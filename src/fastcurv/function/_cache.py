@@ -81,8 +81,12 @@ class DiskCache:
             return None
         with contextlib.suppress(OSError):
             os.utime(path)  # the last use: what is used least goes first
+        try:
+            found = CompileResult._rebuild(target_context, *pickle.loads(payload))
+        except Exception:  # names a module that is gone: as good as absent, and compiled anew
+            return None
         self.hits += 1
-        return CompileResult._rebuild(target_context, *pickle.loads(payload))
+        return found
 
     def save_overload(self, signature, result) -> None:
         """Keep a compiled function, unless it holds addresses of this process."""

@@ -53,10 +53,11 @@ class _Rebuild:
         if id(function) in self._made:
             return self._made[id(function)]
         code, names = function.__code__, names_in(function.__code__)
-        namespace = {"__builtins__": builtins, "__name__": function.__module__}
+        # the user's module may have another name, or none, where the code is loaded from disk
+        namespace = {"__builtins__": builtins, "__name__": __package__}
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         twin = types.FunctionType(code, namespace, function.__name__, function.__defaults__, cells or None)
-        twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{self._tag}", function.__module__
+        twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{self._tag}", __package__
         self._made[id(function)] = made = njit(**FLAGS, no_cpython_wrapper=not entry, no_cfunc_wrapper=True, **flags)(twin)
         _ours.add(made)
         for cell, original in zip(cells, function.__closure__ or (), strict=True):

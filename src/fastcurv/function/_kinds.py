@@ -269,7 +269,7 @@ def _pointer(fun, name: str) -> Pointer:
             f"{name} must be a C function `double (int, double *)` or `double (int, double *, void *)`, "
             f"got `{fun.signature}`"
         )
-    capsule = fun[0]
+    capsule = tuple.__getitem__(fun, 0)  # SciPy hides it from users: `fun[0]` raises
     address = _capsule("GetPointer", capsule, _capsule("GetName", capsule))
     data = (_capsule("GetContext", capsule) or 0) if signature.count("*") == 2 else None
     return Pointer(address, data, fun)

@@ -1,0 +1,240 @@
+"""check, explain, show_versions: whether a result is to be trusted, and what a call would do."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import binding
+
+from . import _launch as launch
+from ._derivatives import gradient, hessian, jacobian, quadratic_model
+from ._plan import Options, plan
+from .backends._threads import get_threads, may_run_parallel
+from .function import Compiled, Pointer, UserFunction, folder
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest difference between two ways to a derivative, relative to the largest entry at its point."""
+
+    derivative: str
+    between: tuple[str, str]
+    relative: float
+    absolute: float
+    point: tuple[int, ...]
+    entry: tuple[int, ...]
+
+    def __str__(self) -> str:
+        first, second = self.between
+        return (
+            f"{self.derivative}: {first} and {second} differ by {self.relative:.1e} relative, {self.absolute:.1e} "
+            f"absolute, most at point {self.point}, entry {self.entry}"
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `check` found: the differences, and at how many points derivatives are not finite."""
+
+    differences: tuple[Difference, ...]
+    skipped: int
+
+    @property
+    def worst(self) -> float:
+        """The largest relative difference."""
+        return max((difference.relative for difference in self.differences), default=0.0)
+
+    def __str__(self) -> str:
+        lines = [str(difference) for difference in self.differences]
+        return "\n".join([*lines, f"{self.skipped} points left out: not finite"] if self.skipped else lines)
+
+
+def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = None, **options: Any) -> Check:
+    """Derivatives by different methods against each other.
+
+    Parameters
+    ----------
+    fun, x, args, grad
+        As for `hessian`.
+    **options
+        Any of `rel_step`, `abs_step`, `noise`, `bounds`, `point_args`, `device`, as for `hessian`.
+
+    Returns
+    -------
+    Check
+        ``.differences``: the largest between central differences of orders 2 and 6, for gradients and Hessians, at
+        which point and entry; with `grad` also its difference from the gradient of `fun`, and the asymmetry of its
+        Jacobian, where a mistake in one component shows. ``print(check(...))`` shows them.
+
+    Notes
+    -----
+    Hessians of well-conditioned smooth functions agree to about 1e-6. A difference far above that means noise in
+    `fun`, a kink, a step across a pole, or a wrong gradient.
+
+    Examples
+    --------
+    >>> import fastcurv as fc
+    >>> found = fc.check(lambda x: x[0] ** 2 * x[1], [3.0, 2.0])
+    >>> found.worst < 1e-6
+    True
+    """
+    known = ("rel_step", "abs_step", "noise", "bounds", "point_args", "device")
+    if unknown := sorted(set(options) - set(known)):
+        raise TypeError(f"check takes the options {', '.join(known)}; got {', '.join(unknown)}")
+    low, high = "order 2", "order 6"
+    g = [gradient(fun, x, args, order=order, **options) for order in (2, 6)]
+    H = [hessian(fun, x, args, order=order, **options) for order in (2, 6)]
+    pairs = [("gradient", (low, high), *g), ("Hessian", (low, high), *H)]
+    if grad is not None:
+        own = quadratic_model(fun, x, args, grad=grad, **options)
+        J = jacobian(grad, x, args, order=6, **options)
+        pairs += [
+            ("gradient", ("grad", high), own.gradient, g[1]),
+            ("Hessian", ("the Jacobian of grad", high), own.hessian, H[1]),
+            ("Jacobian of grad", ("itself", "its transpose"), J, np.swapaxes(J, -1, -2)),
+        ]
+    batch = g[0].shape[:-1]
+    axes = [tuple(range(len(batch), a.ndim)) for _, _, a, _ in pairs]
+    finite = np.ones(batch, bool)
+    for (_, _, a, b), inner in zip(pairs, axes, strict=True):
+        finite &= np.isfinite(a + b).all(axis=inner)
+    found = (_largest(*pair, inner, finite) for pair, inner in zip(pairs, axes, strict=True))
+    return Check(tuple(found) if finite.any() else (), int((~finite).sum()))
+
+
+def _largest(name: str, between: tuple[str, str], a, b, inner: tuple[int, ...], finite) -> Difference:
+    """The worst entry of a and b at the finite points."""
+    difference = np.abs(a - b)
+    scale = np.maximum(np.abs(a).max(axis=inner, keepdims=True), np.abs(b).max(axis=inner, keepdims=True))
+    relative = np.where(difference > 0, difference / np.where(scale > 0, scale, 1), 0)
+    relative[~finite] = -1
+    at = tuple(int(i) for i in np.unravel_index(np.argmax(relative), relative.shape))
+    batch = finite.ndim
+    return Difference(name, between, float(relative[at]), float(difference[at]), at[:batch], at[batch:])
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a call would use, and why; ``print`` shows it."""
+
+    function: str
+    method: str
+    stencil: str
+    step: str
+    evaluations: str
+    specialisation: str
+    device: str
+    threads: str
+    cache: str
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:14} {value}" for name, value in vars(self).items())
+
+
+def explain(
+    fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = None, **options: Any
+) -> Explanation:
+    """Which method, steps, device, threads and compilation a call of `hessian` or `curvature` would use, and why.
+
+    Parameters
+    ----------
+    fun, x, args, grad
+        As for `hessian`.
+    **options
+        Other keywords of `hessian`.
+
+    Returns
+    -------
+    Explanation
+
+    Examples
+    --------
+    >>> import fastcurv as fc
+    >>> found = fc.explain(lambda x: x[0] ** 2 * x[1], [3.0, 2.0], order=4)
+    >>> found.evaluations
+    '13 of fun per point'
+    """
+    point_args, device = options.pop("point_args", ()), options.pop("device", "auto")
+    call = launch.call(fun, x, args, point_args, device, grad)
+    count, n = call.shape
+    asked = Options(**options)
+    chosen = plan(asked, n, call.batch, call.x.dtype)
+    outline = launch.outline(call, chosen)
+    why = "asked for" if asked.method != "auto" else "auto: exact methods are not in this version"
+    steps = chosen.formula(1 if grad is not None else 2, False).steps
+    if chosen.abs_step is not None:
+        step = f"abs_step: {chosen.abs_step}"
+    else:
+        step = f"{steps[:2].max():.2g} max(1, |x_i|)" + (", widened by noise" if chosen.widens else "")
+    sides = "central" if chosen.is_central else "forward" if chosen.method == "forward" else "one-sided near bounds"
+    mixed = "the user's gradient" if grad is not None else "4-point" if chosen.four_point else "economical"
+    return Explanation(
+        function=f"{call.function.name}, {_kind(call.function)}",
+        method=f"{chosen.method}, order {chosen.order} ({why})",
+        stencil=f"{sides}, {mixed}",
+        step=step,
+        evaluations=f"{outline.evaluations} of {'grad' if grad is not None else 'fun'} per point",
+        specialisation=outline.specialisation,
+        device="cpu (the only one in this version)",
+        threads=_threads(call.function, count),
+        cache=_cache(call.function),
+    )
+
+
+def _kind(function: UserFunction) -> str:
+    if isinstance(function, Compiled):
+        return "compiled with the helpers that it calls"
+    return "a C function" if isinstance(function, Pointer) else "a vectorized Python function"
+
+
+def _threads(function: UserFunction, count: int) -> str:
+    if not isinstance(function, (Compiled, Pointer)):
+        return "1: fun is called from the calling thread"
+    if not may_run_parallel():
+        return "1: this process was forked from one that had started threads"
+    return f"up to {get_threads()} for {count} points: one where the call takes less than some 50 microseconds"
+
+
+def _cache(function: UserFunction) -> str:
+    if isinstance(function, Compiled) and not function.lasting:
+        return "this process only: the function reads an object that has no lasting identity"
+    return f"on disk, in {folder()}"
+
+
+def show_versions() -> None:
+    """Print versions of fastcurv and its dependencies, the CPU, devices, threads, and the cache folder.
+
+    Examples
+    --------
+    >>> import fastcurv as fc
+    >>> fc.show_versions()
+    fastcurv ...
+    """
+    from . import __version__
+
+    rows = [("fastcurv", __version__), ("python", sys.version.partition(" ")[0])]
+    for package in ("numba", "llvmlite", "numpy", "scipy", "xarray", "zarr", "tqdm", "matplotlib", "numba-cuda"):
+        try:
+            rows.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            rows.append((package, "not installed"))
+    try:
+        layer = numba.threading_layer()
+    except ValueError:  # known once threads were started
+        layer = f"not started yet ({numba.config.THREADING_LAYER})"
+    rows += [
+        ("platform", platform.platform()),
+        ("cpu", f"{binding.get_host_cpu_name()}, {os.cpu_count()} cores"),
+        ("devices", "cpu"),
+        ("threads", f"{get_threads()}, threading layer {layer}"),
+        ("cache folder", str(folder())),
+    ]
+    print("\n".join(f"{name:14} {value}" for name, value in rows))

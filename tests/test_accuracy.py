@@ -1,0 +1,100 @@
+"""Errors of the difference formulas, and of their error estimates, against 50-digit references."""
+
+import numpy as np
+import pytest
+import references
+from problems import PROBLEMS
+
+import fastcurv as fc
+
+ORDERS = (2, 4, 6, 8)
+# targets: relative max-norm, worst point, smooth and well-scaled functions
+HESSIAN = {2: 5e-6, 4: 1e-7, 6: 2e-8, 8: 5e-9}
+HESSIAN_FLOAT32 = {2: 5e-2, 4: 3e-2}
+GRADIENT = 1e-8
+GRADIENT_FLOAT32 = 1e-3
+
+WELL_SCALED = [problem for problem in PROBLEMS if "ill-conditioned" not in problem.tags]
+every_problem = pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
+well_scaled = pytest.mark.parametrize("problem", WELL_SCALED, ids=lambda problem: problem.name)
+
+
+def worst(found, expected):
+    """max over points of max |found - expected| / max |expected|."""
+    axes = tuple(range(1, expected.ndim))
+    return (np.abs(found - expected).max(axes) / np.abs(expected).max(axes)).max()
+
+
+@every_problem
+def test_values(problem):
+    exact = references.load(problem.name)
+    found = fc.value(problem.fun, exact.points, problem.args)
+    assert np.abs(found - exact.value).max() <= 1e-13 * np.abs(exact.value).max()
+
+
+@well_scaled
+def test_gradient(problem):
+    exact = references.load(problem.name)
+    for order in ORDERS:
+        found, error = fc.gradient(problem.fun, exact.points, problem.args, order=order, return_error=True)
+        assert worst(found, exact.gradient) <= GRADIENT
+        assert (np.abs(found - exact.gradient) <= error).mean() >= 0.99
+
+
+@well_scaled
+def test_hessian(problem):
+    exact = references.load(problem.name)
+    for order, bound in HESSIAN.items():
+        found, error = fc.hessian(problem.fun, exact.points, problem.args, order=order, return_error=True)
+        assert worst(found, exact.hessian) <= bound
+        assert np.array_equal(found, found.swapaxes(-1, -2))
+        assert (np.abs(found - exact.hessian) <= error).mean() >= 0.95
+
+
+def test_error_estimates_cover_the_truth_and_do_not_overstate_it():
+    inside, ratios = [], []
+    for problem in WELL_SCALED:
+        exact = references.load(problem.name)
+        for order in ORDERS:
+            found, error = fc.hessian(problem.fun, exact.points, problem.args, order=order, return_error=True)
+            truth = np.abs(found - exact.hessian)
+            inside.append((truth <= error).ravel())
+            ratios.append((error[truth > 0] / truth[truth > 0]).ravel())
+    assert np.concatenate(inside).mean() >= 0.99
+    # the goal is 30 at the median; what was measured is recorded in benchmarks/RESULTS.md
+    assert np.median(np.concatenate(ratios)) <= 40
+
+
+@pytest.mark.parametrize("name", ["rosenbrock 4", "muller_brown", "tanh regression"])
+def test_float32(name):
+    problem = next(problem for problem in PROBLEMS if problem.name == name)
+    exact = references.load(problem.name)
+    points = exact.points.astype(np.float32)
+    for order, bound in HESSIAN_FLOAT32.items():
+        found = fc.hessian(problem.fun, points, problem.args, order=order, return_error=True)[0]
+        assert found.dtype == np.float32
+        assert worst(found, exact.hessian) <= bound
+    gradient = fc.gradient(problem.fun, points, problem.args, return_error=True)[0]
+    assert gradient.dtype == np.float32
+    assert worst(gradient, exact.gradient) <= GRADIENT_FLOAT32
+
+
+def test_four_point_stencil_is_as_accurate():
+    problem = next(problem for problem in PROBLEMS if problem.name == "rosenbrock 4")
+    exact = references.load(problem.name)
+    for order, bound in HESSIAN.items():
+        found = fc.hessian(problem.fun, exact.points, order=order, stencil="4-point", return_error=True)[0]
+        assert worst(found, exact.hessian) <= bound
+
+
+def test_products():
+    rng = np.random.default_rng(3)
+    for name in ("rosenbrock 4", "muller_brown", "tanh regression"):
+        problem = next(problem for problem in PROBLEMS if problem.name == name)
+        exact = references.load(problem.name)
+        v = rng.normal(size=exact.points.shape)
+        truth = np.einsum("bij,bj->bi", exact.hessian, v)
+        for order, bound in HESSIAN.items():
+            found, error = fc.hvp(problem.fun, exact.points, v, problem.args, order=order, return_error=True)
+            assert worst(found, truth) <= 5 * bound
+            assert (np.abs(found - truth) <= error).mean() >= 0.95

@@ -1,0 +1,430 @@
+"""value, gradient, jacobian, hessian, hvp, quadratic_model against the oracle and analytic answers."""
+
+import ctypes
+import math
+
+import numpy as np
+import oracle
+import pytest
+from functions import many_rosenbrock, rosenbrock, rosenbrock_gradient, rosenbrock_hessian
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numba import carray, cfunc, njit, types
+from scipy import LowLevelCallable
+from scipy.optimize import Bounds
+
+import fastcurv as fc
+
+ORDERS = (2, 4, 6, 8)
+rng = np.random.default_rng(5)
+X2, X5 = rng.uniform(-1.5, 1.5, (40, 2)), rng.uniform(-1.5, 1.5, (40, 5))
+
+
+def close(found, expected, tolerance):
+    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("stencil", ["economical", "4-point"])
+def test_hessian_is_the_oracle(order, stencil):
+    found = fc.hessian(many_rosenbrock, X5[:3], order=order, stencil=stencil)
+    for x, H in zip(X5, found, strict=False):
+        expected = oracle.hessian(rosenbrock, x, order, stencil)
+        # the same formula, another order of summation: rounding of f over h²
+        close(H, expected, 3e-7 if order == 2 else 2e-9)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_gradient_is_the_oracle(order):
+    found = fc.gradient(many_rosenbrock, X5[:3], order=order)
+    for x, g in zip(X5, found, strict=False):
+        close(g, oracle.gradient(rosenbrock, x, order), 1e-9)
+
+
+def test_forward_differences_are_the_oracle():
+    H, g = fc.hessian(many_rosenbrock, X5[:3], method="forward"), fc.gradient(many_rosenbrock, X5[:3], method="forward")
+    for b in range(3):
+        close(H[b], oracle.forward_hessian(rosenbrock, X5[b]), 1e-4)
+        close(g[b], oracle.forward_gradient(rosenbrock, X5[b]), 1e-7)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_products_are_the_oracle(order):
+    v = rng.normal(size=5)
+    found = fc.hvp(many_rosenbrock, X5[0], v, order=order)
+    close(found, rosenbrock_hessian(X5[0]) @ v, 5e-6)
+    close(found, oracle.hvp(rosenbrock, X5[0], v, order), 1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 9])
+def test_every_n(n):
+    """Small n are compiled with unrolled loops, the others share one kernel."""
+    x = rng.uniform(-1.5, 1.5, (7, n))
+    x[0] = 1.0
+    expected = np.array([rosenbrock_hessian(point) for point in x])
+    assert np.abs(fc.hessian(rosenbrock, x) - expected).max() <= 2e-6 * max(1.0, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_user_gradient(order):
+    expected = np.array([rosenbrock_hessian(x) for x in X5])
+    H, error = fc.hessian(rosenbrock, X5, grad=rosenbrock_gradient, order=order, return_error=True)
+    close(H, expected, 1e-8)
+    assert np.array_equal(H, H.swapaxes(1, 2))
+    assert (np.abs(H - expected) <= error).mean() >= 0.99
+    v = rng.normal(size=X5.shape)
+    close(fc.hvp(rosenbrock, X5, v, grad=rosenbrock_gradient, order=order), np.einsum("bij,bj->bi", expected, v), 1e-8)
+
+
+def test_forward_with_a_user_gradient():
+    expected = np.array([rosenbrock_hessian(x) for x in X5])
+    close(fc.hessian(rosenbrock, X5, grad=rosenbrock_gradient, method="forward"), expected, 1e-5)
+    v = np.ones(5)
+    close(fc.hvp(rosenbrock, X5, v, grad=rosenbrock_gradient, method="forward"), expected @ v, 1e-5)
+
+
+def test_products_broadcast():
+    x, block = X5[:3], rng.normal(size=(3, 4, 5))
+    H = np.array([rosenbrock_hessian(point) for point in x])
+    close(fc.hvp(rosenbrock, x, block), np.einsum("bij,bkj->bki", H, block), 1e-5)
+    close(fc.hvp(rosenbrock, x, block[0, 0]), H @ block[0, 0], 1e-5)
+    close(fc.hvp(rosenbrock, x[0], block[0]), block[0] @ H[0], 1e-5)
+    close(fc.hvp(rosenbrock, x[0], block), block @ H[0], 1e-5)
+    assert np.array_equal(fc.hvp(rosenbrock, x[0], np.zeros(5)), np.zeros(5))
+
+
+# ---- three kinds of function
+
+
+@cfunc(types.float64(types.intc, types.CPointer(types.float64)))
+def c_rosenbrock(n, pointer):
+    x = carray(pointer, (n,))
+    f = 0.0
+    for i in range(n - 1):
+        f += 100.0 * (x[i + 1] - x[i] ** 2) ** 2 + (1.0 - x[i]) ** 2
+    return f
+
+
+@cfunc(types.float64(types.intc, types.CPointer(types.float64), types.voidptr))
+def c_scaled(n, pointer, data):
+    return carray(pointer, (n,))[0] ** 2 * carray(data, (1,), dtype=np.float64)[0]
+
+
+def test_kinds_of_function_agree():
+    kinds = (rosenbrock, njit(rosenbrock), c_rosenbrock, c_rosenbrock.ctypes, LowLevelCallable(c_rosenbrock.ctypes))
+    H = [fc.hessian(kind, X5, order=4) for kind in (*kinds, many_rosenbrock)]
+    for other in H[1:-1]:
+        close(other, H[0], 1e-8)  # the rounding of f, contracted in another way, over h²
+    close(H[-1], H[0], 1e-9)
+    g = [fc.gradient(kind, X5) for kind in (rosenbrock, c_rosenbrock, many_rosenbrock)]
+    close(g[1], g[0], 1e-10)
+    close(g[2], g[0], 1e-9)
+    v = [fc.value(kind, X5) for kind in (rosenbrock, c_rosenbrock, many_rosenbrock)]
+    close(v[1], v[0], 1e-15)
+
+
+def test_c_function_with_data():
+    data = ctypes.c_double(3.0)
+    fun = LowLevelCallable(c_scaled.ctypes, ctypes.cast(ctypes.pointer(data), ctypes.c_void_p))
+    assert fc.value(fun, [2.0]) == 12.0
+    close(fc.hessian(fun, [2.0]), np.array([[6.0]]), 1e-6)
+
+
+def test_c_function_refuses_what_it_cannot_take():
+    with pytest.raises(TypeError, match="float64"):
+        fc.value(c_rosenbrock, np.ones(2, np.float32))
+    with pytest.raises(ValueError, match="args: a C function takes none"):
+        fc.value(c_rosenbrock, np.ones(2), (1.0,))
+    wrong = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(lambda x: x)
+    with pytest.raises(TypeError, match="must be a C function"):
+        fc.value(wrong, np.ones(2))
+
+
+def test_vectorized_batches():
+    sizes = []
+
+    def fun(X):
+        sizes.append(len(X))
+        return (X**3).sum(axis=1)
+
+    found = fc.hessian(fc.vectorized(fun, batch_size=10), X5)
+    close(found, np.array([np.diag(6 * x) for x in X5]), 1e-5)
+    assert max(sizes) == 10
+    assert sum(sizes) == 40 * 31
+    sizes.clear()
+    fc.gradient(fc.vectorized(fun), X5)
+    assert sizes == [40 * 11]
+
+
+def test_vectorized_vector_and_point_args():
+    fun = fc.vectorized(lambda X, c, P: np.stack([c * X[:, 0] * X[:, 1], (P * X).sum(axis=1)], axis=1))
+    P = rng.normal(size=(40, 2))
+    J = fc.jacobian(fun, X2, (3.0,), point_args=(P,))
+    close(J[:, 0], 3 * X2[:, ::-1], 1e-8)
+    close(J[:, 1], P, 1e-8)
+
+
+def test_vectorized_gradient():
+    grad = fc.vectorized(lambda X: np.array([rosenbrock_gradient(x) for x in X]))
+    expected = np.array([rosenbrock_hessian(x) for x in X5])
+    close(fc.hessian(many_rosenbrock, X5, grad=grad), expected, 1e-8)
+    model = fc.quadratic_model(many_rosenbrock, X5, grad=grad)
+    close(model.gradient, np.array([rosenbrock_gradient(x) for x in X5]), 1e-14)
+    close(model.value, np.array([rosenbrock(x) for x in X5]), 1e-14)
+    with pytest.raises(TypeError, match="both be vectorized"):
+        fc.hessian(many_rosenbrock, X5, grad=rosenbrock_gradient)
+
+
+def test_vectorized_errors_reach_the_user():
+    def fun(X):
+        raise RuntimeError("service down")
+
+    with pytest.raises(RuntimeError, match="service down"):
+        fc.gradient(fc.vectorized(fun), X2)
+    with pytest.raises(ValueError, match=r"must return an array of shape \(200,\)"):
+        fc.gradient(fc.vectorized(lambda X: X), X2)
+
+
+# ---- arguments
+
+
+def quadratic(x, A, b, scale):
+    f = 0.0
+    for i in range(len(x)):
+        for j in range(len(x)):
+            f += 0.5 * scale * A[i, j] * x[i] * x[j]
+        f += b[i] * x[i]
+    return f
+
+
+def test_args():
+    A = rng.normal(size=(2, 2))
+    A = A + A.T
+    b = np.array([1, 2])  # integers stay integers
+    x = X2[:5]
+    close(fc.hessian(quadratic, x, (A, b, 2)), np.broadcast_to(2 * A, (5, 2, 2)), 1e-6)
+    g = fc.gradient(quadratic, x, (A, b, 2.0))
+    close(g, 2 * x @ A + b, 1e-8)
+    strided = np.asfortranarray(np.repeat(A, 2, axis=1))[:, ::2]
+    assert np.array_equal(fc.gradient(quadratic, x, (strided, b, 2.0)), g)
+    A.flags.writeable = False
+    assert np.array_equal(fc.gradient(quadratic, x, (A, b, 2.0)), g)
+
+
+def weighted(x, scale, p, q):
+    return scale * (p[0] * x[0] ** 2 + p[1] * x[1] ** 2) + q * x[0] * x[1]
+
+
+def test_point_args():
+    p, q = rng.normal(size=(4, 10, 2)), rng.normal(size=(4, 10))
+    x = X2.reshape(4, 10, 2)
+    H = fc.hessian(weighted, x, (2.0,), point_args=(p, q))
+    expected = np.zeros((4, 10, 2, 2))
+    expected[..., 0, 0], expected[..., 1, 1] = 4 * p[..., 0], 4 * p[..., 1]
+    expected[..., 0, 1] = expected[..., 1, 0] = q
+    close(H, expected, 1e-6)
+    with pytest.raises(ValueError, match=r"point_args\[1\] must have the leading shape"):
+        fc.hessian(weighted, x, (2.0,), point_args=(p, q[0]))
+
+
+# ---- vector-valued functions
+
+
+def as_tuple(x):
+    return x[0] * x[1], 3, x[0] > 0.0
+
+
+def as_list(x):
+    return [x[0] * x[1], x[0] + 1.0]
+
+
+def as_array(x):
+    y = np.empty(3, x.dtype)
+    for i in range(3):
+        y[i] = math.sin(x[0] * (i + 1)) * x[1]
+    return y
+
+
+def test_jacobian_of_tuples_lists_and_arrays():
+    J = fc.jacobian(as_tuple, X2)
+    close(J[:, 0], X2[:, ::-1], 1e-8)
+    assert np.array_equal(J[:, 1:], np.zeros((40, 2, 2)))
+    J = fc.jacobian(as_list, X2)
+    close(J[:, 1], np.tile([1.0, 0.0], (40, 1)), 1e-8)
+    k = np.arange(1, 4)
+    x, y = X2[:, :1], X2[:, 1:]
+    expected = np.stack([k * np.cos(x * k) * y, np.sin(x * k)], axis=-1)
+    for order in ORDERS:
+        J, error = fc.jacobian(as_array, X2, order=order, return_error=True)
+        close(J, expected, 1e-8)
+        assert (np.abs(J - expected) <= error).mean() >= 0.99
+
+
+def growing(x):
+    return np.zeros(2 if x[0] < 1.0 else 3)
+
+
+def test_jacobian_of_changing_length_is_nan():
+    J = fc.jacobian(growing, [[0.0], [2.0]])
+    assert np.isfinite(J[0]).all()
+    assert np.isnan(J[1]).all()
+
+
+# ---- steps, noise, bounds
+
+
+def cubic(x):
+    return x[0] ** 3 + x[0] * x[1] ** 2
+
+
+def test_steps_are_what_was_asked():
+    x = np.array([2.0, 0.5])
+    # a cubic: the error of the pure second difference is 0, of the first h² f'''/6 = h²
+    for h in (1e-2, 0.25):
+        g = fc.gradient(cubic, x, abs_step=h)
+        assert g[0] - 12.25 == pytest.approx(h**2, rel=1e-6)
+        g = fc.gradient(cubic, x, rel_step=h)
+        assert g[0] - 12.25 == pytest.approx((2 * h) ** 2, rel=1e-6)
+    g = fc.gradient(cubic, x, abs_step=[0.1, 1e-3])
+    assert g[0] - 12.25 == pytest.approx(0.01, rel=1e-6)
+
+
+def test_noise_widens_steps_and_error_estimates():
+    seed = np.random.default_rng(8)
+    level = 1e-7
+    noisy = fc.vectorized(lambda X: np.cos(X).prod(axis=1) + level * seed.uniform(-1, 1, len(X)))
+    x = rng.uniform(-1, 1, (30, 3))
+    c, s = np.cos(x), np.sin(x)
+    exact = np.stack([-s[:, 0] * c[:, 1] * c[:, 2], -c[:, 0] * s[:, 1] * c[:, 2], -c[:, 0] * c[:, 1] * s[:, 2]], 1)
+    estimate = fc.estimate_noise(noisy, x)
+    assert 0.2 * level < np.median(estimate) < 3 * level
+    plain = np.abs(fc.gradient(noisy, x) - exact).max()
+    g, error = fc.gradient(noisy, x, noise=level, return_error=True)
+    assert np.abs(g - exact).max() < 0.02 * plain
+    assert (np.abs(g - exact) <= error).mean() > 0.98
+    per_point = fc.gradient(noisy, x, noise=np.full(30, level))
+    assert np.abs(per_point - exact).max() < 0.02 * plain
+    H = fc.hessian(noisy, x, noise=level)
+    assert np.abs(H[:, 0, 0] + c.prod(axis=1)).max() < 0.05
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    x=hnp.arrays(np.float64, (3, 2), elements=st.floats(-1, 1)),
+    room=hnp.arrays(np.float64, (4, 2), elements=st.sampled_from([0.0, 1e-9, 1e-5, 1e-3, 0.1, 2.0])),
+    order=st.sampled_from(ORDERS),
+    method=st.sampled_from(["central", "forward"]),
+)
+def test_never_outside_bounds(x, room, order, method):
+    lower, upper = x.min(axis=0) - room[0], x.max(axis=0) + room[1]
+    seen = []
+
+    def fun(X):
+        seen.append(X.copy())
+        return np.exp(X[:, 0]) * (2 + X[:, 1]) ** 2
+
+    options = {"order": order} if method == "central" else {}
+    f = fc.vectorized(fun)
+    for call in (fc.gradient, fc.hessian, fc.curvature):
+        call(f, x, bounds=(lower, upper), method=method, **options)
+    seen = np.concatenate(seen)
+    assert (seen >= lower).all()
+    assert (seen <= upper).all()
+
+
+def smooth(x):
+    return math.exp(x[0]) * (2.0 + x[1]) ** 2
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_accuracy_at_bounds(order):
+    x = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1e-4, 0.5], [0.5, 0.5]])
+    e, t = np.exp(x[:, 0]), 2 + x[:, 1]
+    g = np.stack([e * t**2, 2 * e * t], axis=1)
+    H = np.stack([np.stack([e * t**2, 2 * e * t], axis=1), np.stack([2 * e * t, 2 * e], axis=1)], axis=1)
+    bounds = (np.zeros(2), np.ones(2))
+    found, error = fc.hessian(smooth, x, bounds=bounds, order=order, return_error=True)
+    close(found, H, {2: 2e-5, 4: 1e-6, 6: 2e-7, 8: 2e-7}[order])
+    assert (np.abs(found - H) <= error).mean() >= 0.95
+    found, error = fc.gradient(smooth, x, bounds=bounds, order=order, return_error=True)
+    close(found, g, 1e-8 if order > 2 else 1e-7)
+    assert (np.abs(found - g) <= error).mean() >= 0.9
+    v = np.array([1.0, -2.0])
+    close(fc.hvp(smooth, x, v, bounds=bounds, order=order), H @ v, {2: 2e-5, 4: 1e-6, 6: 2e-7, 8: 2e-7}[order])
+
+
+def test_bounds_in_every_form():
+    x = np.array([0.0, 1.0])
+    forms = [
+        (np.zeros(2), np.ones(2)), ([0, 0], [1, 1]), (0.0, 1.0), Bounds([0, 0], [1, 1]), [(0, 1), (0, 1)],
+        ((0, 1), (0, 1)),
+    ]  # fmt: skip
+    found = [fc.gradient(smooth, x, bounds=form) for form in forms]
+    for other in found[1:]:
+        assert np.array_equal(other, found[0])
+    half = fc.gradient(smooth, x, bounds=[(None, 1), (0, None)])
+    assert np.isfinite(half).all()
+
+
+def test_coinciding_bounds_leave_the_other_coordinates():
+    g = fc.gradient(smooth, [0.5, 0.5], bounds=([0, 0.5], [1, 0.5]))
+    assert g[0] == pytest.approx(math.exp(0.5) * 6.25, rel=1e-8)
+    assert np.isnan(g[1])
+    H = fc.hessian(smooth, [0.5, 0.5], bounds=([0, 0.5], [1, 0.5]))
+    assert H[0, 0] == pytest.approx(math.exp(0.5) * 6.25, rel=1e-5)
+    assert np.isnan(H[0, 1])
+    assert np.isnan(H[1, 1])
+
+
+# ---- the quadratic model
+
+
+def test_quadratic_model():
+    model = fc.quadratic_model(rosenbrock, X5)
+    y = X5 + 1e-3
+    d = y - X5
+    H = np.array([rosenbrock_hessian(x) for x in X5])
+    g = np.array([rosenbrock_gradient(x) for x in X5])
+    expected = model.value + (g * d).sum(1) + 0.5 * np.einsum("bi,bij,bj->b", d, H, d)
+    close(model(y), expected, 1e-8)
+    close(model.decrease(d), model.value - expected, 1e-4)
+    minimizer = model.minimizer()
+    positive = np.linalg.eigvalsh(H)[:, 0] > 1e-3
+    assert np.isfinite(minimizer[positive]).all()
+    assert np.isnan(minimizer[np.linalg.eigvalsh(H)[:, 0] < -1e-3]).all()
+    newton = X5 - np.linalg.solve(H, g[..., None])[..., 0]
+    close(minimizer[positive], newton[positive], 1e-5)
+    with pytest.raises(ValueError, match="y must have 5 coordinates"):
+        model([1.0, 2.0])
+
+
+def test_quadratic_model_of_one_point():
+    model = fc.quadratic_model(cubic, [1.0, 2.0])
+    assert model.value == 5.0
+    assert model([1.0, 2.0]) == model.value
+    assert "2 coordinates" in repr(model)
+
+
+# ---- weights
+
+
+def test_weights_are_exact():
+    from fractions import Fraction
+
+    from fastcurv.differences import _tables as tables
+
+    for order in ORDERS:
+        assert [Fraction(c) for c in tables.central_scales(order // 2)] == [
+            Fraction(c) for c in oracle.scale_weights(order)
+        ]
+        for derivative in (1, 2):
+            nodes = list(range(order + derivative))
+            assert tables.one_sided(order, derivative) == oracle.exact_weights(nodes, derivative)
+            axis = tables.central_axis(order, True)
+            m = order // 2
+            for row, reach in ((0, m), (1, m + 1)):
+                nodes = [0, *(sign * k for k in range(1, reach + 1) for sign in (1, -1))]
+                exact = [float(w) for w in oracle.exact_weights(nodes, derivative)]
+                table = (axis.first if derivative == 1 else axis.second)[row, : len(nodes)]
+                assert np.allclose(table, exact, rtol=4e-16, atol=1e-17)

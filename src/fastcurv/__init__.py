@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0.dev0"
 
-from . import landscapes
+from . import landscapes, plot
 from ._check import check, explain, show_versions
 from ._curvature import STATUS, Curvature, Definiteness, Kind, curvature
 from ._derivatives import gradient, hessian, hvp, jacobian, quadratic_model, value
@@ -20,5 +20,5 @@ __all__ = [
     "STATUS", "CompilationError", "Curvature", "Definiteness", "DeviceError", "EighResult", "Grid", "Kind", "Line",
     "Objective", "Plane", "QuadraticModel", "Samples", "StoreError", "check", "curvature", "eigh", "eigvalsh",
     "estimate_noise", "explain", "get_threads", "gradient", "hessian", "hvp", "jacobian", "landscapes", "objective",
-    "quadratic_model", "scan", "set_threads", "show_versions", "threads", "value", "vectorized",
+    "plot", "quadratic_model", "scan", "set_threads", "show_versions", "threads", "value", "vectorized",
 ]  # fmt: skip

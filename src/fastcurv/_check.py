@@ -167,7 +167,7 @@ def explain(
     count, n = call.shape
     asked = Options(**options)
     chosen = plan(asked, n, call.batch, call.x.dtype)
-    outline = launch.outline(call, chosen)
+    outline = launch.outline(call.function, call.gradient, chosen, False)
     why = "asked for" if asked.method != "auto" else "auto: exact methods are not in this version"
     steps = chosen.formula(1 if grad is not None else 2, False).steps
     if chosen.abs_step is not None:

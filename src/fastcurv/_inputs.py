@@ -6,11 +6,14 @@ import operator
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds
+
+_READY = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 def real_array(a: Any, name: str) -> np.ndarray:
     """A C-contiguous float32 or float64 array: float32 stays so, integers and bools become float64."""
+    if type(a) is np.ndarray and a.dtype in _READY and a.flags.c_contiguous and a.dtype.isnative:
+        return a
     if hasattr(a, "__cuda_array_interface__"):
         raise TypeError(f"{name} lives on a GPU, which this version does not support; pass a NumPy array")
     if hasattr(a, "detach"):  # a torch tensor that requires grad refuses to become an array
@@ -118,7 +121,7 @@ def limits(bounds: Any, n: int) -> Limits:
     if bounds is None:
         return Limits(rows, False)
     try:
-        if isinstance(bounds, Bounds):
+        if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds, slow to import
             rows[0], rows[1] = bounds.lb, bounds.ub
         elif len(bounds) == 2 and not (n == 2 and all(isinstance(side, tuple) for side in bounds)):
             rows[0], rows[1] = bounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from ._inputs import arguments, arguments_by_point, points_array
 from ._plan import Plan, check_device, check_dtype
 from .backends import cpu
-from .backends.cpu import Operation, Points, Role, Shares
+from .backends.cpu import Job, Operation, Points, Role, Shares
 from .differences import _tables as tables
 from .differences._hessian import central_hessian_block
 from .differences._jacobian import jacobian_block, magnitude_block, value_block
@@ -42,10 +43,6 @@ class Call(NamedTuple):
     @property
     def shape(self) -> tuple[int, int]:
         return self.points.x.shape  # pyright: ignore[reportReturnType]
-
-    def noise(self, plan: Plan) -> np.ndarray:
-        """eps, and the level of noise of each point or of all: the larger of eps |f| and it is the error of f."""
-        return np.concatenate([[plan.eps], plan.noise])
 
 
 def call(
@@ -98,11 +95,15 @@ def _kind(argument: Any) -> Any:
     return (argument.shape, argument.dtype.char) if isinstance(argument, np.ndarray) else type(argument)
 
 
+@lru_cache(maxsize=256)
+def _value_job(function: UserFunction) -> Job:
+    return Job(Operation(value_block), Role(function, "scalar"))
+
+
 def values(call: Call, out: np.ndarray) -> None:
     """f at every point."""
-    operation, roles = Operation(value_block), (Role(call.function, "scalar"),)
-    plan = cpu.plan_shares(operation, roles, call.shape[0], 1, 1, True)
-    cpu.launch(operation, roles, call.points, (out,), plan, 1)
+    job = _value_job(call.function)
+    cpu.launch(job, call.points, (out,), cpu.plan_shares(job, call.shape[0], 1, 1, True), 1)
 
 
 def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
@@ -112,11 +113,11 @@ def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
     formula = plan.formula(derivative, False)
     magnitude = np.empty(call.shape[0])
     width = call.shape[1] if role.kind == "vector" and role.function is call.gradient else (call.length or 1)
-    operation = Operation(magnitude_block)
+    job = Job(Operation(magnitude_block), role)
     evaluations = 2 * call.shape[1] + 1
-    shared = cpu.plan_shares(operation, (role,), call.shape[0], evaluations, 1, True)
+    shared = cpu.plan_shares(job, call.shape[0], evaluations, 1, True)
     data = (formula.steps, plan.bounds.rows, formula.reach, width, magnitude)
-    cpu.launch(operation, (role,), call.points, data, shared, evaluations)
+    cpu.launch(job, call.points, data, shared, evaluations)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.clip(np.nan_to_num(plan.noise / magnitude, nan=1.0, posinf=1.0), plan.eps, 1.0)
     return (ratio / plan.eps) ** plan.exponent(derivative)
@@ -130,30 +131,34 @@ class First(NamedTuple):
     status: np.ndarray
 
 
+@lru_cache(maxsize=256)
+def _first_job(role: Role, errors: bool) -> Job:
+    return Job(Operation(jacobian_block, (errors, False)), role, None)
+
+
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
     """Jacobians of a function of m values."""
     count, n = call.shape
     formula = plan.formula(1, errors)
-    operation = Operation(jacobian_block, (errors, False))
+    job = _first_job(role, errors)
     evaluations = 1 + _axis_evaluations(plan, formula) * n
-    shared = cpu.plan_shares(operation, (role, None), count, evaluations, n, True)
+    shared = cpu.plan_shares(job, count, evaluations, n, True)
     error = np.empty((count, m, n)) if errors else _no_matrices
     status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
     data = (
         formula.steps, widening(call, plan, 1, role), plan.bounds.rows, formula.reach, formula.weights,
-        formula.sided.first, call.noise(plan), _first_amplification(formula), _no_reader, status, _nothing, _no_matrix,
+        formula.sided.first, plan.noise_levels, formula.amplification.first, _no_reader, status, _nothing, _no_matrix,
         out, error,
     )  # fmt: skip
-    cpu.launch(operation, (role, None), call.points, data, shared, evaluations)
+    cpu.launch(job, call.points, data, shared, evaluations)
     status = _settle(status, shared, out, *([error] if errors else []))
     return First(out, error, status)
 
 
 class Outline(NamedTuple):
-    """How Hessians are taken: the block, the functions it calls, and how the work of a point can be divided."""
+    """How Hessians are taken: the job, its tables, and how the work of a point can be divided."""
 
-    operation: Operation
-    roles: tuple[Role | None, ...]
+    job: Job
     formula: Any
     evaluations: int
     divisible: int
@@ -161,30 +166,30 @@ class Outline(NamedTuple):
     @property
     def specialisation(self) -> str:
         """What `explain` says of the compilation."""
-        known = self.operation.known
-        if self.operation.factory is central_hessian_block and known[0]:
-            return f"n = {known[0]}, loops unrolled; larger n share one compilation"
+        operation = self.job.operation
+        if operation.factory is central_hessian_block and operation.known[0]:
+            return f"n = {operation.known[0]}, loops unrolled; n > {MAX_UNROLLED} share one compilation"
         return "one compilation for every n"
 
 
-def outline(call: Call, plan: Plan, errors: bool = False) -> Outline:
+@lru_cache(maxsize=256)
+def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, errors: bool) -> Outline:
     """Choose the block for Hessians, with or without values, gradients and error estimates."""
-    n = call.shape[1]
-    function = Role(call.function, "scalar")
-    if call.gradient is not None:
+    n = plan.n
+    role = Role(function, "scalar")
+    if gradient is not None:
         formula = plan.formula(1, errors)
-        roles = (Role(call.gradient, "vector"), function if errors else None)
-        evaluations = 1 + _axis_evaluations(plan, formula) * n
-        return Outline(Operation(jacobian_block, (errors, True)), roles, formula, evaluations, n)
+        job = Job(Operation(jacobian_block, (errors, True)), Role(gradient, "vector"), role if errors else None)
+        return Outline(job, formula, 1 + _axis_evaluations(plan, formula) * n, n)
     formula = plan.formula(2, errors or not plan.is_central)
     axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2
     if not plan.is_central:
-        operation = Operation(sided_hessian_block, (plan.four_point,))
-        return Outline(operation, (function,), formula, 1 + axis * n + axis**2 * pairs, max(1, pairs))
+        job = Job(Operation(sided_hessian_block, (plan.four_point,)), role)
+        return Outline(job, formula, 1 + axis * n + axis**2 * pairs, max(1, pairs))
     unrolled = n if plan.order == 2 and not errors and not plan.four_point and 2 <= n <= MAX_UNROLLED else 0
-    operation = Operation(central_hessian_block, (unrolled, unrolled > 0, plan.four_point, errors))
+    job = Job(Operation(central_hessian_block, (unrolled, unrolled > 0, plan.four_point, errors)), role)
     evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * pairs
-    return Outline(operation, (function,), formula, evaluations, 1 if unrolled else max(1, pairs))
+    return Outline(job, formula, evaluations, 1 if unrolled else max(1, pairs))
 
 
 class Second(NamedTuple):
@@ -214,20 +219,20 @@ def second_order(
     """
     count, n = call.shape
     keep = out is not None
-    operation, roles, formula, evaluations, divisible = outline(call, plan, errors)
+    job, formula, evaluations, divisible = outline(call.function, call.gradient, plan, errors)
     if call.gradient is not None:
         scale = widening(call, plan, 1, Role(call.gradient, "vector"))
     else:
         scale = widening(call, plan, 2, Role(call.function, "row"))
         errors = errors or not plan.is_central
-    shared = cpu.plan_shares(operation, roles, count, evaluations, divisible, keep)
+    shared = cpu.plan_shares(job, count, evaluations, divisible, keep)
     keep = keep or shared.layout[1] > 1
     homes = count if keep else shared.workers
     found = Second(
-        value=np.empty(count if errors else 0),
-        gradient=np.empty((count if errors else 0, n)),
-        gradient_error=np.zeros((homes if errors else 0, n)),
-        hessian=np.empty((homes, n, n), call.x.dtype if errors is False else np.float64) if out is None else out,
+        value=np.empty(count) if errors else _nothing,
+        gradient=np.empty((count, n)) if errors else _no_matrix,
+        gradient_error=np.zeros((homes, n)) if errors else _no_matrix,
+        hessian=np.empty((homes, n, n)) if out is None else out,
         hessian_error=np.empty((homes, n, n)) if errors else _no_matrices,
         status=np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8),
         is_read=reader is not None and shared.layout[1] == 1,
@@ -236,21 +241,21 @@ def second_order(
     if call.gradient is not None:
         data = (
             formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights, formula.sided.first,
-            call.noise(plan), _first_amplification(formula), task, found.status, found.value, found.gradient,
+            plan.noise_levels, formula.amplification.first, task, found.status, found.value, found.gradient,
             found.hessian, found.hessian_error,
         )  # fmt: skip
     elif plan.is_central:
         data = (
-            formula.steps, scale, formula.weights, call.noise(plan), _central_amplification(plan, formula), task,
+            formula.steps, scale, formula.weights, plan.noise_levels, formula.amplification.central, task,
             found.status, found.value, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
         )  # fmt: skip
     else:
         data = (
             formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights,
-            (tuple(formula.central), tuple(formula.sided)), call.noise(plan), _sided_amplification(plan, formula), task,
+            (tuple(formula.central), tuple(formula.sided)), plan.noise_levels, formula.amplification.sided, task,
             found.status, found.value, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
         )  # fmt: skip
-    cpu.launch(operation, roles, call.points, data, shared, evaluations)
+    cpu.launch(job, call.points, data, shared, evaluations)
     if shared.layout[1] > 1:
         if call.gradient is not None:
             for matrices in (found.hessian, found.hessian_error):
@@ -278,7 +283,7 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
         role = Role(call.gradient, "vector")
         formula = plan.formula(1, errors)
         offsets, weights = _first_weights(plan, formula)
-        operation, divisible = Operation(gradient_product_block, (errors,)), 1
+        job, divisible = Job(Operation(gradient_product_block, (errors,)), role), 1
         evaluations = len(offsets)
         scale = widening(call, plan, 1, role)
         steps = ()
@@ -288,19 +293,19 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
         factor = tables.FACTOR[2][plan.order] * (tables.PRODUCT_FACTOR if plan.method == "central" else 1.0)
         formula = plan.formula(2, errors, factor)
         offsets, weights = _product_weights(plan, formula)
-        operation, divisible = Operation(product_block, (errors,)), n
+        job, divisible = Job(Operation(product_block, (errors,)), role), n
         evaluations = 1 + n * int((weights != 0).any(axis=0).sum())
         scale = widening(call, plan, 2, role._replace(kind="row"))
         steps = (formula.steps,)
         amplification = np.abs(weights[0]).sum()
     step = np.zeros(2)
     step[0 if plan.abs_step is None else 1] = formula.steps[0 if plan.abs_step is None else 2].max()
-    shared = cpu.plan_shares(operation, (role,), count, evaluations, divisible, True)
+    shared = cpu.plan_shares(job, count, evaluations, divisible, True)
     status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
     data = (
-        directions, step, *steps, scale, offsets, weights, call.noise(plan), float(amplification), status, out, error,
+        directions, step, *steps, scale, offsets, weights, plan.noise_levels, float(amplification), status, out, error,
     )  # fmt: skip
-    cpu.launch(operation, (role,), call.points, data, shared, evaluations, count)
+    cpu.launch(job, call.points, data, shared, evaluations, count)
     status = _settle(status, shared, out, *([error] if errors else []))
     return Product(out, error, status)
 
@@ -312,29 +317,6 @@ def _axis_evaluations(plan: Plan, formula: Any) -> int:
         return sided
     central = 2 * formula.weights.shape[1]
     return central if plan.is_central else max(central, sided)
-
-
-def _first_amplification(formula: Any) -> np.ndarray:
-    k = np.arange(1, formula.weights.shape[1] + 1)
-    return np.array([(np.abs(formula.weights[0]) / k).sum(), np.abs(formula.sided.first[0]).sum()])
-
-
-def _central_amplification(plan: Plan, formula: Any) -> np.ndarray:
-    """Sums of the absolute weights: first derivative (order p + 2), pure, mixed."""
-    k = np.arange(1, formula.weights.shape[1] + 1)
-    second = (np.abs(formula.weights[0]) / k**2).sum()
-    return np.array([(np.abs(formula.weights[1]) / k).sum(), 4 * second, (1 if plan.four_point else 4) * second])
-
-
-def _sided_amplification(plan: Plan, formula: Any) -> np.ndarray:
-    """[side_i, side_j] mixed, [side, 2] pure, [side, 3] first derivatives (order p + 2)."""
-    first = np.array([np.abs(axis.first[0]).sum() for axis in (formula.central, formula.sided)])
-    table = np.empty((2, 4))
-    table[:, :2] = np.outer(first, first)
-    table[0, 0] = _central_amplification(plan, formula)[2] if formula.weights.size else 0.0
-    table[:, 2] = [np.abs(axis.second[0]).sum() for axis in (formula.central, formula.sided)]
-    table[:, 3] = [np.abs(axis.first[1]).sum() for axis in (formula.central, formula.sided)]
-    return table
 
 
 def _first_weights(plan: Plan, formula: Any) -> tuple[np.ndarray, np.ndarray]:

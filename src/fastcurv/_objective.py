@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from ._derivatives import gradient, hessian, hvp, value
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
 
 
 class Objective:
@@ -42,6 +44,8 @@ class Objective:
 
     def hess_operator(self, x: Any) -> LinearOperator:
         """The Hessian as a LinearOperator, which is never formed (for trust-constr and Newton-CG)."""
+        from scipy.sparse.linalg import LinearOperator  # slow to import
+
         point = np.array(x, float)
 
         def product(p):

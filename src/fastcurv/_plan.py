@@ -39,9 +39,18 @@ class Formula(NamedTuple):
     weights: np.ndarray  # (2, scales): c_k of order p and p + 2
     central: tables.Axis
     sided: tables.Axis
+    amplification: Amplification
 
 
-@dataclass(frozen=True)
+class Amplification(NamedTuple):
+    """Sums of absolute weights, by which the error of f enters that of a derivative (times powers of 1 / h)."""
+
+    first: np.ndarray  # first derivatives: central, one-sided
+    central: np.ndarray  # away from bounds: first (order p + 2), pure second, mixed second
+    sided: np.ndarray  # [side_i, side_j] mixed, [side, 2] pure, [side, 3] first (order p + 2); side 0 is central
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """How a call takes its derivatives: method, order, steps, bounds, noise."""
 
@@ -60,50 +69,84 @@ class Plan:
         """Whether every stencil is central: no bounds, and not forward differences."""
         return self.method == "central" and not self.bounds.any
 
-    @property
+    @cached_property
     def widens(self) -> bool:
         """Whether noise decides the steps."""
         return self.rel_step is None and self.abs_step is None and bool((self.noise > 0).any())
 
+    @cached_property
+    def noise_levels(self) -> np.ndarray:
+        """eps, and the level of noise of each point or of all: the larger of eps |f| and it is the error of f."""
+        return np.concatenate([[self.eps], self.noise])
+
     def formula(self, derivative: int, with_error: bool, factor: float | None = None) -> Formula:
         """Step lengths and weights for first (1) or second (2) derivatives."""
-        key = (self.method, self.order, derivative, with_error, factor, self.eps)
-        relative, relative_sided, reach, weights, central, sided = _formula(*key)
+        found = _formula(self.method, self.order, derivative, with_error, factor, self.eps, self.n, self.four_point)
+        if self.abs_step is None and self.rel_step is None:
+            return found
         steps = np.zeros((3, self.n))
         if self.abs_step is not None:
             steps[2] = self.abs_step
-        elif self.rel_step is not None:
-            steps[:2] = self.rel_step
         else:
-            steps[0], steps[1] = relative, relative_sided
-        return Formula(steps, reach, weights, central, sided)
+            steps[:2] = self.rel_step
+        return found._replace(steps=steps)
 
     def exponent(self, derivative: int) -> float:
         """Of the level of noise in the step length: 1 / (p + d)."""
         return 1 / (self.order + derivative)
 
 
-@lru_cache(maxsize=128)
-def _formula(method: str, order: int, derivative: int, with_error: bool, factor: float | None, eps: float):
+@lru_cache(maxsize=256)
+def _formula(
+    method: str, order: int, derivative: int, with_error: bool, factor: float | None, eps: float, n: int, four_point: bool
+) -> Formula:
     one_sided_order = min(order, tables.MAX_ONE_SIDED)
     sided = tables.one_sided_axis(one_sided_order, with_error)
-    relative_sided = tables.relative_step(one_sided_order, derivative, eps)
     used = np.abs(sided.first if derivative == 1 else sided.second).sum(axis=0)
-    sided_reach = float(np.flatnonzero(used)[-1])
-    if method == "forward":
-        reach = np.array([np.nan, sided_reach])
-        return relative_sided, relative_sided, reach, np.zeros((2, 0)), tables.central_axis(2, False), sided
-    weights = tables.scale_weights(order, with_error)
-    reach = np.array([weights.shape[1], sided_reach])
-    relative = tables.relative_step(order, derivative, eps, factor)
-    return relative, relative_sided, reach, weights, tables.central_axis(order, with_error), sided
+    steps = np.zeros((3, n))
+    steps[:2] = tables.relative_step(one_sided_order, derivative, eps)
+    reach = np.array([np.nan, np.flatnonzero(used)[-1]])
+    weights, central = np.zeros((2, 0)), tables.central_axis(2, False)
+    if method == "central":
+        weights, central = tables.scale_weights(order, with_error), tables.central_axis(order, with_error)
+        reach[0] = weights.shape[1]
+        steps[0] = tables.relative_step(order, derivative, eps, factor)
+    return Formula(steps, reach, weights, central, sided, _amplification(weights, central, sided, four_point))
+
+
+def _amplification(weights: np.ndarray, central: tables.Axis, sided: tables.Axis, four_point: bool) -> Amplification:
+    k = np.arange(1, weights.shape[1] + 1)
+    first, next_first = (np.abs(weights) / k).sum(axis=1)
+    second = (np.abs(weights[0]) / k**2).sum()
+    # of pure differences 1, -2, 1; of mixed ones 4 of a quarter, or 8 halves (x itself counts twice)
+    pure, mixed = 4 * second, (1 if four_point else 4) * second
+    one_sided = np.abs(sided.first[0]).sum()
+    by_side = np.outer([first, one_sided], [first, one_sided])
+    by_side[0, 0] = mixed
+    rest = [[np.abs(axis.second[0]).sum(), np.abs(axis.first[1]).sum()] for axis in (central, sided)]
+    return Amplification(
+        np.array([first, one_sided]), np.array([next_first, pure, mixed]), np.concatenate([by_side, rest], axis=1)
+    )
 
 
 def plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> Plan:
     """Check the keywords of a call at points of a shape."""
+    if options.method not in METHODS:
+        raise ValueError(f"method must be one of {METHODS}, got {options.method!r}")
+    if options.stencil not in (None, *STENCILS):
+        raise ValueError(f"stencil must be one of {STENCILS}, got {options.stencil!r}")
+    if options.rel_step is options.abs_step is options.noise is options.bounds is None:
+        return _common_plan(options.method, options.order, options.stencil, n, dtype)
+    return _plan(options, n, batch, dtype)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _common_plan(method: str, order: int, stencil: str | None, n: int, dtype: np.dtype) -> Plan:
+    return _plan(Options(method, order, stencil=stencil), n, (), dtype)
+
+
+def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> Plan:
     method = options.method
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {METHODS}, got {method!r}")
     order = integer(options.order, "order", ORDERS)
     if method == "forward":
         if order != 2:
@@ -111,8 +154,6 @@ def plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> P
         order = 1
     if options.rel_step is not None and options.abs_step is not None:
         raise ValueError("rel_step and abs_step exclude each other; rel_step multiplies max(1, |x_i|)")
-    if options.stencil is not None and options.stencil not in STENCILS:
-        raise ValueError(f"stencil must be one of {STENCILS}, got {options.stencil!r}")
     if options.stencil is not None and method == "forward":
         raise ValueError("stencil applies to method='central' only")
     noise = _no_noise if options.noise is None else _noise(options.noise, batch)

@@ -122,24 +122,27 @@ def may_run_parallel() -> bool:
     return not _forked_from_launched
 
 
-@contextmanager
-def loop(workers: int) -> Iterator[tuple[int, int]]:
-    """Address of the loop to use for so many workers, and how many it really gets."""
-    global _launched
-    if workers == 1:
-        yield _loop(False).address, 1
-        return
-    parallel = _loop(True).address
-    _launched = True
-    if numba.threading_layer() != "workqueue":
-        yield parallel, workers
-    elif _parallel_lock.acquire(blocking=False):
-        try:
-            yield parallel, workers
-        finally:
+class loop:  # noqa: N801 (used as a function)
+    """Address of the loop to use for so many workers, and how many it really gets, for the time of a ``with`` block."""
+
+    def __init__(self, workers: int):
+        self._workers = workers
+        self._locked = False
+
+    def __enter__(self) -> tuple[int, int]:
+        global _launched
+        if self._workers > 1:
+            parallel = _loop(True).address
+            _launched = True
+            self._locked = numba.threading_layer() == "workqueue"
+            if not self._locked or _parallel_lock.acquire(blocking=False):
+                return parallel, self._workers
+            self._locked = False
+        return _loop(False).address, 1
+
+    def __exit__(self, *exception: object) -> None:
+        if self._locked:
             _parallel_lock.release()
-    else:
-        yield _loop(False).address, 1
 
 
 def _after_fork() -> None:

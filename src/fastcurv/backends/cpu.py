@@ -10,17 +10,19 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import typeof, types
 from numba.core.errors import NumbaError
 
 from ..function import (
     Compiled,
     DiskCache,
+    Pointer,
     UserFunction,
     Vectorized,
     compilation_error,
@@ -35,6 +37,8 @@ from ._threads import get_threads, loop, may_run_parallel
 
 #: shorter calls run on the calling thread: waking others takes some microseconds
 WORTH_THREADS = 5e-5
+#: what a call of a kernel takes besides
+CALL = 3e-6
 #: a guess at the seconds of one evaluation, until calls were timed
 FIRST_GUESS = 2e-8
 #: bytes of points collected for one call of a vectorized function
@@ -79,19 +83,9 @@ class Kernel:
             return bind(block, memory, arguments)
 
         self.entry = compiled(bind_one if mode == "bind" else run_all, digest, entry=True, nogil=True)
-        self.functions = [role.function for role in roles if role]
         self.seconds_per_evaluation = FIRST_GUESS
-        if all(function.lasting for function in self.functions):
+        if all(role.function.lasting for role in roles if role):
             self.entry._cache = DiskCache(digest)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def __call__(self, *arguments: Any) -> Any:
-        try:
-            return self.entry(*arguments)
-        except NumbaError as error:
-            for function in self.functions:
-                if isinstance(function, Compiled):
-                    raise compilation_error(function.function, error) from error
-            raise
 
 
 _kernels: dict[Any, Kernel] = {}
@@ -110,6 +104,20 @@ def kernel(operation: Operation, roles: tuple[Role | None, ...] = (), mode: str 
     return found
 
 
+class Job:
+    """An operation and the user's functions that it is for."""
+
+    def __init__(self, operation: Operation, *roles: Role | None):
+        self.operation, self.roles = operation, roles
+        self.function = next(role.function for role in roles if role)
+        self.is_vectorized = isinstance(self.function, Vectorized)
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """The compiled kernel, of functions that can be compiled."""
+        return kernel(self.operation, self.roles)
+
+
 class Shares(NamedTuple):
     """How points are shared out: `layout` as in `_layout`, the number of tasks, and of workers."""
 
@@ -118,6 +126,7 @@ class Shares(NamedTuple):
     workers: int
 
 
+@lru_cache(maxsize=1024)
 def shares(points: int, divisible: int, workers: int, keep: bool) -> Shares:
     """Several points to a task, or several tasks to a point where there are fewer points than workers can use.
 
@@ -126,52 +135,62 @@ def shares(points: int, divisible: int, workers: int, keep: bool) -> Shares:
     parts = min(-(-2 * workers // max(points, 1)), divisible) if workers > 1 and points < 2 * workers else 1
     if parts > 1:
         return Shares(np.array([1, parts, 1]), points * parts, workers)
-    chunk = max(1, min(1024, -(-points // (16 * workers))))
-    return Shares(np.array([chunk, 1, int(keep)]), -(-points // chunk), workers)
+    chunk = max(1, min(1024, -(-points // (16 * workers)))) if workers > 1 else points
+    tasks = -(-points // chunk) if points else 0
+    return Shares(np.array([chunk, 1, int(keep)]), tasks, min(workers, max(tasks, 1)))
 
 
-def plan_shares(
-    operation: Operation, roles: tuple[Role | None, ...], points: int, evaluations: int, divisible: int, keep: bool
-) -> Shares:
+def plan_shares(job: Job, points: int, evaluations: int, divisible: int, keep: bool) -> Shares:
     """How a call with so many evaluations of the function per point is shared out over threads."""
-    workers = get_threads()
-    if any(role and isinstance(role.function, Vectorized) for role in roles):
+    if job.is_vectorized:
         return Shares(np.array([points, 1, int(keep)]), 1, 1)
+    workers = get_threads()
     if workers > 1:
-        seconds = kernel(operation, roles).seconds_per_evaluation * points * evaluations
+        seconds = job.kernel.seconds_per_evaluation * points * evaluations
         if seconds < WORTH_THREADS or not may_run_parallel():
             workers = 1
     return shares(points, divisible, workers, keep)
 
 
-def launch(
-    operation: Operation,
-    roles: tuple[Role | None, ...],
-    points: Points,
-    data: tuple,
-    plan: Shares,
-    evaluations: int,
-    items: int | None = None,
-) -> None:
-    """Run an operation over all points, or `items` of which there are several to a point.
+def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int, items: int | None = None) -> None:
+    """Run a job over all points, or `items` of which there are several to a point.
 
     Results are in the arrays among `data`.
     """
     items = len(points.x) if items is None else items
     if items == 0:
         return
-    if any(role and isinstance(role.function, Vectorized) for role in roles):
-        _launch_vectorized(operation, roles, points, data, plan, evaluations, items)
+    if job.is_vectorized:
+        _launch_vectorized(job, points, data, plan, evaluations, items)
         return
-    function = next(role.function for role in roles if role)
-    native = points._replace(args=function.native_args(points.args))  # pyright: ignore[reportAttributeAccessIssue]
-    made = kernel(operation, roles)
+    x, args, point_args = points
+    if isinstance(job.function, Pointer):
+        args = job.function.native_args(args)
+    made = job.kernel
     with loop(plan.workers) as (address, workers):
         start = perf_counter()
-        made(address, 0, plan.tasks, workers, plan.layout, *native, *data)
-        seconds = (perf_counter() - start) * workers / (items * evaluations)
+        try:
+            made.entry(address, 0, plan.tasks, workers, plan.layout, x, args, point_args, *data)
+        except NumbaError:
+            _diagnose(job.roles, points)
+            raise
+        seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
     # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
-    made.seconds_per_evaluation = min(seconds, 2 * made.seconds_per_evaluation)
+    guess = max(seconds, 1e-9) * workers / (items * evaluations)
+    made.seconds_per_evaluation = min(guess, 4 * made.seconds_per_evaluation)
+
+
+def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
+    """Find the user's function that did not compile, by compiling it alone, and say why."""
+    for role in roles:
+        if role and isinstance(role.function, Compiled):
+            function = role.function.function
+            own = (points.x[0], *points.args, *(array[0] for array in points.point_args))
+            kinds = [kind.copy(readonly=True) if isinstance(kind, types.Array) else kind for kind in map(typeof, own)]
+            try:
+                compiled(function, "diagnosis").compile(tuple(kinds))
+            except NumbaError as error:
+                raise compilation_error(function, error) from error
 
 
 def launch_plain(operation: Operation, items: int, seconds: float, arguments: Callable[[int], tuple]) -> None:
@@ -182,7 +201,7 @@ def launch_plain(operation: Operation, items: int, seconds: float, arguments: Ca
     workers = get_threads() if items > 1 and items * seconds > WORTH_THREADS and may_run_parallel() else 1
     plan = shares(items, 1, workers, True)
     with loop(workers) as (address, granted):
-        kernel(operation)(address, 0, plan.tasks, granted, plan.layout, *arguments(workers))
+        kernel(operation).entry(address, 0, plan.tasks, granted, plan.layout, *arguments(workers))
 
 
 class Bound:
@@ -190,16 +209,16 @@ class Bound:
 
     def __init__(self, operation: Operation, arguments: tuple):
         self._keep = arguments, np.empty(BOUND_BYTES // 8)
-        address = kernel(operation, (), "bind")(self._keep[1], *arguments)
+        address = kernel(operation, (), "bind").entry(self._keep[1], *arguments)
         self.task = np.array([address, self._keep[1].ctypes.data])
 
 
-def _launch_vectorized(operation, roles, points: Points, data: tuple, plan: Shares, evaluations: int, items: int) -> None:
+def _launch_vectorized(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int, items: int) -> None:
     """Run each task twice: once to collect the points that it asks for, once with the values there.
 
     The body of a block never depends on values in which points it asks for, so both runs ask for the same.
     """
-    x = points.x
+    x, operation, roles = points.x, job.operation, job.roles
     size = max(1, TAPE_BYTES // (8 * x.shape[1] * evaluations))
     layout = np.array([size, 1, plan.layout[2]])
     counter = np.zeros(1, np.int64)
@@ -212,13 +231,13 @@ def _launch_vectorized(operation, roles, points: Points, data: tuple, plan: Shar
             while True:
                 tape, labels = np.empty((room, x.shape[1])), np.empty((room, 2), np.int64)
                 counter[0] = 0
-                recording(address, task, task + 1, 1, layout, x, (tape, labels, nothing, counter), numbers, *data)
+                recording.entry(address, task, task + 1, 1, layout, x, (tape, labels, nothing, counter), numbers, *data)
                 count, room = counter[0], max(room, counter[0])
                 if count <= len(tape):
                     break
             answers = _answers(roles, points, tape[:count].astype(x.dtype, copy=False), labels[:count])
             counter[0] = 0
-            playing(address, task, task + 1, 1, layout, x, (tape, labels, answers, counter), numbers, *data)
+            playing.entry(address, task, task + 1, 1, layout, x, (tape, labels, answers, counter), numbers, *data)
 
 
 def _answers(roles, points: Points, tape: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -151,7 +151,7 @@ def symmetrise(a):
 def magnitude_block(g):
     """The largest |g_r| at x and at x +- h e_i, which noise is measured against."""
 
-    def block(task, worker, layout, points, args, point_args, steps, bounds, reach, width, status, magnitude):
+    def block(task, worker, layout, points, args, point_args, steps, bounds, reach, width, magnitude):
         n = points.shape[1]
         raised = np.zeros(1, np.uint8)
         x = np.empty(n, points.dtype)

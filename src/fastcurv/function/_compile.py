@@ -106,7 +106,7 @@ def compilation_error(function, error: Exception) -> CompilationError:
     places = re.findall(r'File "([^"]+)", line (\d+)', message)
     own = [(file, int(line)) for file, line in places if not file.startswith(_PACKAGE) and "/numba/" not in file]
     if own:
-        file, line = own[-1]
+        file, line = own[0]  # the innermost
         source = linecache.getline(file, line).strip() or linecache.getline(_resolved(function, file), line).strip()
         where = f'\n  at {file}, line {line}{": " + source if source else ""}'
     return CompilationError(

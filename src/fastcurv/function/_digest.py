@@ -31,7 +31,11 @@ class Digest:
 
     def is_current(self) -> bool:
         """Whether every name that the function reads is still bound to the same object."""
-        return all(_read(owner, name) is value for owner, name, value in self._watched)
+        for owner, name, value in self._watched:
+            found = owner.get(name, _ABSENT) if type(owner) is dict else getattr(owner, name, _ABSENT)
+            if found is not value:
+                return False
+        return True
 
 
 def digest(function) -> Digest:

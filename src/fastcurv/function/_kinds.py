@@ -78,9 +78,6 @@ class Compiled:
 
         return evaluate
 
-    def native_args(self, args: tuple) -> tuple:
-        return args
-
 
 class Pointer:
     """A C function ``double f(int n, double *x[, void *data])``."""
@@ -103,6 +100,7 @@ class Pointer:
         return evaluate
 
     def native_args(self, args: tuple) -> tuple:
+        """What the evaluator is given: address and data of the function."""
         if args:
             raise ValueError(f"args: a C function takes none, got {len(args)}; put its data behind the void pointer")
         return (self.address, self.data)

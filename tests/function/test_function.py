@@ -1,0 +1,277 @@
+"""Identity, compilation with helpers, the memo, the disk cache, and what is said where compilation fails."""
+
+import importlib
+import math
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from numba import njit
+
+import fastcurv as fc
+from fastcurv.backends import cpu
+from fastcurv.function import digest, user_function
+from fastcurv.function import _cache as cache
+
+SCALE = 2.0
+
+
+def helper(t):
+    return SCALE * t * t
+
+
+def with_helper(x):
+    return helper(x[0]) + x[1]
+
+
+def factorial_like(k):
+    if k <= 1:
+        return 1.0
+    return k * factorial_like(k - 1)
+
+
+def recursive(x):
+    return factorial_like(4) * x[0] * x[0]
+
+
+def test_undecorated_helpers_are_compiled():
+    assert fc.value(with_helper, [3.0, 1.0]) == 19.0
+    assert fc.value(recursive, [3.0]) == 216.0
+    inner = njit(helper)
+
+    def closure(x):
+        return inner(x[0]) + math.sin(0.0)
+
+    assert fc.value(closure, [3.0]) == 18.0
+
+
+def test_helpers_in_modules(tmp_path, monkeypatch):
+    (tmp_path / "inner_module.py").write_text("def g(t):\n    return h(t) + 1.0\n\ndef h(t):\n    return 2.0 * t\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    inner_module = importlib.import_module("inner_module")
+
+    def fun(x):
+        return inner_module.g(x[0])
+
+    assert fc.value(fun, [3.0]) == 7.0
+
+
+def make(c):
+    return lambda x: c * x[0]
+
+
+def test_digest_tells_functions_apart():
+    assert digest(make(2.0)) == digest(make(2.0))
+    assert digest(make(2.0)) != digest(make(3.0))
+    assert digest(make(0.0)) != digest(make(-0.0))
+    assert digest(make(1)) != digest(make(1.0))
+    assert digest(make(np.ones(3))) != digest(make(np.zeros(3)))
+    assert digest(make(np.ones(3))) != digest(make(np.ones((3, 1))))
+    assert digest(make(object())) is None
+    assert digest(fc.vectorized(len)) is None
+
+
+def test_digest_follows_helpers_defaults_and_globals(monkeypatch):
+    before = digest(with_helper)
+    assert digest(njit(with_helper)) == before
+    monkeypatch.setattr(sys.modules[__name__], "SCALE", 5.0)
+    assert digest(with_helper) != before
+    assert fc.value(with_helper, [3.0, 1.0]) == 46.0
+    monkeypatch.undo()
+    assert digest(with_helper) == before
+    assert fc.value(with_helper, [3.0, 1.0]) == 19.0
+
+
+def test_one_compilation_for_every_n_and_batch():
+    def fun(x):
+        f = 0.0
+        for i in range(len(x)):
+            f += x[i] * x[i] * x[i]
+        return f
+
+    fc.hessian(fun, np.ones(5))
+    kernels = len(cpu._kernels)
+    for shape in ((7,), (30, 6), (2, 3, 9), (0, 5)):
+        fc.hessian(fun, np.ones(shape))
+    fc.hessian(lambda x: fun(x), np.ones(5))
+    assert len(cpu._kernels) == kernels + 1  # the lambda is another function
+    (made,) = [kernel for key, kernel in cpu._kernels.items() if user_function(fun).key in str(key)]
+    assert len(made.entry.overloads) == 1
+
+
+def test_a_function_made_anew_is_not_compiled_anew():
+    fc.gradient(make(7.0), [1.0])
+    kernels = len(cpu._kernels)
+    fc.gradient(make(7.0), [1.0])
+    assert len(cpu._kernels) == kernels
+
+
+# ---- the disk cache, in processes of their own
+
+SCRIPT = """
+import sys
+import fastcurv as fc
+from fastcurv.backends import cpu
+import outer
+print(fc.value(outer.f, [3.0, 1.0]), fc.gradient(outer.f, [3.0, 1.0]).round(6).tolist())
+print(sum(kernel.entry._cache.hits for kernel in cpu._kernels.values()))
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "outer.py").write_text("import inner\n\n\ndef f(x):\n    return inner.g(x[0]) + x[1]\n")
+    (tmp_path / "inner.py").write_text("def g(t):\n    return 2.0 * t\n")
+    return tmp_path
+
+
+def run(project, folder, script=SCRIPT, **environment):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
+        cwd=project,
+        env={**os.environ, "FASTCURV_CACHE_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+def test_edits_of_inner_functions_and_hits_in_new_processes(project, tmp_path):
+    folder = tmp_path / "cache"
+    assert run(project, folder) == ["7.0 [2.0, 1.0]", "0"]
+    assert run(project, folder) == ["7.0 [2.0, 1.0]", "2"]
+    (project / "inner.py").write_text("def g(t):\n    return 5.0 * t\n")
+    assert run(project, folder) == ["16.0 [5.0, 1.0]", "0"]
+    assert run(project, folder) == ["16.0 [5.0, 1.0]", "2"]
+    # damaged: cut, overwritten, emptied
+    entries = sorted(folder.glob("*.kernel"))
+    assert len(entries) >= 4
+    for k, entry in enumerate(entries):
+        content = entry.read_bytes()
+        entry.write_bytes([content[: len(content) // 2], bytes(len(content)), b""][k % 3])
+    assert run(project, folder) == ["16.0 [5.0, 1.0]", "0"]
+    assert run(project, folder) == ["16.0 [5.0, 1.0]", "2"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX owners and modes")
+def test_a_folder_of_others_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    folder.mkdir(mode=0o755)
+    assert "chmod 700" in cache.refusal(folder)
+    folder.chmod(0o700)
+    assert cache.refusal(folder) is None
+    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    assert "another user" in cache.refusal(folder)
+    monkeypatch.setenv("FASTCURV_CACHE_DIR", str(folder))
+    with pytest.warns(RuntimeWarning, match="is not used: it belongs to another user"):
+        assert fc.value(lambda x: 11.0 * x[0], [2.0]) == 22.0
+    assert not list(folder.iterdir())
+    file = tmp_path / "file"
+    file.write_text("")
+    assert cache.refusal(file) is not None
+
+
+def test_the_cache_is_bounded(tmp_path):
+    for k in range(5):
+        path = tmp_path / f"{k}.kernel"
+        path.write_bytes(bytes(1000))
+        os.utime(path, (k, k))
+    cache._shrink(tmp_path, 2500)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["3.kernel", "4.kernel"]
+
+
+# ---- the trial in plain Python, and errors of compilation
+
+
+def test_mistakes_are_python_errors():
+    def beyond(x):
+        return x[2]
+
+    with pytest.raises(IndexError) as caught:
+        fc.value(beyond, [1.0, 2.0])
+    assert "plain Python at x = [1. 2.]" in caught.value.__notes__[0]
+
+    def writes(x):
+        x[0] = 1.0
+        return x[0]
+
+    with pytest.raises(ValueError, match="read-only"):
+        fc.value(writes, [1.0, 2.0])
+    with pytest.raises(NameError):
+        fc.value(lambda x: unknown_name, [1.0])  # noqa: F821
+    with pytest.raises(TypeError):
+        fc.value(lambda x, y: 1.0, [1.0])
+
+
+@pytest.mark.parametrize(
+    ("fun", "said"),
+    [
+        (lambda x: x, "must return one real number.*array of shape"),
+        (lambda x: None, "must return one real number.*None"),
+        (lambda x: 1j, "must return one real number.*1j"),
+        (lambda x: (x[0], x[1]), "use fastcurv.jacobian"),
+        (lambda x: "text", "must return one real number.*text"),
+    ],
+)
+def test_wrong_results_are_named(fun, said):
+    with pytest.raises(TypeError, match=said):
+        fc.gradient(fun, [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("fun", "error", "said"),
+    [
+        (lambda x: 1.0, TypeError, "a tuple, a list or a 1-D array"),
+        (lambda x: (), ValueError, "returned no values"),
+        (lambda x: np.ones((2, 2)), TypeError, r"array of shape \(2, 2\)"),
+    ],
+)
+def test_wrong_vectors_are_named(fun, error, said):
+    with pytest.raises(error, match=said):
+        fc.jacobian(fun, [1.0, 2.0])
+
+
+class Thing:
+    factor = 2.0
+
+
+THING = Thing()
+
+
+def uses_an_object(x):
+    y = 1.0
+    return THING.factor * x[0] + y
+
+
+def uses_a_method(x):
+    y = x.tolist()
+    return y[0]
+
+
+@pytest.mark.parametrize("fun", [uses_an_object, uses_a_method])
+def test_what_cannot_be_compiled_is_named_with_its_line(fun):
+    for call in (fc.value, fc.hessian, fc.curvature):
+        with pytest.raises(fc.CompilationError) as caught:
+            call(fun, [1.0, 2.0])
+        message = str(caught.value)
+        assert fun.__name__ in message
+        assert "vectorized" in message
+        assert "test_function.py, line" in message
+        assert ("THING.factor" if fun is uses_an_object else "tolist") in message
+
+
+def test_not_a_function():
+    with pytest.raises(TypeError, match="fun must be callable, got 3"):
+        fc.value(3, [1.0])
+    with pytest.raises(TypeError, match="vectorized"):
+        fc.value(Thing, [1.0])
+    with pytest.raises(TypeError, match="grad must be callable"):
+        fc.hessian(with_helper, [1.0, 2.0], grad="g")
+    with pytest.raises(ValueError, match="grad must return 2 values"):
+        fc.hessian(with_helper, [1.0, 2.0], grad=lambda x: (1.0, 2.0, 3.0))

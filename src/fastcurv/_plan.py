@@ -36,7 +36,7 @@ class Formula(NamedTuple):
 
     steps: np.ndarray  # (3, n): relative central, relative one-sided, absolute
     reach: np.ndarray  # of the central and the one-sided formula, in steps; NaN: there is no central one
-    weights: np.ndarray  # (2, scales): c_k of order p and p + 2
+    weights: np.ndarray  # (2, scales): c_k / 2k or, for second derivatives, c_k / k², of orders p and p + 2
     central: tables.Axis
     sided: tables.Axis
     amplification: Amplification
@@ -108,17 +108,18 @@ def _formula(
     reach = np.array([np.nan, np.flatnonzero(used)[-1]])
     weights, central = np.zeros((2, 0)), tables.central_axis(2, False)
     if method == "central":
-        weights, central = tables.scale_weights(order, with_error), tables.central_axis(order, with_error)
+        c, central = tables.scale_weights(order, with_error), tables.central_axis(order, with_error)
+        k = np.arange(1, c.shape[1] + 1)
+        weights = c / (2 * k) if derivative == 1 else c / k**2
         reach[0] = weights.shape[1]
         steps[0] = tables.relative_step(order, derivative, eps, factor)
     return Formula(steps, reach, weights, central, sided, _amplification(weights, central, sided, four_point))
 
 
 def _amplification(weights: np.ndarray, central: tables.Axis, sided: tables.Axis, four_point: bool) -> Amplification:
-    k = np.arange(1, weights.shape[1] + 1)
-    first, next_first = (np.abs(weights) / k).sum(axis=1)
-    second = (np.abs(weights[0]) / k**2).sum()
+    first, next_first = np.abs(central.first).sum(axis=1)
     # of pure differences 1, -2, 1; of mixed ones 4 of a quarter, or 8 halves (x itself counts twice)
+    second = np.abs(weights[0]).sum()
     pure, mixed = 4 * second, (1 if four_point else 4) * second
     one_sided = np.abs(sided.first[0]).sum()
     by_side = np.outer([first, one_sided], [first, one_sided])

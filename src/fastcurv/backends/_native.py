@@ -11,8 +11,9 @@ from __future__ import annotations
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.imputils import impl_ret_borrowed
+from numba.core.errors import RequireLiteralValue, TypingError
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 WORD = ir.IntType(64)
 TASK = ir.FunctionType(ir.VoidType(), [WORD, WORD, WORD])
@@ -27,13 +28,34 @@ def _compiled(context, dispatcher_type, signature):
     return result
 
 
-def _as_task(context, builder, block, inner, packed_type):
+def _borrowed(context, builder, kind, value):
+    """A value whose arrays are not counted as references.
+
+    The caller keeps them alive; what Numba counts ends with the call that packed them, and counting takes an atomic
+    operation for every slice (a third of the time of a Hessian at n = 2).
+    """
+    if isinstance(kind, types.BaseTuple):
+        parts = [
+            _borrowed(context, builder, part, builder.extract_value(value, k)) for k, part in enumerate(kind.types)
+        ]
+        return context.make_tuple(builder, kind, parts)
+    if isinstance(kind, types.Array):
+        array = cgutils.create_struct_proxy(kind)(context, builder, value=value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        return array._getvalue()
+    return value
+
+
+def _as_task(context, builder, block, inner, arguments):
     """Define, in the module of `builder`, the task that unpacks its data and calls `block` with it."""
+    packed_type = context.get_value_type(arguments)
     task = ir.Function(builder.module, TASK, name=f"{builder.function.name}.task")
     task.linkage = "internal"
     body = ir.IRBuilder(task.append_basic_block())
     data, index, worker = task.args
-    unpacked = cgutils.unpack_tuple(body, body.load(body.inttoptr(data, packed_type.as_pointer())))
+    packed = body.load(body.inttoptr(data, packed_type.as_pointer()))
+    unpacked = cgutils.unpack_tuple(body, _borrowed(context, body, arguments, packed))
     result = _compiled(context, block, inner)
     context.call_internal_no_propagate(body, result.fndesc, inner, [index, worker, *unpacked])
     body.ret_void()
@@ -51,27 +73,12 @@ def run(typing_context, block, loop, first, last, workers, arguments):
 
     def codegen(context, builder, signature, values):
         packed = cgutils.alloca_once_value(builder, values[5])
-        task = _as_task(context, builder, block, inner, values[5].type)
+        task = _as_task(context, builder, block, inner, arguments)
         run_loop = builder.inttoptr(values[1], LOOP.as_pointer())
         builder.call(run_loop, [task, builder.ptrtoint(packed, WORD), *values[2:5]])
         return context.get_dummy_value()
 
     return types.void(block, types.intp, types.intp, types.intp, types.intp, arguments), codegen
-
-
-def _borrowed(context, builder, kind, value):
-    """A value whose arrays are not counted as references: what Numba counts ends with the call that packs them."""
-    if isinstance(kind, types.BaseTuple):
-        parts = [
-            _borrowed(context, builder, part, builder.extract_value(value, k)) for k, part in enumerate(kind.types)
-        ]
-        return context.make_tuple(builder, kind, parts)
-    if isinstance(kind, types.Array):
-        array = cgutils.create_struct_proxy(kind)(context, builder, value=value)
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        return array._getvalue()
-    return value
 
 
 @intrinsic
@@ -86,9 +93,8 @@ def bind(typing_context, block, memory, arguments):
         if context.get_abi_sizeof(values[2].type) > BOUND_BYTES:
             raise ValueError("BOUND_BYTES is too small for these arguments")
         array = cgutils.create_struct_proxy(signature.args[1])(context, builder, value=values[1])
-        borrowed = _borrowed(context, builder, arguments, values[2])
-        builder.store(borrowed, builder.bitcast(array.data, borrowed.type.as_pointer()))
-        return _as_task(context, builder, block, inner, values[2].type)
+        builder.store(values[2], builder.bitcast(array.data, values[2].type.as_pointer()))
+        return _as_task(context, builder, block, inner, arguments)
 
     return types.intp(block, memory, arguments), codegen
 
@@ -115,29 +121,72 @@ def next_task(typing_context, counter):
     return types.intp(counter), codegen
 
 
+def _call_at_point(context, builder, function, inner, x_type, x, arguments):
+    """(status, value) of ``function(x, *arguments)``."""
+    result = _compiled(context, function, inner)
+    x = _borrowed(context, builder, x_type, x)
+    return context.call_internal_no_propagate(builder, result.fndesc, inner, [x, *arguments])
+
+
+def _signature_at_point(typing_context, function, x, args):
+    """Of a user's function at a point: x cannot be written to, and the first of `args` is the kernel's own."""
+    return typing_context.resolve_function_type(function, (x.copy(readonly=True), *args.types[1:]), {})
+
+
+def scalar_evaluator(dispatcher):
+    """``evaluate(x, args) -> float``: NaN, and the byte ``args[0][0]`` set, where the function raised."""
+    function = types.Dispatcher(dispatcher)
+
+    @intrinsic
+    def evaluate(typing_context, x, args):
+        inner = _signature_at_point(typing_context, function, x, args)
+        if not isinstance(inner.return_type, (types.Integer, types.Float, types.Boolean)):
+            raise TypingError(f"the function must return one real number, got {inner.return_type}")
+
+        def codegen(context, builder, signature, values):
+            raised, *arguments = cgutils.unpack_tuple(builder, values[1])
+            status, value = _call_at_point(context, builder, function, inner, x, values[0], arguments)
+            flag = cgutils.create_struct_proxy(args.types[0])(context, builder, value=raised).data
+            builder.store(builder.or_(builder.load(flag), builder.zext(status.is_error, ir.IntType(8))), flag)
+            number = context.cast(builder, value, inner.return_type, types.float64)
+            return builder.select(status.is_error, ir.Constant(ir.DoubleType(), float("nan")), number)
+
+        return types.float64(x, args), codegen
+
+    return evaluate
+
+
 @intrinsic
-def call_guarded(typing_context, function, arguments):
-    """``(raised, function(*arguments))``: an exception in `function` is reported, not propagated."""
-    inner = typing_context.resolve_function_type(function, arguments.types, {})
+def call_guarded(typing_context, function, x, args):
+    """``(raised, function(x, *args[1:]))``: an exception in `function` is reported, not propagated."""
+    inner = _signature_at_point(typing_context, function, x, args)
     result_type = types.Tuple((types.boolean, inner.return_type))
 
     def codegen(context, builder, signature, values):
-        unpacked = cgutils.unpack_tuple(builder, values[1])
-        result = _compiled(context, function, inner)
-        status, value = context.call_internal_no_propagate(builder, result.fndesc, inner, unpacked)
+        arguments = cgutils.unpack_tuple(builder, values[2])[1:]
+        status, value = _call_at_point(context, builder, function, inner, x, values[1], arguments)
         return context.make_tuple(builder, result_type, [status.is_error, value])
 
-    return result_type(function, arguments), codegen
+    return result_type(function, x, args), codegen
 
 
 @intrinsic
-def read_only(typing_context, array):
-    """The same array, typed read-only: a function that writes to its point does not compile."""
+def stack_array(typing_context, length, like):
+    """An array of a few elements of the type of `like`, on the stack: with known indices it lives in registers."""
+    if not isinstance(length, types.IntegerLiteral):
+        raise RequireLiteralValue("stack_array needs a length known at compile time")
+    array_type = types.Array(like.dtype, 1, "C")
 
     def codegen(context, builder, signature, values):
-        return impl_ret_borrowed(context, builder, signature.return_type, values[0])
+        element = context.get_data_type(like.dtype)
+        data = cgutils.alloca_once(builder, ir.ArrayType(element, length.literal_value))
+        array = context.make_array(array_type)(context, builder)
+        size = context.get_constant(types.intp, length.literal_value)
+        item = context.get_constant(types.intp, context.get_abi_sizeof(element))
+        populate_array(array, builder.bitcast(data, element.as_pointer()), [size], [item], item, meminfo=None)
+        return array._getvalue()
 
-    return array.copy(readonly=True)(array), codegen
+    return array_type(length, like), codegen
 
 
 @intrinsic

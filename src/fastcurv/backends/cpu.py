@@ -72,8 +72,7 @@ class Kernel:
 
     def __init__(self, operation: Operation, roles: tuple[Role | None, ...], mode: str):
         digest = _digest(operation, roles, mode)
-        evaluators = [role and compiled(_evaluator(role, mode), f"{digest}_{k}", inline_helpers=True, forceinline=True)
-                      for k, role in enumerate(roles)]  # fmt: skip
+        evaluators = [role and _evaluator(role, mode) for role in roles]
         block = compiled(operation.factory(*evaluators, *operation.known), digest, inline_helpers=True)
 
         def run_all(loop, first, last, workers, *arguments):

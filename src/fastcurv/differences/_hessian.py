@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from ..backends._layout import home, share, slot, span
-from ..backends._native import call_task, slices
+from ..backends._native import call_task, slices, stack_array
 from ._outcome import fill_nan, outcome
 from ._steps import step_length
 
@@ -35,8 +35,8 @@ def mixed_second_difference(f, x, i, j, x_i, x_j, d_i, d_j, args, f_0, bend_i, b
 def central_hessian_block(f, n_known, one_scale, four_point, errors):
     """Hessians, and with `errors` also values, gradients and the error estimates of both.
 
-    `n_known` > 0 and `one_scale` tell the compiler n and that there is one scale: loops over small n unroll (2x at
-    n = 2). `weights` holds c_k of order p and p + 2; `amplification` the sums of the absolute weights: first, pure
+    `n_known` > 0 and `one_scale` tell the compiler n and that there is one scale: loops over small n unroll, and the
+    point stays in registers (2x at n = 2). `status` may be empty. `weights` holds c_k / k² of orders p and p + 2; `amplification` the sums of the absolute weights: first, pure
     and mixed second derivatives.
     """
 
@@ -48,84 +48,87 @@ def central_hessian_block(f, n_known, one_scale, four_point, errors):
         n = n_known if n_known > 0 else points.shape[1]
         scales = 1 if one_scale else weights.shape[1]
         raised = np.zeros(1, np.uint8)
-        x = np.empty(n, points.dtype)
-        h = np.empty(n)
-        bend = np.empty((scales, n))
+        if n_known > 0:
+            x = stack_array(n_known, points)
+            h, bend = stack_array(n_known, steps), stack_array(n_known, steps)
+        else:
+            x = np.empty(n, points.dtype)
+            h, bend = np.empty(n), np.empty(scales * n)
         begin, end = span(layout, task, len(points))
         pairs = n * (n - 1) // 2
         start, stop = (0, pairs) if n_known > 0 else share(layout, task, pairs)
         for b in range(begin, end):
-            H = hessian[home(layout, worker, b)]
-            E = hessian_error[home(layout, worker, b)] if errors else hessian_error[0]
+            place = home(layout, worker, b)
             raised[0] = 0
             point = (raised, *args, *slices(point_args, b))
-            widen = scale[b % len(scale)]
+            widen = scale[min(b, len(scale) - 1)]
             for i in range(n):
                 x[i] = points[b, i]
             f_0 = f(x, point)
             largest = abs(f_0)
             poison = 0.0 * f_0
             for i in range(n):
-                h[i] = step_length(x, i, steps[0, i] * widen, steps[2, i])
-                x_i = x[i]
+                x_i, h_i = x[i], step_length(x, i, steps[0, i] * widen, steps[2, i])
                 slope, slope_next, second, second_next = 0.0, 0.0, 0.0, 0.0
                 for k in range(scales):
-                    x[i] = x_i + (k + 1) * h[i]
+                    x[i] = x_i + (k + 1) * h_i
                     up = f(x, point)
-                    x[i] = x_i - (k + 1) * h[i]
+                    x[i] = x_i - (k + 1) * h_i
                     down = f(x, point)
-                    bend[k, i] = up + down - 2 * f_0
-                    c = weights[0, k] / (k + 1) ** 2
-                    second += c * bend[k, i]
+                    bend_k = up + down - 2 * f_0
+                    bend[k * n + i] = bend_k
+                    second += weights[0, k] * bend_k
                     if errors:
-                        e = weights[1, k] / (k + 1) ** 2
-                        second_next += e * bend[k, i]
-                        slope += c * (k + 1) * (up - down)
-                        slope_next += e * (k + 1) * (up - down)
+                        second_next += weights[1, k] * bend_k
+                        slope += weights[0, k] * (k + 1) * (up - down)
+                        slope_next += weights[1, k] * (k + 1) * (up - down)
                         largest = max(largest, abs(up), abs(down))
-                x[i] = x_i
-                H[i, i] = second / (h[i] * h[i])
+                x[i], h[i] = x_i, h_i
+                hessian[place, i, i] = second / (h_i * h_i)
                 poison += 0.0 * second
                 if errors:
-                    E[i, i] = 2 * abs(second - second_next) / (h[i] * h[i])
-                    gradient[b, i] = slope_next / (2 * h[i])
-                    gradient_error[home(layout, worker, b), i] = abs(slope - slope_next) / h[i]
-            e_f = max(noise[0] * largest, noise[1 + b % (len(noise) - 1)])
+                    hessian_error[place, i, i] = 2 * abs(second - second_next) / (h_i * h_i)
+                    gradient[b, i] = slope_next / (2 * h_i)
+                    gradient_error[place, i] = abs(slope - slope_next) / h_i
+            e_f = max(noise[0] * largest, noise[min(b, len(noise) - 2) + 1])
             if errors:
                 for i in range(n):
-                    E[i, i] += 2 * e_f * amplification[1] / (h[i] * h[i])
-                    gradient_error[home(layout, worker, b), i] += 2 * e_f * amplification[0] / h[i]
+                    hessian_error[place, i, i] += 2 * e_f * amplification[1] / (h[i] * h[i])
+                    gradient_error[place, i] += 2 * e_f * amplification[0] / h[i]
             row = 0  # pairs before this row of the upper triangle
             for i in range(n - 1):
-                width = n - 1 - i
+                x_i, h_i, width = x[i], h[i], n - 1 - i
                 for j in range(i + 1 + max(0, start - row), i + 1 + min(width, stop - row)):
-                    x_i, x_j = x[i], x[j]
+                    x_j, h_j = x[j], h[j]
                     mixed, mixed_next = 0.0, 0.0
                     for k in range(scales):
                         d = mixed_second_difference(
-                            f, x, i, j, x_i, x_j, (k + 1) * h[i], (k + 1) * h[j], point,
-                            f_0, bend[k, i], bend[k, j], four_point,
+                            f, x, i, j, x_i, x_j, (k + 1) * h_i, (k + 1) * h_j, point,
+                            f_0, bend[k * n + i], bend[k * n + j], four_point,
                         )  # fmt: skip
-                        mixed += weights[0, k] / (k + 1) ** 2 * d
+                        mixed += weights[0, k] * d
                         if errors:
-                            mixed_next += weights[1, k] / (k + 1) ** 2 * d
-                    x[i], x[j] = x_i, x_j
-                    H[i, j] = H[j, i] = mixed / (h[i] * h[j])
+                            mixed_next += weights[1, k] * d
+                    x[j] = x_j
+                    hessian[place, i, j] = hessian[place, j, i] = mixed / (h_i * h_j)
                     poison += 0.0 * mixed
                     if errors:
-                        rounding = 2 * e_f * amplification[2] / (h[i] * h[j])
-                        E[i, j] = E[j, i] = 2 * abs(mixed - mixed_next) / (h[i] * h[j]) + rounding
+                        rounding = 2 * e_f * amplification[2] / (h_i * h_j)
+                        truncation = 2 * abs(mixed - mixed_next) / (h_i * h_j)
+                        hessian_error[place, i, j] = hessian_error[place, j, i] = truncation + rounding
+                x[i] = x_i
                 row += width
             if poison != 0.0:
-                fill_nan(H, 0, n)
+                fill_nan(hessian[place], 0, n)
                 if errors:
-                    fill_nan(E, 0, n)
+                    fill_nan(hessian_error[place], 0, n)
                     for i in range(n):
                         gradient[b, i] = math.nan
+            if status.size > 0:
+                status[slot(layout, task, b)] = outcome(raised[0], poison)
             if errors:
                 value[b] = f_0
-            status[slot(layout, task, b)] = outcome(raised[0], poison)
-            if reader[0] != 0:
-                call_task(reader[0], reader[1], b, worker)
+                if reader[0] != 0:
+                    call_task(reader[0], reader[1], b, worker)
 
     return block

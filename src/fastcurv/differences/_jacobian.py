@@ -37,7 +37,7 @@ def central_column(g, x, i, h, weights, args, up, down, column, column_next, lar
         g(x, up, args)
         x[i] = start - k * h
         g(x, down, args)
-        p, q = weights[0, k - 1] / (2 * k * h), weights[1, k - 1] / (2 * k * h)
+        p, q = weights[0, k - 1] / h, weights[1, k - 1] / h
         for r in range(len(column)):
             column[r] += p * (up[r] - down[r])
             column_next[r] += q * (up[r] - down[r])
@@ -99,7 +99,7 @@ def jacobian_block(g, f, errors, symmetric):
                 if centre.size > 0:
                     copy(middle, centre[b])
                 for i in range(start, stop):
-                    side, h = axis_step(x, i, steps, scale[b % len(scale)], bounds, reach)
+                    side, h = axis_step(x, i, steps, scale[min(b, len(scale) - 1)], bounds, reach)
                     if h == 0.0:  # the bounds coincide: no derivative in this coordinate
                         for r in range(m):
                             J[r, i] = math.nan
@@ -116,7 +116,7 @@ def jacobian_block(g, f, errors, symmetric):
                         J[r, i] = column[r]
                         poison += 0.0 * column[r]
                         if errors:
-                            e_f = max(noise[0] * largest[r], noise[1 + b % (len(noise) - 1)])
+                            e_f = max(noise[0] * largest[r], noise[min(b, len(noise) - 2) + 1])
                             E[r, i] = 2 * abs(column[r] - column_next[r]) + 2 * e_f * amplification[side] / abs(h)
             if poison != 0.0:
                 fill_nan(J, start, stop)

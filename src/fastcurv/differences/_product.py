@@ -52,7 +52,7 @@ def product_block(f, errors):
             v = directions[b]
             raised[0] = 0
             point = (raised, *args, *slices(point_args, at))
-            widen = scale[at % len(scale)]
+            widen = scale[min(at, len(scale) - 1)]
             t = step_along(points[at], v, step, widen)
             f_0 = f(points[at], point)
             poison = 0.0 * f_0 + 0.0 * t
@@ -79,7 +79,7 @@ def product_block(f, errors):
                 product[b, i] = mixed[i] / area
                 poison += 0.0 * mixed[i]
                 if errors:
-                    e_f = max(noise[0] * largest[i], noise[1 + at % (len(noise) - 1)])
+                    e_f = max(noise[0] * largest[i], noise[min(at, len(noise) - 2) + 1])
                     error[b, i] = (2 * abs(mixed[i] - mixed_next[i]) + 2 * e_f * amplification) / area
             if poison != 0.0:
                 for i in range(start, stop):
@@ -109,7 +109,7 @@ def gradient_product_block(g, errors):
             v = directions[b]
             raised[0] = 0
             point = (raised, *args, *slices(point_args, at))
-            t = step_along(points[at], v, step, scale[at % len(scale)])
+            t = step_along(points[at], v, step, scale[min(at, len(scale) - 1)])
             for i in range(n):
                 total[i], total_next[i], largest[i] = 0.0, 0.0, 0.0
             poison = 0.0 * t
@@ -126,7 +126,7 @@ def gradient_product_block(g, errors):
             for i in range(n):
                 product[b, i] = total[i] / length
                 if errors:
-                    e_f = max(noise[0] * largest[i], noise[1 + at % (len(noise) - 1)])
+                    e_f = max(noise[0] * largest[i], noise[min(at, len(noise) - 2) + 1])
                     error[b, i] = (2 * abs(total[i] - total_next[i]) + 2 * e_f * amplification) / length
             if poison != 0.0:
                 for i in range(n):

@@ -80,7 +80,7 @@ def sided_hessian_block(f, four_point):
                 poison = 0.0 * f_0
                 largest = abs(f_0)
                 for i in range(n):
-                    side[i], h[i] = axis_step(x, i, steps, scale[b % len(scale)], bounds, reach)
+                    side[i], h[i] = axis_step(x, i, steps, scale[min(b, len(scale) - 1)], bounds, reach)
                     if h[i] == 0.0:  # the bounds coincide: no derivative in this coordinate
                         H[i, i], E[i, i], g[i], e_g[i] = math.nan, math.nan, math.nan, math.nan
                         continue
@@ -103,7 +103,7 @@ def sided_hessian_block(f, four_point):
                     E[i, i] = 2 * abs(h_ii - h_next) / (h[i] * h[i])
                     g[i] = g_next / h[i]
                     e_g[i] = 2 * abs(g_next - g_i) / abs(h[i])
-                e_f = max(noise[0] * largest, noise[1 + b % (len(noise) - 1)])
+                e_f = max(noise[0] * largest, noise[min(b, len(noise) - 2) + 1])
                 for i in range(n):
                     E[i, i] += 2 * e_f * amplification[side[i], 2] / (h[i] * h[i])
                     e_g[i] += 2 * e_f * amplification[side[i], 3] / abs(h[i])
@@ -121,8 +121,8 @@ def sided_hessian_block(f, four_point):
                                         on_axis[i, 2 * k] + on_axis[i, 2 * k + 1] - 2 * f_0,
                                         on_axis[j, 2 * k] + on_axis[j, 2 * k + 1] - 2 * f_0, four_point,
                                     )  # fmt: skip
-                                    mixed += weights[0, k] / (k + 1) ** 2 * d
-                                    mixed_next += weights[1, k] / (k + 1) ** 2 * d
+                                    mixed += weights[0, k] * d
+                                    mixed_next += weights[1, k] * d
                             else:
                                 axis_i = central if side[i] == 0 else sided
                                 axis_j = central if side[j] == 0 else sided

@@ -21,7 +21,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.extending import overload
 from scipy import LowLevelCallable
 
-from ..backends._native import as_floats, call_c, call_guarded, read_only
+from ..backends._native import as_floats, call_c, call_guarded, scalar_evaluator
 from ._compile import compiled
 from ._digest import Digest, digest
 
@@ -53,22 +53,13 @@ class Compiled:
         return self._dispatcher
 
     def scalar(self) -> Evaluator:
-        f = self.dispatcher
-
-        def evaluate(x, args):
-            raised, value = call_guarded(f, (read_only(x), *args[1:]))
-            if raised:
-                args[0][0] = 1
-                return math.nan
-            return float(value)
-
-        return evaluate
+        return scalar_evaluator(self.dispatcher)
 
     def vector(self) -> Evaluator:
         f = self.dispatcher
 
         def evaluate(x, y, args):
-            raised, values = call_guarded(f, (read_only(x), *args[1:]))
+            raised, values = call_guarded(f, x, args)
             if raised or len(values) != len(y):
                 args[0][0] = 1
                 for r in range(len(y)):

@@ -1,0 +1,845 @@
+"""What users may give, and what happens to what they should not have given.
+
+One table of calls goes through all of it. The shared functions are few, so that few kernels are compiled.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from functions import fragile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import fastcurv as fc
+
+
+def fragile_gradient(x):
+    """The gradient of `fragile`, which fails where that does."""
+    if x[1] > 10.0:
+        raise ValueError("too large")
+    g = np.empty(len(x), x.dtype)
+    for i in range(len(x)):
+        g[i] = 2.0 * x[i]
+    if x[0] < 0.0:
+        g[0] += math.log(x[0])
+    return g
+
+
+V = np.array([1.0, -2.0, 0.5, 3.0, 1.5])
+EXTRAS = ("eigenvectors", "hessian", "newton_step")
+READ_OUTS = (
+    "gradient_norm", "laplacian", "condition_number", "optimal_step", "uphill_step", "max_stable_step", "best_step",
+    "convergence_rate",
+)  # fmt: skip
+
+
+def everything_of_curvature(x, **options):
+    c = fc.curvature(fragile, x, extra=EXTRAS, **options)
+    fields = (
+        "value",
+        "gradient",
+        "eigenvalues",
+        "eigenvalue_error",
+        "gradient_curvature",
+        *EXTRAS,
+        *READ_OUTS,
+    )
+    derived = [getattr(c, name) for name in fields] + [
+        c.predicted_change(0.1),
+        c.direction_rates(0.1),
+        *c.heavy_ball,
+    ]
+    codes = [c.index, c.nullity, c.definiteness, c.kind, c.status]
+    return (*derived, *codes)
+
+
+def everything_of_the_model(x, **options):
+    model = fc.quadratic_model(fragile, x, **options)
+    return model.value, model.gradient, model.hessian, model.hessian_error.astype(model.hessian.dtype)
+
+
+class Call(NamedTuple):
+    run: Callable[..., Any]  # of points or matrices: results with their leading shape
+    axes: int  # of one point or matrix
+    has_value: bool  # whether the first result is the value of the function
+
+
+def product(x, **options):
+    n = np.shape(x)[-1] if np.ndim(x) else 1  # a NumPy array, whatever x is
+    v = np.resize(V, n)
+    v = v.astype(np.float32) if getattr(x, "dtype", None) in (np.dtype("<f4"), np.dtype(">f4")) else v
+    return (fc.hvp(fragile, x, v, **options),)
+
+
+DERIVATIVES = {
+    "gradient": Call(lambda x, **o: (fc.gradient(fragile, x, **o),), 1, False),
+    "jacobian": Call(lambda x, **o: fc.jacobian(fragile_gradient, x, return_error=True, **o), 1, False),
+    "hessian": Call(lambda x, **o: (fc.hessian(fragile, x, **o),), 1, False),
+    "hessian and error": Call(lambda x, **o: fc.hessian(fragile, x, return_error=True, **o), 1, False),
+    "hvp": Call(product, 1, False),
+    "quadratic_model": Call(everything_of_the_model, 1, True),
+    "curvature": Call(everything_of_curvature, 1, True),
+}
+WITH_GRADIENT = {
+    "hessian": Call(lambda x: (fc.hessian(fragile, x, grad=fragile_gradient),), 1, False),
+    "hvp": Call(lambda x: (fc.hvp(fragile, x, V[: x.shape[-1]], grad=fragile_gradient),), 1, False),
+    "curvature": Call(lambda x: everything_of_curvature(x, grad=fragile_gradient), 1, True),
+}
+OF_FUNCTIONS = {"value": Call(lambda x, **o: (fc.value(fragile, x, **o),), 1, True), **DERIVATIVES}
+OF_MATRICES = {
+    "eigh": Call(lambda a: fc.eigh(a), 2, False),
+    "eigvalsh": Call(lambda a: (fc.eigvalsh(a),), 2, False),
+    "extremes": Call(lambda a: (fc.eigvalsh(a, subset="extremes"),), 2, False),
+}
+CALLS = {**OF_FUNCTIONS, **OF_MATRICES}
+
+
+def bits(a):
+    """Every bit of an array, all NaN being one."""
+    a = np.array(a)
+    if a.dtype.kind == "f":
+        a[np.isnan(a)] = np.nan
+    return a.dtype, a.shape, a.tobytes()
+
+
+def same(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert bits(one) == bits(other)
+
+
+def table(calls):
+    return pytest.mark.parametrize("call", [pytest.param(call, id=name) for name, call in calls.items()])
+
+
+# ---- points and shapes
+
+REAL = [np.dtype(kind) for kind in ("f8", "f4", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")]
+
+
+@st.composite
+def layouts(draw, axes):
+    """An array in some layout of memory, and the same numbers in the canonical one."""
+    dtype = draw(st.sampled_from([*REAL, REAL[0], REAL[1]]))
+    n = draw(st.sampled_from([5, 6]))
+    batch = draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3))
+    shape = (*batch, *[n] * axes)
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    steps = [draw(st.sampled_from([1, 1, -1, 2, -3])) for _ in shape]
+    room = tuple(length * abs(step) for length, step in zip(shape, steps, strict=True))
+    values = rng.uniform(0.5, 9.0, room).astype(dtype)
+    if draw(st.booleans()):
+        values = values.astype(dtype.newbyteorder(">"))
+    values = np.array(values, order=draw(st.sampled_from("CF")))
+    array = values[tuple(slice(None, None, step) for step in steps)]
+    if batch and draw(st.booleans()):
+        array = np.broadcast_to(array, (2, *shape))  # read-only, with a stride of zero
+    if draw(st.booleans()):
+        array.flags.writeable = False
+    return array, np.array(array, np.float32 if dtype == np.float32 else np.float64, order="C")
+
+
+@table(CALLS)
+def test_layout_does_not_matter(call):
+    @settings(max_examples=25, deadline=None)
+    @given(pair=layouts(call.axes))
+    def check(pair):
+        array, canonical = pair
+        before = array.copy()
+        found = call.run(array)
+        same(found, call.run(canonical))
+        assert np.array_equal(array, before)
+        for result in found:
+            assert type(result) is np.ndarray or np.isscalar(result)
+            assert result.shape[: array.ndim - call.axes] == array.shape[: array.ndim - call.axes]
+            assert result.dtype.kind == "i" or result.dtype == canonical.dtype
+            assert np.asarray(result).flags.c_contiguous or result.base is not None
+
+    check()
+
+
+@table(CALLS)
+def test_lists_are_arrays(call):
+    x = np.arange(1, 26).reshape(5, 5)[: 5 if call.axes == 2 else 1]
+    same(call.run(x.tolist()), call.run(x.astype(float)))
+    same(call.run(tuple(map(tuple, x.tolist()))), call.run(x.astype(float)))
+
+
+@table(CALLS)
+def test_one_point_is_a_batch_of_one(call):
+    x = np.random.default_rng(1).uniform(1.0, 2.0, [5] * call.axes)
+    same(call.run(x), [result[0] for result in call.run(x[None])])
+    same([result[0, 0] for result in call.run(x[None, None])], call.run(x))
+
+
+@table(CALLS)
+@pytest.mark.parametrize("batch", [(0,), (3, 0), (0, 2)])
+def test_empty_batches(call, batch):
+    tail = (5,) * call.axes
+    shapes = [result.shape for result in call.run(np.ones(tail))]
+    for dtype in (np.float64, np.float32):
+        found = call.run(np.empty((*batch, *tail), dtype))
+        assert [result.shape for result in found] == [batch + shape for shape in shapes]
+        assert all(result.dtype in (dtype, np.int16, np.int8) for result in found)
+
+
+def scaled_by_point(x, p):
+    return [p * x[0], x[1]]
+
+
+def test_jacobian_of_an_empty_batch_with_arguments_of_each_point():
+    assert fc.jacobian(scaled_by_point, np.empty((0, 2)), point_args=(np.empty(0),)).shape == (0, 2, 2)
+
+
+def test_values_of_one_point_are_numbers():
+    assert fc.value(fragile, [1.0, 2.0]) == 5.0
+    assert np.isscalar(fc.value(fragile, [1.0, 2.0]))
+    assert np.isscalar(fc.quadratic_model(fragile, [1.0, 2.0]).value)
+
+
+@table(CALLS)
+def test_float32_is_near_float64(call):
+    x = np.random.default_rng(2).uniform(1.0, 2.0, [3, *[5] * call.axes])
+    single, double = call.run(x.astype(np.float32))[0], call.run(x)[0]
+    assert single.dtype == np.float32
+    assert np.abs(np.abs(single) - np.abs(double)).max() < 0.05 * np.abs(double).max()
+
+
+NOT_REAL = {
+    "complex": (np.ones((5, 5), complex), "dtype complex128"),
+    "object": (np.array([[None] * 5] * 5), "dtype object"),
+    "None": (None, "dtype object"),
+    "string": ("12", "dtype <U2"),
+    "strings": ([["1"] * 5] * 5, "dtype <U1"),
+    "dates": (np.zeros((5, 5), "M8[s]"), r"dtype datetime64\[s\]"),
+    "records": (np.zeros((5, 5), [("x", float)]), "dtype"),
+    "huge integers": ([[2**70] * 5] * 5, "dtype object"),
+    "ragged": ([[1.0, 2.0], [3.0]], "inhomogeneous"),
+}
+if np.dtype(np.longdouble).itemsize > 8:
+    NOT_REAL["long double"] = (np.ones((5, 5), np.longdouble), "at most 64 bits")
+
+
+@table(CALLS)
+@pytest.mark.parametrize(("x", "message"), NOT_REAL.values(), ids=NOT_REAL)
+def test_what_is_not_real_is_a_type_error(call, x, message):
+    with pytest.raises(TypeError, match=f"^{'xa'[call.axes - 1]} must .*{message}"):
+        call.run(x)
+
+
+@table(OF_FUNCTIONS)
+def test_points_must_have_coordinates(call):
+    with pytest.raises(ValueError, match=r"^x must have at least one coordinate, got shape \(3, 0\)"):
+        call.run(np.empty((3, 0)))
+    with pytest.raises(ValueError, match=r"^x must hold a point along its last axis, got a single number"):
+        call.run(3.0)
+
+
+@table(OF_MATRICES)
+def test_matrices_must_be_square(call):
+    for shape in ((), (3,), (3, 2), (4, 3, 2)):
+        with pytest.raises(
+            ValueError, match="^a must hold square matrices along its last two axes, got shape"
+        ):
+            call.run(np.ones(shape))
+
+
+def test_matrices_without_rows():
+    w, v = fc.eigh(np.empty((3, 0, 0)))
+    assert (w.shape, v.shape) == ((3, 0), (3, 0, 0))
+    assert fc.eigvalsh(np.empty((0, 0))).shape == (0,)
+    with pytest.raises(ValueError, match="subset='extremes' needs matrices of at least one row"):
+        fc.eigvalsh(np.empty((0, 0)), subset="extremes")
+
+
+class Wrapped:
+    """An array of another library, as NumPy sees it."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype)
+
+
+class RequiresGradient(Wrapped):
+    """Like a torch tensor."""
+
+    def detach(self):
+        return Wrapped(self.values)
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
+
+
+class Tracer(Wrapped):
+    """Like an array within jax.jit."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("Attempting to convert a JAX tracer to a NumPy array")
+
+
+class OnDevice(Wrapped):
+    __cuda_array_interface__ = {}  # noqa: RUF012
+
+
+@table(CALLS)
+def test_arrays_of_other_libraries(call):
+    x = np.random.default_rng(3).uniform(1.0, 2.0, (5, 5))
+    same(call.run(Wrapped(x)), call.run(x))
+    same(call.run(RequiresGradient(x)), call.run(x))
+    with pytest.raises(TypeError, match="JAX tracer"):
+        call.run(Tracer(x))
+    with pytest.raises(TypeError, match="^[xa] lives on a GPU"):
+        call.run(OnDevice(x))
+
+
+def test_the_model_keeps_its_point():
+    x = np.ones(5)
+    model = fc.quadratic_model(fragile, x)
+    x[0] = 7.0
+    assert model.point[0] == 1.0
+
+
+# ---- out=
+
+OUTPUTS = {
+    "value": (lambda x, **o: fc.value(fragile, x, **o), ()),
+    "gradient": (lambda x, **o: fc.gradient(fragile, x, **o), (5,)),
+    "jacobian": (lambda x, **o: fc.jacobian(fragile_gradient, x, return_error=True, **o)[0], (5, 5)),
+    "hessian": (lambda x, **o: fc.hessian(fragile, x, **o), (5, 5)),
+    "hvp": (lambda x, **o: fc.hvp(fragile, x, V.astype(np.asarray(x).dtype), **o), (5,)),
+}
+
+
+@pytest.mark.parametrize(("call", "tail"), OUTPUTS.values(), ids=OUTPUTS)
+def test_out(call, tail, tmp_path):
+    x = np.random.default_rng(4).uniform(1.0, 2.0, (2, 3, 5))
+    expected = call(x)
+    for dtype in (np.float64, np.float32):
+        out = np.full((2, 3, *tail), np.nan, dtype)
+        found = call(x.astype(dtype), out=out)
+        assert found is out
+        assert np.isfinite(out).all()
+    same([call(x, out=np.empty_like(expected))], [expected])
+    mapped = np.memmap(tmp_path / "out", np.float64, "w+", shape=expected.shape)
+    call(x, out=mapped)
+    same([np.asarray(np.memmap(tmp_path / "out", np.float64, "r", shape=expected.shape))], [expected])
+    one = np.empty(tail)
+    assert call(x[0, 0], out=one) is one
+    same([one], [expected[0, 0]])
+    assert call(x[:0], out=np.empty((0, 3, *tail))).shape == (0, 3, *tail)
+
+
+@pytest.mark.parametrize(("call", "tail"), OUTPUTS.values(), ids=OUTPUTS)
+def test_wrong_out(call, tail):
+    x = np.ones((2, 3, 5))
+    right = (2, 3, *tail)
+    with pytest.raises(TypeError, match="^out must be a NumPy array, got list"):
+        call(x, out=np.empty(right).tolist())
+    for shape in ((3, 2, *tail), (6, *tail), (2, 3, 1, *tail)):
+        with pytest.raises(ValueError, match=r"^out must have shape \(2, 3.*\) and dtype float64, got \("):
+            call(x, out=np.empty(shape))
+    for dtype in ("f4", "i8", "c16", ">f8"):
+        with pytest.raises(ValueError, match="^out must have shape .* and dtype float64, got .* and "):
+            call(x, out=np.empty(right, dtype))
+    for out in (
+        np.empty((2, 6, *tail))[:, ::2],
+        np.asfortranarray(np.empty(right)),
+        np.broadcast_to(0.0, right),
+    ):
+        with pytest.raises(ValueError, match="^out must be C-contiguous and writeable"):
+            call(x, out=out)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_out_may_be_the_input(workers, monkeypatch):
+    monkeypatch.setattr(fc.backends.cpu, "WORTH_THREADS", 0.0 if workers == 2 else 1e9)
+    for count in (1, 7):
+        x = np.random.default_rng(5).uniform(1.0, 2.0, (count, 5))
+        for call in (lambda x, **o: fc.gradient(fragile, x, **o), lambda x, **o: fc.hvp(fragile, x, V, **o)):
+            expected, same_array = call(x), x.copy()
+            call(same_array, out=same_array)
+            same([same_array], [expected])
+        v = np.random.default_rng(6).normal(size=(count, 5))
+        expected = fc.hvp(fragile, x, v)
+        fc.hvp(fragile, x, v, out=v)
+        same([v], [expected])
+
+
+# ---- one bad point never harms another
+
+#: what makes a good point bad, and its status
+FAULTS = {
+    "nan": (2, math.nan, -3),
+    "infinite": (2, math.inf, -3),
+    "minus infinite": (2, -math.inf, -3),
+    "domain": (0, -1.0, -3),
+    "domain of the stencil": (0, 0.0, -3),
+    "nan first": (0, math.nan, -3),
+    "minus infinite first": (0, -math.inf, -3),
+    "overflow": (2, 1e200, -3),
+    "raises": (1, 11.0, -6),
+    "stencil raises": (1, 10.0, -6),
+    "infinite and raises": (1, math.inf, -6),
+    "outside": (2, 9.0, -5),
+}
+
+
+def with_fault(x, fault):
+    """A copy of a point with something wrong, and its status."""
+    x = x.copy()
+    if fault == "good":
+        return x, 0
+    place, value, status = FAULTS[fault]
+    x[place % len(x)] = value
+    return x, status
+
+
+def value_of(x):
+    try:
+        return fragile(x)
+    except ValueError:
+        return math.nan
+
+
+def check_bad_points(call, faults, n, seed, dtype, run=None):
+    """Results at a mixture of points: those of the good ones as if alone, no others."""
+    run = run or call.run
+    good = np.random.default_rng(seed).uniform(0.5, 2.0, (len(faults), n)).astype(dtype)
+    pairs = [with_fault(x, fault) for x, fault in zip(good, faults, strict=True)]
+    x, status = np.array([x for x, _ in pairs]), np.array([s for _, s in pairs])
+    found, alone = run(x), run(x[status == 0])
+    same([result[status == 0] for result in found], alone)
+    bad = status != 0
+    if call.has_value:
+        with np.errstate(all="ignore"):
+            expected = np.array([value_of(point) if s != -5 else math.nan for point, s in pairs])
+            assert np.allclose(found[0], expected.astype(dtype), rtol=1e-6, equal_nan=True)
+    for result in found[call.has_value :]:
+        if result.dtype.kind == "f":
+            assert np.isnan(result[bad]).all()
+    if run is CALLS["curvature"].run or len(found) > 10:
+        index, nullity, definiteness, kind, reported = found[-5:]
+        assert (reported == status).all()
+        for codes in (index, nullity, definiteness, kind):
+            assert (codes[bad] == -1).all()
+            assert (codes[~bad] >= 0).all()
+        assert fc.Definiteness.INVALID == fc.Kind.INVALID == -1
+    return status
+
+
+faults = st.lists(
+    st.sampled_from(["good", *[name for name in FAULTS if name != "outside"]]), min_size=1, max_size=14
+)
+
+
+@table(OF_FUNCTIONS)
+def test_bad_points_harm_no_others(call):
+    if call is CALLS["jacobian"]:  # it must find a point that tells the number of values
+        mixtures = faults.map(lambda some: [*some, "good"])
+    else:
+        mixtures = faults
+
+    @settings(max_examples=40, deadline=None)
+    @given(mixtures, st.sampled_from([2, 5]), st.integers(0, 99), st.booleans())
+    def check(some, n, seed, parallel):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fc.backends.cpu, "WORTH_THREADS", 0.0 if parallel else 1e9)
+            if call.has_value and call is CALLS["value"]:
+                some = ["good" if "stencil" in fault else fault for fault in some]
+            check_bad_points(call, some, n, seed, np.float64)
+
+    check()
+
+
+@table(OF_FUNCTIONS)
+def test_bad_points_in_float32(call):
+    some = ["raises", "good", "nan", "infinite", "good", "domain", "minus infinite", "raises", "good"]
+    check_bad_points(call, some, 5, 1, np.float32)
+
+
+@table(WITH_GRADIENT)
+def test_bad_points_with_a_gradient(call):
+    @settings(max_examples=20, deadline=None)
+    @given(faults, st.integers(0, 99))
+    def check(some, seed):
+        # x² overflows at 1e200, its gradient does not
+        some = [fault for fault in some if fault != "overflow"] or ["good"]
+        if call is WITH_GRADIENT["hvp"]:  # whose stencil does not hold x itself
+            some = ["good" if "stencil" in fault else fault for fault in some]
+        check_bad_points(call, [*some, "good"], 5, seed, np.float64)
+
+    check()
+
+
+@table(DERIVATIVES)
+def test_points_outside_the_bounds_harm_no_others(call):
+    bounds = ([-np.inf, -np.inf, 0.0, *[-np.inf] * 2], [np.inf, np.inf, 3.0, *[np.inf] * 2])
+    names = [
+        "good",
+        "nan first",
+        "domain",
+        "raises",
+        "outside",
+        "outside",
+        "domain of the stencil",
+        "stencil raises",
+    ]
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.lists(st.sampled_from(names), min_size=1, max_size=10), st.integers(0, 99))
+    def check(some, seed):
+        some = [*some, "good"]
+        check_bad_points(call, some, 5, seed, np.float64, run=lambda x: call.run(x, bounds=bounds))
+
+    check()
+
+
+def test_not_a_number_is_outside_bounds():
+    c = fc.curvature(fragile, [[1.0, 1.0, math.nan, 1.0, 1.0], [1.0, 1.0, math.inf, 1.0, 1.0]], bounds=(0, 5))
+    assert (c.status == -5).all()
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_status_has_an_explanation(n):
+    assert set(fc.STATUS) == {0, -3, -5, -6} == {0, *[status for *_, status in FAULTS.values()]}
+    assert all(len(text) >= 2 for text in fc.STATUS.values())
+
+
+def test_ten_bad_points_first():
+    """The trial in plain Python that tells the number of values looks further than at the first few."""
+    x = np.ones((40, 5))
+    x[:39, 1] = 11.0
+    J = fc.jacobian(lambda x: fragile_gradient(x), x)
+    assert np.isnan(J[:39]).all()
+    same([J[39]], [fc.jacobian(fragile_gradient, np.ones(5))])
+
+
+def test_all_points_bad():
+    for call in (fc.gradient, fc.hessian):
+        assert np.isnan(call(fragile, np.full((3, 5), 11.0))).all()
+    fresh = lambda x: fragile_gradient(x)  # noqa: E731
+    with pytest.raises(ValueError, match=r"^fun: cannot tell how many values it returns"):
+        fc.jacobian(fresh, np.full((3, 5), 11.0))
+    assert fc.jacobian(fresh, np.ones((3, 5))).shape == (3, 5, 5)  # which was no verdict on the function
+
+
+def whole(x):
+    return float(int(x[0])) + x[1] ** 2
+
+
+def test_a_bad_first_point_that_python_itself_refuses():
+    """int(nan) is an exception in Python, and anything in compiled code."""
+    g = fc.gradient(whole, [[math.nan, 1.0], [1.5, 1.0]])
+    assert g[1].round(6).tolist() == [0.0, 2.0]
+
+
+TABLE = np.arange(10.0)
+
+
+def looked_up(x):
+    return TABLE[int(x[0])] * x[0] ** 2 + x[1]
+
+
+def test_points_outside_bounds_are_not_tried_either():
+    g = fc.gradient(looked_up, [[20.0, 1.0], [1.5, 1.0]], bounds=([1.0, -np.inf], [1.9, np.inf]))
+    assert np.isnan(g[0]).all()
+    assert g[1].round(6).tolist() == [3.0, 1.0]
+
+
+@pytest.mark.parametrize("call", [fc.jacobian, fc.gradient, fc.hessian, fc.curvature])
+def test_vectorized_is_not_evaluated_outside(call):
+    seen = []
+
+    def fun(X):
+        seen.append(X.copy())
+        values = (X**2).sum(axis=1)
+        return np.stack([values, values], axis=1) if call is fc.jacobian else values
+
+    x = np.array([[20.0, 0.5], [0.5, 0.5], [math.nan, 0.5]])
+    found = call(fc.vectorized(fun), x, bounds=(0.0, 1.0))
+    seen = np.concatenate(seen)
+    assert seen.min() >= 0.0
+    assert seen.max() <= 1.0
+    found = found.eigenvalues if call is fc.curvature else found
+    assert np.isnan(found[[0, 2]]).all()
+    same([found[1:2]], [np.asarray(getattr(again := call(fc.vectorized(fun), x[1:2], bounds=(0.0, 1.0)),
+                                           "eigenvalues", again))])  # fmt: skip
+
+
+@pytest.mark.parametrize("call", [fc.gradient, fc.hessian, fc.curvature])
+def test_vectorized_with_all_points_outside(call):
+    def fun(X):
+        raise AssertionError("evaluated")
+
+    found = call(fc.vectorized(fun), [[20.0, 0.5]], bounds=(0.0, 1.0))
+    assert np.isnan(found.eigenvalues if call is fc.curvature else found).all()
+
+
+@table(OF_MATRICES)
+def test_bad_matrices_harm_no_others(call):
+    places = st.lists(st.sampled_from([None, None, math.nan, math.inf, -math.inf]), min_size=1, max_size=12)
+
+    @settings(max_examples=25, deadline=None)
+    @given(
+        places,
+        st.sampled_from([1, 2, 3, 5, 8]),
+        st.integers(0, 99),
+        st.sampled_from([np.float64, np.float32]),
+    )
+    def check(some, n, seed, dtype):
+        rng = np.random.default_rng(seed)
+        a = rng.normal(size=(len(some), n, n)).astype(dtype)
+        a[:, *np.triu_indices(n, 1)] = np.nan  # only the lower triangle is read
+        for b, bad in enumerate(some):
+            if bad is not None:
+                i = rng.integers(n)
+                a[b, i, rng.integers(i + 1)] = bad
+        good = np.array([bad is None for bad in some])
+        found = call.run(a)
+        same([result[good] for result in found], call.run(a[good]))
+        for result in found:
+            assert np.isnan(result[~good]).all()
+            assert np.isfinite(result[good]).all()
+
+    check()
+
+
+# ---- what the arithmetic gives
+
+
+def quotients(x):
+    return x[0] / x[1], 1 / x[1], x[0] % x[1], math.log(abs(x[1])), x[1] ** -1.0
+
+
+def quotient(x):
+    return x[0] / x[1]
+
+
+def test_division_by_zero_is_ieee():
+    found = fc.value(quotient, [[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [1.0, -0.0], [1.0, 2.0]])
+    same([found], [np.array([math.inf, -math.inf, math.nan, -math.inf, 0.5])])
+    c = fc.curvature(quotient, [[1.0, 0.0], [1.0, 2.0]])
+    assert c.value.tolist() == [math.inf, 0.5]
+    assert c.status.tolist() == [-3, 0]
+    J = fc.jacobian(quotients, [[1.0, 0.0], [3.0, 2.0]])
+    assert np.isnan(J[0]).all()
+    assert np.isfinite(J[1]).all()
+
+
+def steep(x, scale):
+    return scale * (x[0] ** 2 + x[1] ** 2)
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(np.float32, 1e37), (np.float64, 1e200), (np.float64, 1e307)])
+def test_no_warnings_of_overflow(dtype, scale):
+    """Error estimates may overflow; warnings are errors here."""
+    x = np.array([[1.0, 2.0], [1e-3, 1.0]], dtype)
+    for _ in (
+        fc.gradient(steep, x, (scale,), return_error=True),
+        fc.hessian(steep, x, (scale,), return_error=True),
+    ):
+        pass
+    fc.quadratic_model(steep, x, (scale,))
+    c = fc.curvature(steep, x, (scale,))
+    for name in READ_OUTS:
+        getattr(c, name)
+
+
+# ---- everything else is an exception, before any work
+
+X = np.random.default_rng(7).uniform(1.0, 2.0, (4, 5))
+
+
+def never(X, *args):
+    raise AssertionError("work started")
+
+
+NEVER = fc.vectorized(never)
+ALL = ("value", "gradient", "jacobian", "hessian", "hvp", "quadratic_model", "curvature")
+G, J, H, P, M, C = ALL[1:]
+DIFFERENCES = ALL[1:]
+
+
+def call_by_name(name, fun=NEVER, x=X, args=(), **options):
+    if name == P:
+        return fc.hvp(fun, x, options.pop("v", V), args, **options)
+    return getattr(fc, name)(fun, x, args, **options)
+
+
+WRONG = [
+    (ALL, {"device": "cuda"}, fc.DeviceError, r"device='cuda': .* CPU only; use device='cpu'"),
+    (ALL, {"device": "cuda:1"}, fc.DeviceError, r"device='cuda:1'"),
+    (ALL, {"device": "tpu"}, ValueError, "device must be 'auto' or 'cpu', got 'tpu'"),
+    (ALL, {"device": 0}, ValueError, "device must be 'auto' or 'cpu', got 0"),
+    (ALL, {"args": 1.0}, TypeError, r"args must be a tuple, got float; write \(1.0,\)"),
+    (ALL, {"args": [1.0]}, TypeError, "args must be a tuple, got list"),
+    (ALL, {"args": X}, TypeError, "args must be a tuple, got ndarray"),
+    (ALL, {"args": (1, {})}, TypeError, r"args\[1\] must be a number, a string, an array or a tuple .*, got dict"),
+    (ALL, {"args": (1, (2, {}))}, TypeError, r"args\[1\]\[1\] must be .*, got dict"),
+    (ALL, {"args": (np.array(["a"]),)}, TypeError, r"args\[0\] must hold numbers, got dtype <U1"),
+    (ALL, {"args": ([1, None],)}, TypeError, r"args\[0\] must hold numbers, got dtype object"),
+    (ALL, {"args": ([[1], [1, 2]],)}, TypeError, r"args\[0\] must .* numbers"),
+    (ALL, {"point_args": [np.ones(4)]}, TypeError, "point_args must be a tuple of arrays, got list"),
+    (ALL, {"point_args": np.ones(4)}, TypeError, "point_args must be a tuple of arrays, got ndarray"),
+    (ALL, {"point_args": 0}, TypeError, "point_args must be a tuple of arrays, got int"),
+    (ALL, {"point_args": (np.ones(4), np.ones((5, 4)))}, ValueError,
+     r"point_args\[1\] must have the leading shape of the points, \(4,\), got shape \(5, 4\)"),
+    (ALL, {"point_args": (1.0,)}, ValueError, r"point_args\[0\] must have the leading shape .* got shape \(\)"),
+    (ALL, {"point_args": (np.array(["a"] * 4),)}, TypeError, r"point_args\[0\] must hold numbers, got dtype <U1"),
+    (ALL, {"point_args": ([[1], [1, 2], [1], [1]],)}, TypeError, r"point_args\[0\] must .* numbers"),
+    (ALL, {"fun": 3}, TypeError, "fun must be callable, got 3 of type int"),
+    (ALL, {"fun": None}, TypeError, "fun must be callable, got None"),
+    (ALL, {"fun": math.sin}, TypeError, "fun must be a Python function.*def f"),
+    (ALL, {"fun": np.sum}, TypeError, "fun must be a Python function"),
+    (DIFFERENCES, {"method": "exact"}, ValueError, r"method must be one of \('auto', 'central', 'forward'\), got 'exact'"),
+    (DIFFERENCES, {"method": 3}, ValueError, "method must be one of .*, got 3"),
+    (DIFFERENCES, {"method": ["central"]}, ValueError, r"method must be one of .*, got \['central'\]"),
+    (DIFFERENCES, {"method": "forward", "order": 4}, ValueError, "order applies to method='central' only, got order=4"),
+    (DIFFERENCES, {"order": 3}, ValueError, r"order must be one of \(2, 4, 6, 8\), got 3"),
+    (DIFFERENCES, {"order": True}, ValueError, r"order must be one of .*, got True"),
+    (DIFFERENCES, {"order": 2.0}, TypeError, r"order must be one of .*, got 2.0"),
+    (DIFFERENCES, {"order": "2"}, TypeError, r"order must be one of .*, got '2'"),
+    (DIFFERENCES, {"order": [2]}, TypeError, r"order must be one of .*, got \[2\]"),
+    *[(DIFFERENCES, {step: bad}, ValueError, f"{step} must be positive and finite, got")
+      for step in ("rel_step", "abs_step") for bad in (0.0, -1e-3, math.nan, math.inf, [1.0, 1.0, 1.0, 1.0, 0.0])],
+    *[(DIFFERENCES, {step: bad}, ValueError, rf"{step} must be a number or an array of shape \(5,\), got")
+      for step in ("rel_step", "abs_step") for bad in ("a", [1.0, 2.0], np.ones((2, 5)), 1j, {})],
+    (DIFFERENCES, {"rel_step": 0.1, "abs_step": 0.1}, ValueError, "rel_step and abs_step exclude each other"),
+    ((H, M, C), {"stencil": "9-point"}, ValueError, r"stencil must be one of \('economical', '4-point'\), got '9-point'"),
+    ((H, M, C), {"stencil": "4-point", "method": "forward"}, ValueError, "stencil applies to method='central' only"),
+    *[(DIFFERENCES, {"noise": bad}, ValueError, "noise must be finite and not negative, got")
+      for bad in (-1e-3, math.nan, math.inf, [1.0, 1.0, 1.0, -1.0])],
+    (DIFFERENCES, {"noise": [1.0, 2.0]}, ValueError, r"noise must be a number or an array of shape \(4,\), got"),
+    (DIFFERENCES, {"noise": "loud"}, ValueError, r"noise must be a number or an array of shape \(4,\), got 'loud'"),
+    (DIFFERENCES, {"noise": {}}, ValueError, r"noise must be a number or an array of shape \(4,\), got {}"),
+    (DIFFERENCES, {"bounds": (1, 0)}, ValueError, "bounds: lower must not exceed upper, got 1.0 and 0.0 for coordinate 0"),
+    (DIFFERENCES, {"bounds": (0, [1, 1, -1, 1, 1])}, ValueError, "bounds: lower must not .* coordinate 2"),
+    (DIFFERENCES, {"bounds": (0, math.nan)}, ValueError, "bounds: lower must not exceed upper, got 0.0 and nan"),
+    *[(DIFFERENCES, {"bounds": bad}, ValueError, r"bounds must be \(lower, upper\) arrays, a .*Bounds or 5 pairs, got")
+      for bad in (3, "ab", ([0, 0], [1, 1]), [(0, 1)] * 4, [(0, 1, 2)] * 5, ())],
+    ((G, J, H, P), {"return_error": 1}, TypeError, "return_error must be True or False, got 1"),
+    ((P,), {"v": V[:3]}, ValueError, r"v must have as many coordinates along its last axis as x, got shapes \(3,\) and"),
+    ((P,), {"v": 2.0}, ValueError, r"v must have as many coordinates .* as x, got shapes \(\) and \(4, 5\)"),
+    ((P,), {"v": np.ones((3, 5))}, ValueError, r"v and x must broadcast in their leading axes, got shapes \(3, 5\) and"),
+    ((P,), {"v": np.ones((3, 2, 5))}, ValueError, r"v and x must broadcast in their leading axes, got shapes \(3, 2, 5\)"),
+    ((P,), {"v": V * 1j}, TypeError, "v must hold real numbers .*, got dtype complex128"),
+    ((P,), {"v": [None] * 5}, TypeError, "v must hold real numbers .*, got dtype object"),
+    ((H, P, M, C), {"grad": 3}, TypeError, "grad must be callable, got 3"),
+    ((H, P, M, C), {"grad": fragile_gradient}, TypeError, "fun and grad must both be vectorized, or neither"),
+    ((C,), {"extra": "hessian"}, ValueError, r"extra must be a tuple of names from \(.*\), got 'hessian'"),
+    ((C,), {"extra": ("hessian", "index")}, ValueError, "extra must be a tuple of names from .*'index'"),
+    ((C,), {"extra": 5}, ValueError, "extra must be a tuple of names from .*, got 5"),
+    *[((C,), {"critical_tol": bad}, ValueError, "critical_tol must be a number of at least 0 or None, got")
+      for bad in (-1.0, math.nan, "tight", [1.0, 2.0])],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options", "error", "message"), [
+    pytest.param(name, options, error, message, id=f"{name}-{next(reversed(options))}-{k}")
+    for k, (names, options, error, message) in enumerate(WRONG) for name in names
+])  # fmt: skip
+def test_wrong_arguments_are_named_before_any_work(name, options, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        call_by_name(name, **options)
+
+
+def test_wrong_arguments_of_read_outs():
+    c = fc.curvature(fragile, X, extra=("hessian",))
+    with pytest.raises(ValueError, match=r"^v must have 5 coordinates along its last axis, got shape \(4,\)"):
+        c.along(np.ones(4))
+    with pytest.raises(TypeError, match=r"^v must hold real numbers"):
+        c.along(np.ones(5) * 1j)
+    for name in ("eigenvectors", "newton_step"):
+        with pytest.raises(
+            AttributeError, match=rf"{name} was not computed; call curvature\(..., extra=\('{name}',\)\)"
+        ):
+            getattr(c, name)
+    with pytest.raises(AttributeError, match="Curvature has no field 'curl'"):
+        c.curl  # noqa: B018
+    with pytest.raises(ValueError, match=r"^subset must be None or 'extremes', got 'all'"):
+        fc.eigvalsh(np.eye(3), subset="all")
+    for bad in (0, -1, 2.0, "3"):
+        with pytest.raises(ValueError, match="^batch_size must be a positive integer or None, got"):
+            fc.vectorized(never, batch_size=bad)
+    with pytest.raises(TypeError, match="^fun must be callable, got int"):
+        fc.vectorized(3)
+
+
+# ---- functions that are wrong, found out in plain Python
+
+
+def returns_vector(x):
+    return x
+
+
+def returns_nothing(x):
+    return ()
+
+
+def returns_string(x):
+    return "1"
+
+
+def returns_matrix(x):
+    return np.zeros((2, 2))
+
+
+def reaches_too_far(x):
+    return x[5]
+
+
+def short_gradient(x):
+    return x[:3]
+
+
+@pytest.mark.parametrize("x", [X, X[0]])
+def test_wrong_functions(x):
+    for name in set(ALL) - {J}:
+        with pytest.raises(
+            TypeError, match="returns_vector must return one real number.*use fastcurv.jacobian"
+        ):
+            call_by_name(name, returns_vector, x)
+        with pytest.raises(TypeError, match="returns_string must return one real number; .*'1' of type str"):
+            call_by_name(name, returns_string, x)
+    for fun in (fragile, returns_string, returns_matrix):
+        with pytest.raises(
+            TypeError, match=f"{fun.__name__} must return a tuple, a list or a 1-D array of real numbers"
+        ):
+            fc.jacobian(fun, x)
+    with pytest.raises(ValueError, match="returns_nothing returned no values .*; expected at least one"):
+        fc.jacobian(returns_nothing, x)
+    for name in ALL:
+        with pytest.raises(IndexError) as caught:
+            call_by_name(name, reaches_too_far, x)
+        assert "reaches_too_far was evaluated in plain Python at x = " in caught.value.__notes__[0]
+        with pytest.raises(TypeError, match="positional argument"):
+            call_by_name(name, fragile, x, (1.0,))
+    for name in (H, P, M, C):
+        with pytest.raises(
+            ValueError, match="^grad must return 5 values at points with 5 coordinates, got 3"
+        ):
+            call_by_name(name, fragile, x, grad=short_gradient)
+        with pytest.raises(TypeError, match="fragile must return a tuple, a list or a 1-D array"):
+            call_by_name(name, fragile, x, grad=fragile)
+
+
+def opens_a_file(x):
+    with open("/dev/null") as file:  # noqa: PTH123
+        return x[0] + len(file.read())
+
+
+def test_what_does_not_compile_is_named_with_the_way_out():
+    for name in set(ALL) - {J}:
+        with pytest.raises(fc.CompilationError) as caught:
+            call_by_name(name, opens_a_file)
+        text = str(caught.value)
+        for part in ("opens_a_file", "test_bad_input.py", "open", "vectorized"):
+            assert part in text

@@ -45,6 +45,4 @@ def fragile(x):
     return f
 
 
-many_rosenbrock = fc.vectorized(
-    lambda X: (100 * (X[:, 1:] - X[:, :-1] ** 2) ** 2 + (1 - X[:, :-1]) ** 2).sum(axis=1)
-)
+many_rosenbrock = fc.vectorized(lambda X: (100 * (X[:, 1:] - X[:, :-1] ** 2) ** 2 + (1 - X[:, :-1]) ** 2).sum(axis=1))

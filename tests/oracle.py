@@ -17,9 +17,7 @@ STEP_SECOND = {1: 1.0, 2: 1.0, 4: 0.5, 6: 0.3, 8: 0.2}
 def scale_weights(order):
     """c_k, k = 1..m, that combine differences over k h to order 2m: prod_{j != k} j²/(j² - k²)."""
     m = order // 2
-    return [
-        math.prod(Fraction(j * j, j * j - k * k) for j in range(1, m + 1) if j != k) for k in range(1, m + 1)
-    ]
+    return [math.prod(Fraction(j * j, j * j - k * k) for j in range(1, m + 1) if j != k) for k in range(1, m + 1)]
 
 
 def exact_weights(nodes, derivative):

@@ -67,9 +67,7 @@ def quartic(x):
     """A polynomial of degree 4 with cross terms in every pair."""
     a = x[0] * x[0]
     b = x[1] * x[1]
-    return (
-        a * a + 2.0 * a * b - b * x[1] * x[2] + 3.0 * x[0] * x[1] * x[2] ** 2 + x[2] ** 4 - x[0] * x[2] + x[1]
-    )
+    return a * a + 2.0 * a * b - b * x[1] * x[2] + 3.0 * x[0] * x[1] * x[2] ** 2 + x[2] ** 4 - x[0] * x[2] + x[1]
 
 
 def separable_cubic(x):
@@ -154,9 +152,7 @@ PROBLEMS = [
         _uniform("rastrigin 4", -2.0, 2.0, 4),
         "landscape transcendental separable",
     ),
-    _problem(
-        "griewank 4", landscapes.griewank, _uniform("griewank 4", -5.0, 5.0, 4), "landscape transcendental"
-    ),
+    _problem("griewank 4", landscapes.griewank, _uniform("griewank 4", -5.0, 5.0, 4), "landscape transcendental"),
     _problem(
         "styblinski_tang 4",
         landscapes.styblinski_tang,
@@ -184,9 +180,7 @@ PROBLEMS = [
         _regression("tanh regression", 8, 2),
     ),
     _problem("quartic", quartic, _uniform("quartic", -1.5, 1.5, 3), "polynomial"),
-    _problem(
-        "separable_cubic", separable_cubic, _uniform("separable_cubic", -1.5, 1.5, 6), "polynomial separable"
-    ),
+    _problem("separable_cubic", separable_cubic, _uniform("separable_cubic", -1.5, 1.5, 6), "polynomial separable"),
     _problem(
         "exp_sum",
         exp_sum,

@@ -242,9 +242,7 @@ def test_points_must_have_coordinates(call):
 @table(OF_MATRICES)
 def test_matrices_must_be_square(call):
     for shape in ((), (3,), (3, 2), (4, 3, 2)):
-        with pytest.raises(
-            ValueError, match="^a must hold square matrices along its last two axes, got shape"
-        ):
+        with pytest.raises(ValueError, match="^a must hold square matrices along its last two axes, got shape"):
             call.run(np.ones(shape))
 
 
@@ -273,9 +271,7 @@ class RequiresGradient(Wrapped):
         return Wrapped(self.values)
 
     def __array__(self, dtype=None, copy=None):
-        raise RuntimeError(
-            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-        )
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
 
 
 class Tracer(Wrapped):
@@ -435,9 +431,7 @@ def check_bad_points(call, faults, n, seed, dtype, run=None):
     return status
 
 
-faults = st.lists(
-    st.sampled_from(["good", *[name for name in FAULTS if name != "outside"]]), min_size=1, max_size=14
-)
+faults = st.lists(st.sampled_from(["good", *[name for name in FAULTS if name != "outside"]]), min_size=1, max_size=14)
 
 
 @table(OF_FUNCTIONS)
@@ -803,9 +797,7 @@ def short_gradient(x):
 @pytest.mark.parametrize("x", [X, X[0]])
 def test_wrong_functions(x):
     for name in set(ALL) - {J}:
-        with pytest.raises(
-            TypeError, match="returns_vector must return one real number.*use fastcurv.jacobian"
-        ):
+        with pytest.raises(TypeError, match="returns_vector must return one real number.*use fastcurv.jacobian"):
             call_by_name(name, returns_vector, x)
         with pytest.raises(TypeError, match="returns_string must return one real number; .*'1' of type str"):
             call_by_name(name, returns_string, x)
@@ -823,9 +815,7 @@ def test_wrong_functions(x):
         with pytest.raises(TypeError, match="positional argument"):
             call_by_name(name, fragile, x, (1.0,))
     for name in (H, P, M, C):
-        with pytest.raises(
-            ValueError, match="^grad must return 5 values at points with 5 coordinates, got 3"
-        ):
+        with pytest.raises(ValueError, match="^grad must return 5 values at points with 5 coordinates, got 3"):
             call_by_name(name, fragile, x, grad=short_gradient)
         with pytest.raises(TypeError, match="fragile must return a tuple, a list or a 1-D array"):
             call_by_name(name, fragile, x, grad=fragile)

@@ -43,7 +43,10 @@ def test_gradient_is_the_oracle(order):
 
 
 def test_forward_differences_are_the_oracle():
-    H, g = fc.hessian(many_rosenbrock, X5[:3], method="forward"), fc.gradient(many_rosenbrock, X5[:3], method="forward")
+    H, g = (
+        fc.hessian(many_rosenbrock, X5[:3], method="forward"),
+        fc.gradient(many_rosenbrock, X5[:3], method="forward"),
+    )
     for b in range(3):
         close(H[b], oracle.forward_hessian(rosenbrock, X5[b]), 1e-4)
         close(g[b], oracle.forward_gradient(rosenbrock, X5[b]), 1e-7)
@@ -74,7 +77,11 @@ def test_user_gradient(order):
     assert np.array_equal(H, H.swapaxes(1, 2))
     assert (np.abs(H - expected) <= error).mean() >= 0.99
     v = rng.normal(size=X5.shape)
-    close(fc.hvp(rosenbrock, X5, v, grad=rosenbrock_gradient, order=order), np.einsum("bij,bj->bi", expected, v), 1e-8)
+    close(
+        fc.hvp(rosenbrock, X5, v, grad=rosenbrock_gradient, order=order),
+        np.einsum("bij,bj->bi", expected, v),
+        1e-8,
+    )
 
 
 def test_forward_with_a_user_gradient():
@@ -112,7 +119,13 @@ def c_scaled(n, pointer, data):
 
 
 def test_kinds_of_function_agree():
-    kinds = (rosenbrock, njit(rosenbrock), c_rosenbrock, c_rosenbrock.ctypes, LowLevelCallable(c_rosenbrock.ctypes))
+    kinds = (
+        rosenbrock,
+        njit(rosenbrock),
+        c_rosenbrock,
+        c_rosenbrock.ctypes,
+        LowLevelCallable(c_rosenbrock.ctypes),
+    )
     H = [fc.hessian(kind, X5, order=4) for kind in (*kinds, many_rosenbrock)]
     for other in H[1:-1]:
         close(other, H[0], 1e-8)  # the rounding of f, contracted in another way, over h²

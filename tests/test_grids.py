@@ -88,9 +88,7 @@ def test_line():
     np.testing.assert_array_equal(line.coords["t"], t)
 
 
-@pytest.mark.parametrize(
-    "kind", ["array", "big-endian", "strided", "memmap", "zarr", "list", "int", "float32"]
-)
+@pytest.mark.parametrize("kind", ["array", "big-endian", "strided", "memmap", "zarr", "list", "int", "float32"])
 def test_samples(kind, tmp_path):
     points = np.arange(20.0).reshape(10, 2)
     given_points = points

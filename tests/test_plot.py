@@ -244,9 +244,7 @@ def test_spectrum_of_many_hessians():
 
 def test_spectrum_of_datasets_and_curvatures():
     grid = fc.Grid(x=(-5, 5, 6), y=(-4, 4, 5))
-    ds = fc.scan(
-        fc.landscapes.himmelblau, grid, quantities=("eigenvalues", "eigenvalue_error"), progress=False
-    )
+    ds = fc.scan(fc.landscapes.himmelblau, grid, quantities=("eigenvalues", "eigenvalue_error"), progress=False)
     from_dataset = fc.plot.spectrum(ds).lines[0].get_ydata()
     from_curvature = fc.plot.spectrum(fc.curvature(fc.landscapes.himmelblau, grid.block(0, 30)))
     np.testing.assert_array_equal(from_dataset, from_curvature.lines[0].get_ydata())

@@ -65,9 +65,7 @@ class Regression:
     def __init__(self, model):
         lines = (DATA / f"{NAMES[model]}.csv").read_text().splitlines()
         head = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
-        numbers = {
-            key: np.array(head[key].split(), float) for key in ("parameters", "standard_deviations", "start")
-        }
+        numbers = {key: np.array(head[key].split(), float) for key in ("parameters", "standard_deviations", "start")}
         self.certified = numbers["parameters"]
         self.certified_sd = numbers["standard_deviations"]
         self.certified_rss = float(head["residual_sum_of_squares"])
@@ -275,9 +273,7 @@ def test_the_stable_step_separates_convergence_from_divergence(classifier):
     assert np.all(np.diff(below) < 0.0)
     above = classifier.descend(start, 1.02 * c.max_stable_step, 150)
     assert above[-1] > 100.0 * above[0]
-    assert observed_rate(above) == pytest.approx(
-        np.max(np.abs(c.direction_rates(1.02 * c.max_stable_step))), rel=1e-3
-    )
+    assert observed_rate(above) == pytest.approx(np.max(np.abs(c.direction_rates(1.02 * c.max_stable_step))), rel=1e-3)
 
 
 def test_heavy_ball_moves_as_predicted(classifier):

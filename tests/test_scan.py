@@ -214,9 +214,7 @@ def test_missing_packages_name_the_extra(module, monkeypatch, tmp_path):
 def test_muller_brown_extrema_lie_in_the_right_regions():
     grid = fc.Grid(x=(-1.5, 1.2, 136), y=(-0.2, 2.0, 111))
     ds = quiet_scan(fc.landscapes.muller_brown, grid)
-    names = dict(
-        zip(ds.definiteness.attrs["flag_values"], ds.definiteness.attrs["flag_meanings"].split(), strict=True)
-    )
+    names = dict(zip(ds.definiteness.attrs["flag_values"], ds.definiteness.attrs["flag_meanings"].split(), strict=True))
     for point in fc.landscapes.critical_points(fc.landscapes.muller_brown):
         x, y = point.x
         there = ds.sel(x=x, y=y, method="nearest")

@@ -173,9 +173,7 @@ def test_killed_while_writing(tmp_path):
 def test_the_store_of_another_scan_is_refused(tmp_path, change, entry):
     path = tmp_path / "scan.zarr"
     before = scanned(path).load()
-    with pytest.raises(
-        fc.StoreError, match=rf"another scan, which differs in .*{entry}.*another path or delete"
-    ):
+    with pytest.raises(fc.StoreError, match=rf"another scan, which differs in .*{entry}.*another path or delete"):
         scanned(path, **change)
     xr.testing.assert_identical(xr.open_zarr(path).load(), before)
 

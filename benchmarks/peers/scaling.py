@@ -44,12 +44,8 @@ def calls() -> dict[str, Callable[[], Any]]:
     for name in CASES:
         case = BY_NAME[name]
         x = case.points(4 * case.number)
-        found[f"hessian, {name}"] = lambda case=case, x=x: fc.hessian(
-            case.fun, x, case.args, method="central"
-        )
-        found[f"curvature, {name}"] = lambda case=case, x=x: fc.curvature(
-            case.fun, x, case.args, method="central"
-        )
+        found[f"hessian, {name}"] = lambda case=case, x=x: fc.hessian(case.fun, x, case.args, method="central")
+        found[f"curvature, {name}"] = lambda case=case, x=x: fc.curvature(case.fun, x, case.args, method="central")
     for n in SIZES:
         a = symmetric_matrices(4 * NUMBER[n], n)
         found[f"eigh, n = {n}"] = lambda a=a: fc.eigh(a)

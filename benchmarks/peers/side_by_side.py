@@ -48,9 +48,7 @@ def hessian_section(cases: Sequence[Case], names: Sequence[str], rounds: int, cl
         print(case.name, file=sys.stderr, flush=True)
         runs, error, first = prepare_hessians(case, peers)
         timings = interleave(runs, rounds, clock)
-        ratios = [
-            ratio(timings, slow, "fastcurv central") for slow in ("JAX", "central, n compiled in", "SciPy")
-        ]
+        ratios = [ratio(timings, slow, "fastcurv central") for slow in ("JAX", "central, n compiled in", "SciPy")]
         times.append([case.name, *(str(timings.get(peer.NAME, "-")) for peer in peers), *ratios])
         errors.append([case.name, *(f"{error[p.NAME]:.0e}" if p.NAME in error else "-" for p in peers)])
         firsts.append([case.name, *(f"{first[p.NAME]:.2f}" if p.NAME in first else "-" for p in peers)])
@@ -116,9 +114,7 @@ def curvature_section(cases: Sequence[Case], rounds: int, clock: str) -> str:
         others = [timings[name] for name in calls if name != "fastcurv"]
         best = Timing(min(t.median for t in others), min(t.minimum for t in others))
         row = [str(timings.get(name, "-")) for name in ("fastcurv", "JAX", "JAX, NumPy", "analytic, NumPy")]
-        rows.append(
-            [case.name, *row, ratio({"best": best, "fastcurv": timings["fastcurv"]}, "best", "fastcurv")]
-        )
+        rows.append([case.name, *row, ratio({"best": best, "fastcurv": timings["fastcurv"]}, "best", "fastcurv")])
     header = ["case", "fastcurv", "JAX", "JAX Hessian, NumPy", "analytic Hessian, NumPy", "best / fastcurv"]
     return (
         "## Curvature\n\n`curvature()` (value, gradient, eigenvalues, kind) beside JAX's value, gradient and "
@@ -155,29 +151,21 @@ def eigen_section(rounds: int, clock: str) -> str:
             compared = ratio({"best": best, "fastcurv": timings["fastcurv"]}, "best", "fastcurv")
             rows[quantity].append([str(n), *(str(timings[name]) for name in pairs), compared])
     for quantity, lines in rows.items():
-        tables.append(
-            f"\n{quantity}\n\n" + table(["n", "fastcurv", "NumPy", "torch", "JAX", "best / fastcurv"], lines)
-        )
-    return "## Symmetric eigensolves\n\nns per matrix, median (minimum), float64, one thread.\n" + "".join(
-        tables
-    )
+        tables.append(f"\n{quantity}\n\n" + table(["n", "fastcurv", "NumPy", "torch", "JAX", "best / fastcurv"], lines))
+    return "## Symmetric eigensolves\n\nns per matrix, median (minimum), float64, one thread.\n" + "".join(tables)
 
 
 def one_point_section(rounds: int, clock: str) -> str:
     """A warm call at one point, n = 4."""
     case = BY_NAME["Rosenbrock 4"]
     point = case.points(1)
-    calls = {
-        peer.NAME: peer.prepare(case, point) for name in ("fastcurv", "jax", "torch") if (peer := load(name))
-    }
+    calls = {peer.NAME: peer.prepare(case, point) for name in ("fastcurv", "jax", "torch") if (peer := load(name))}
     runs = {name: (call, 1) for name, call in calls.items() if call}
     for call, _ in runs.values():
         call()
     timings = interleave(runs, rounds, clock)
     rows = [[name, significant(t.median / 1e3), significant(t.minimum / 1e3)] for name, t in timings.items()]
-    return "## One point, n = 4, warm call\n\nMicroseconds per Hessian.\n\n" + table(
-        ["", "median", "minimum"], rows
-    )
+    return "## One point, n = 4, warm call\n\nMicroseconds per Hessian.\n\n" + table(["", "median", "minimum"], rows)
 
 
 def scaling_section(rounds: int) -> str:
@@ -210,9 +198,7 @@ def run() -> None:
     sections = ("hessian", "curvature", "eigen", "one-point", "scaling", "startup")
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--sections", nargs="+", choices=sections, default=sections)
-    parser.add_argument(
-        "--cases", nargs="+", default=[""], help="beginnings of case names, for example 'Ros' MLP"
-    )
+    parser.add_argument("--cases", nargs="+", default=[""], help="beginnings of case names, for example 'Ros' MLP")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: where others compute too")

@@ -92,7 +92,7 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     low, high = "order 2", "order 6"
     g = [gradient(fun, x, args, order=order, **options) for order in (2, 6)]
     H = [hessian(fun, x, args, order=order, **options) for order in (2, 6)]
-    pairs = [("gradient", (low, high), *g), ("Hessian", (low, high), *H)]
+    pairs: list[Any] = [("gradient", (low, high), *g), ("Hessian", (low, high), *H)]
     if grad is not None:
         own = quadratic_model(fun, x, args, grad=grad, **options)
         J = jacobian(grad, x, args, order=6, **options)
@@ -106,7 +106,7 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     finite = np.ones(batch, bool)
     for (_, _, a, b), inner in zip(pairs, axes, strict=True):
         finite &= np.isfinite(a + b).all(axis=inner)
-    found = (_largest(*pair, inner, finite) for pair, inner in zip(pairs, axes, strict=True))
+    found = (_largest(name, between, a, b, i, finite) for (name, between, a, b), i in zip(pairs, axes, strict=True))
     return Check(tuple(found) if finite.any() else (), int((~finite).sum()))
 
 
@@ -139,9 +139,7 @@ class Explanation:
         return "\n".join(f"{name:14} {value}" for name, value in vars(self).items())
 
 
-def explain(
-    fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = None, **options: Any
-) -> Explanation:
+def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = None, **options: Any) -> Explanation:
     """Which method, steps, device, threads and compilation a call of `hessian` or `curvature` would use, and why.
 
     Parameters
@@ -221,7 +219,17 @@ def show_versions() -> None:
     from . import __version__
 
     rows = [("fastcurv", __version__), ("python", sys.version.partition(" ")[0])]
-    for package in ("numba", "llvmlite", "numpy", "scipy", "xarray", "zarr", "tqdm", "matplotlib", "numba-cuda"):
+    for package in (
+        "numba",
+        "llvmlite",
+        "numpy",
+        "scipy",
+        "xarray",
+        "zarr",
+        "tqdm",
+        "matplotlib",
+        "numba-cuda",
+    ):
         try:
             rows.append((package, metadata.version(package)))
         except metadata.PackageNotFoundError:
@@ -229,7 +237,7 @@ def show_versions() -> None:
     try:
         layer = numba.threading_layer()
     except ValueError:  # known once threads were started
-        layer = f"not started yet ({numba.config.THREADING_LAYER})"
+        layer = f"not started yet"
     rows += [
         ("platform", platform.platform()),
         ("cpu", f"{binding.get_host_cpu_name()}, {os.cpu_count()} cores"),

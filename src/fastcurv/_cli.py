@@ -56,8 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument(
         "fun",
         metavar="FUN",
-        help="module:function, path/to/file.py:function, or the name of a landscape: "
-        + ", ".join(_landscape_names()),
+        help="module:function, path/to/file.py:function, or the name of a landscape: " + ", ".join(_landscape_names()),
     )
     scan.add_argument(
         "--grid",
@@ -118,9 +117,7 @@ def _scan(options: argparse.Namespace) -> int:
         chosen["method"] = options.method
 
     started = time.perf_counter()
-    ds = fastcurv.scan(
-        fun, grid, args, store=options.store, name=options.name, progress=not options.quiet, **chosen
-    )
+    ds = fastcurv.scan(fun, grid, args, store=options.store, name=options.name, progress=not options.quiet, **chosen)
     seconds = time.perf_counter() - started
     if options.plot is not None:
         _draw(ds, options.plot, None)
@@ -220,9 +217,7 @@ def _arrays(path: Path) -> tuple[Any, ...]:
     if not hasattr(data, "files"):
         raise ValueError(f"--args: expected an .npz file, as numpy.savez writes it, got {path}")
     with data:
-        return tuple(
-            array.item() if array.ndim == 0 else array for array in (data[name] for name in data.files)
-        )
+        return tuple(array.item() if array.ndim == 0 else array for array in (data[name] for name in data.files))
 
 
 def _landscape_names() -> list[str]:

@@ -318,9 +318,8 @@ def curvature(
         "value": found.value, "gradient": found.gradient, "eigenvalues": spectrum, "eigenvalue_error": error,
         "index": index, "nullity": nullity, "gradient_curvature": bend, "status": found.status,
     }  # fmt: skip
-    for name, array in (("eigenvectors", vectors), ("newton_step", newton), ("hessian", hessians)):
-        if name in wanted:
-            results[name] = array
+    extras = {"eigenvectors": vectors, "newton_step": newton, "hessian": found.hessian}
+    results |= {name: extras[name] for name in wanted}
     with warnings.catch_warnings():  # overflow to infinity where float64 results are rounded to float32
         warnings.simplefilter("ignore", RuntimeWarning)
         results = {name: shaped(array) for name, array in results.items()}
@@ -328,6 +327,6 @@ def curvature(
 
 
 def _checked_extras(extra: Any) -> tuple[str, ...]:
-    if isinstance(extra, str) or not all(name in EXTRAS for name in extra):
+    if not isinstance(extra, (tuple, list)) or not all(name in EXTRAS for name in extra):
         raise ValueError(f"extra must be a tuple of names from {EXTRAS}, got {extra!r}")
     return tuple(extra)

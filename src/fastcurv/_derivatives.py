@@ -14,7 +14,9 @@ from ._plan import Options, plan
 from .backends.cpu import Role
 
 
-def value(fun: Callable, x: Any, args: tuple = (), *, point_args: tuple = (), device: str = "auto", out: Any = None):
+def value(
+    fun: Callable, x: Any, args: tuple = (), *, point_args: tuple = (), device: str = "auto", out: Any = None
+) -> Any:
     """Values of a function at many points.
 
     Parameters
@@ -64,7 +66,7 @@ def gradient(
     point_args: tuple = (),
     device: str = "auto",
     out: Any = None,
-):
+) -> Any:
     """Gradients of a function at many points.
 
     Parameters
@@ -123,7 +125,7 @@ def jacobian(
     point_args: tuple = (),
     device: str = "auto",
     out: Any = None,
-):
+) -> Any:
     """Jacobians of a vector-valued function at many points.
 
     Parameters
@@ -154,7 +156,7 @@ def jacobian(
     return _first(call, Role(call.function, "vector"), call.length, options, return_error, out)
 
 
-def _first(call, role: Role, m: int | None, options: Options, return_error: bool, out: Any):
+def _first(call, role: Role, m: int | None, options: Options, return_error: bool, out: Any) -> Any:
     """A Jacobian of m rows, or a gradient (m is None)."""
     count, n = call.shape
     shape = (*call.batch, n) if m is None else (*call.batch, m, n)
@@ -183,7 +185,7 @@ def hessian(
     point_args: tuple = (),
     device: str = "auto",
     out: Any = None,
-):
+) -> Any:
     """Hessians of a function at many points.
 
     Parameters
@@ -242,7 +244,7 @@ def hvp(
     point_args: tuple = (),
     device: str = "auto",
     out: Any = None,
-):
+) -> Any:
     """Products of Hessians with vectors, without the Hessians.
 
     Parameters

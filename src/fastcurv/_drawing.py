@@ -60,9 +60,7 @@ def grid_dims(ds: Any) -> list[str]:
 
 
 def thinned(ds: Any) -> Any:
-    return ascending(
-        ds.isel({dim: slice(None, None, -(-length // _MOST)) for dim, length in ds.sizes.items()})
-    )
+    return ascending(ds.isel({dim: slice(None, None, -(-length // _MOST)) for dim, length in ds.sizes.items()}))
 
 
 def ascending(ds: Any) -> Any:
@@ -167,9 +165,7 @@ def mark(ax: Any, ds: Any, where: np.ndarray, color: str, label: str) -> list[An
 
 
 def _patch_handle(color: Any, label: str) -> Any:
-    return _require("matplotlib.patches", "scan").Patch(
-        facecolor=color, edgecolor=DARK, linewidth=0.5, label=label
-    )
+    return _require("matplotlib.patches", "scan").Patch(facecolor=color, edgecolor=DARK, linewidth=0.5, label=label)
 
 
 def line_handle(label: str, effects: Any) -> Any:

@@ -12,9 +12,7 @@ def axis_coordinates(name: str, axis: Any) -> np.ndarray:
     if isinstance(axis, tuple):
         if len(axis) != 3:
             raise ValueError(f"{expected}, got a tuple of {len(axis)}; coordinates go in a list or an array")
-        start, stop = (
-            finite_number(f"axis {name}: {end}", axis[k]) for k, end in enumerate(("start", "stop"))
-        )
+        start, stop = (finite_number(f"axis {name}: {end}", axis[k]) for k, end in enumerate(("start", "stop")))
         return frozen(np.linspace(start, stop, count(f"axis {name}: number", axis[2])))
     if isinstance(axis, str | bytes | bool | np.bool_ | None):
         raise TypeError(f"{expected}, got {axis!r}")

@@ -157,9 +157,7 @@ class Grid(_Points):
             n=len(axes),
             dtype=np.dtype(np.float32 if single else np.float64),
             _coords=coords,
-            _attrs={"fixed_coordinates": json.dumps({names[k]: value for k, value in fixed})}
-            if fixed
-            else {},
+            _attrs={"fixed_coordinates": json.dumps({names[k]: value for k, value in fixed})} if fixed else {},
             _axes=tuple(varying),
             _fixed=tuple(fixed),
             _names=names,

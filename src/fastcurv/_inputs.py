@@ -17,7 +17,7 @@ def real_array(a: Any, name: str) -> np.ndarray:
     if hasattr(a, "__cuda_array_interface__"):
         raise TypeError(f"{name} lives on a GPU, which this version does not support; pass a NumPy array")
     if hasattr(a, "detach"):  # a torch tensor that requires grad refuses to become an array
-        a = a.detach()
+        a = a.detach()  # pyright: ignore[reportAttributeAccessIssue]
     try:
         array = np.asarray(a)
     except ValueError as error:

@@ -47,7 +47,14 @@ class Call(NamedTuple):
 
 
 def call(
-    fun: Any, x: Any, args: Any, point_args: Any = (), device: Any = "auto", grad: Any = None, *, vector: bool = False
+    fun: Any,
+    x: Any,
+    args: Any,
+    point_args: Any = (),
+    device: Any = "auto",
+    grad: Any = None,
+    *,
+    vector: bool = False,
 ) -> Call:
     """Check a call, and evaluate a function new to us once in plain Python."""
     function = user_function(fun)
@@ -79,7 +86,13 @@ def _checked(function: UserFunction, points: Points, vector: bool) -> int | None
         if vector:
             raise TypeError(f"{function.name} returns one number; a function of vector values must be compiled")
         return 1
-    case = (points.x.shape[1], points.x.dtype.char, vector, *map(_kind, points.args), *map(_kind, points.point_args))
+    case = (
+        points.x.shape[1],
+        points.x.dtype.char,
+        vector,
+        *map(_kind, points.args),
+        *map(_kind, points.point_args),
+    )
     if case not in function.checked:
         some = points.x if len(points.x) else np.zeros((1, points.x.shape[1]), points.x.dtype)
         if len(points.x) or vector:
@@ -239,7 +252,7 @@ def second_order(
         status=np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8) if needs_status else _no_status,
         is_read=reader is not None and shared.layout[1] == 1,
     )
-    task = reader(found, keep) if found.is_read else _no_reader
+    task = reader(found, keep) if reader is not None and found.is_read else _no_reader
     if call.gradient is not None:
         data = (
             formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights, formula.sided.first,

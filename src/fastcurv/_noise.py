@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import positive
 from ._derivatives import value
+from ._inputs import positive
 
 #: evaluations along the line
 COUNT = 7
@@ -61,8 +61,7 @@ def estimate_noise(
     """
     call = launch.call(fun, x, args, point_args, device)
     count, n = call.shape
-    # directions of equal parts with changing signs: no coordinate dominates, and symmetric functions still change
-    line = (-1.0) ** np.arange(n) if direction is None else np.asarray(direction, float)
+    line = _direction(n) if direction is None else np.asarray(direction, float)
     if line.shape != (n,) or not np.isfinite(line).all() or not line.any():
         raise ValueError(f"direction must be a finite vector of shape ({n},) that is not zero, got {direction!r}")
     line = line / np.abs(line).max()
@@ -83,6 +82,12 @@ def estimate_noise(
         open_ = open_[verdict != 0]
     result = noise.astype(call.x.dtype).reshape(call.batch)
     return result if call.batch else result[()]
+
+
+def _direction(n: int) -> np.ndarray:
+    """A direction that no coordinate dominates, with signs and sizes that neither symmetry nor a lattice shares."""
+    golden = (np.arange(1, n + 1) * (5**0.5 - 1) / 2) % 1
+    return (-1.0) ** np.arange(n) * (0.5 + 0.5 * golden)
 
 
 def ecnoise(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +118,8 @@ def ecnoise(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         agrees = window.max(axis=1) <= 4 * window.min(axis=1)
         settled = agrees & changes[:, k] & np.isnan(noise)
         noise[settled], verdict[settled] = level[settled, k], 0
-    equal = (np.diff(np.sort(f, axis=1), axis=1) == 0).sum(axis=1) >= m // 2
+    ties = np.asarray(np.diff(np.sort(f, axis=1), axis=1) == 0, bool)
+    equal = ties.sum(axis=1) >= m // 2
     verdict[equal], noise[equal] = 1, np.nan
     wide = ~equal & (spread > 0.1 * np.abs(f).max(axis=1))
     verdict[wide], noise[wide] = -1, np.nan

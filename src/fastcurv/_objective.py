@@ -51,7 +51,8 @@ class Objective:
         def product(p):
             return self.hessp(point, np.ravel(p))  # SciPy may give a column
 
-        return LinearOperator((point.size, point.size), matvec=product, rmatvec=product, dtype=float)
+        make: Any = LinearOperator  # its stubs describe another constructor
+        return make((point.size, point.size), matvec=product, rmatvec=product, dtype=float)
 
 
 def objective(fun: Callable, args: tuple = (), *, grad: Callable | None = None, **options: Any) -> Objective:

@@ -98,7 +98,14 @@ class Plan:
 
 @lru_cache(maxsize=256)
 def _formula(
-    method: str, order: int, derivative: int, with_error: bool, factor: float | None, eps: float, n: int, four_point: bool
+    method: str,
+    order: int,
+    derivative: int,
+    with_error: bool,
+    factor: float | None,
+    eps: float,
+    n: int,
+    four_point: bool,
 ) -> Formula:
     one_sided_order = min(order, tables.MAX_ONE_SIDED)
     sided = tables.one_sided_axis(one_sided_order, with_error)
@@ -126,7 +133,9 @@ def _amplification(weights: np.ndarray, central: tables.Axis, sided: tables.Axis
     by_side[0, 0] = mixed
     rest = [[np.abs(axis.second[0]).sum(), np.abs(axis.first[1]).sum()] for axis in (central, sided)]
     return Amplification(
-        np.array([first, one_sided]), np.array([next_first, pure, mixed]), np.concatenate([by_side, rest], axis=1)
+        np.array([first, one_sided]),
+        np.array([next_first, pure, mixed]),
+        np.concatenate([by_side, rest], axis=1),
     )
 
 

@@ -43,14 +43,10 @@ QUANTITIES: dict[str, _Quantity] = {
     "uphill_step": _Quantity((), "float", "gradient step beyond which the quadratic model rises, 2g'g/g'Hg"),
     "max_stable_step": _Quantity((), "float", "strict bound of a stable gradient step, 2/L"),
     "best_step": _Quantity((), "float", "fixed gradient step that converges fastest, 2/(mu+L)"),
-    "convergence_rate": _Quantity(
-        (), "float", "rate of gradient descent with best_step, (kappa-1)/(kappa+1)"
-    ),
+    "convergence_rate": _Quantity((), "float", "rate of gradient descent with best_step, (kappa-1)/(kappa+1)"),
     "laplacian": _Quantity((), "float", "trace of the Hessian"),
     "status": _Quantity((), "int8", "status of the point", flags="STATUS"),
-    "eigenvectors": _Quantity(
-        ("coordinate", "mode"), "float", "unit eigenvectors, one for each mode", extra=True
-    ),
+    "eigenvectors": _Quantity(("coordinate", "mode"), "float", "unit eigenvectors, one for each mode", extra=True),
     "hessian": _Quantity(_MATRIX, "float", "Hessian", extra=True),
     "newton_step": _Quantity(_COORDINATE, "float", "Newton step, -H^-1 g", extra=True),
 }

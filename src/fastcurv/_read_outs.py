@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-
 from .backends._layout import span
 from .backends.cpu import Operation
 from .function import compiled
@@ -92,6 +91,7 @@ def read_out_block(solve_values, solve_vectors, vectors):
         home = b if keep else worker
         H, E, g = hessian[home], hessian_error[home], gradient[b]
         w = scratch[worker, 2 * n * n : 2 * n * n + n]
+        e_lambda = math.nan
         bad = status[b] != 0
         if not bad:
             a = scratch[worker, : n * n].reshape((n, n))
@@ -104,7 +104,10 @@ def read_out_block(solve_values, solve_vectors, vectors):
             else:
                 solve_values(a, w, scratch[worker, 2 * n * n + n :])
             e_lambda = frobenius(E, n) + n * 2.220446049250313e-16 * max(abs(w[0]), abs(w[n - 1]))
-            bad = not (e_lambda + abs(w[0]) < math.inf)
+            poison = 0.0 * e_lambda + 0.0 * w[0]
+            for i in range(n):
+                poison += 0.0 * g[i]
+            bad = poison != 0.0
             if bad:
                 status[b] = -3
         if bad:
@@ -117,6 +120,7 @@ def read_out_block(solve_values, solve_vectors, vectors):
                 if newton.size > 0:
                     newton[b, i] = math.nan
                 for j in range(n):
+                    H[i, j] = math.nan
                     if vectors and eigenvectors.size > 0:
                         eigenvectors[b, i, j] = math.nan
         else:
@@ -146,7 +150,9 @@ def read_out_block(solve_values, solve_vectors, vectors):
 
 def all_read_outs_block(solve_values, solve_vectors, vectors):
     """`read_out_block` as the work of a task: for points whose derivatives several tasks shared."""
-    read_out = compiled(read_out_block(solve_values, solve_vectors, vectors), f"read_out_{vectors}", inline_helpers=True)
+    read_out = compiled(
+        read_out_block(solve_values, solve_vectors, vectors), f"read_out_{vectors}", inline_helpers=True
+    )
 
     def block(task, worker, layout, points, data):
         first, last = span(layout, task, len(points))

@@ -117,9 +117,7 @@ def scan(
     if not isinstance(grid, _Points):
         raise TypeError(f"grid: expected Grid, Plane, Line or Samples, got {type(grid).__name__}")
     if cluster is not None:
-        raise ValueError(
-            f"cluster: clusters are not supported yet, so only None is accepted, got {cluster!r}"
-        )
+        raise ValueError(f"cluster: clusters are not supported yet, so only None is accepted, got {cluster!r}")
     if not isinstance(args, tuple):
         raise TypeError(f"args: expected a tuple, got {type(args).__name__}; a single argument is (a,)")
     if name is not None and not (isinstance(name, str) and name):
@@ -187,9 +185,7 @@ def _to_store(
     """Compute the blocks that the store lacks; one is written while the next is computed."""
     store = open_store(path, key, variables)
     if store is not None and not resume:
-        raise StoreError(
-            f"{path} exists and resume=False. Nothing was changed: choose another path or delete it"
-        )
+        raise StoreError(f"{path} exists and resume=False. Nothing was changed: choose another path or delete it")
     blocks = Blocks.of(grid.shape, points) if store is None else store.blocks
     missing = list(range(len(blocks))) if store is None else store.missing
     left = sum(stop - start for start, stop in map(blocks.run, missing))
@@ -215,9 +211,7 @@ def _to_store(
 def _bar(total: int, label: str, progress: bool) -> Callable[[int], Any]:
     """Start of a progress bar, given the points that are there already."""
     tqdm = _require("tqdm", "scan").tqdm
-    return lambda done: tqdm(
-        total=total, initial=done, desc=label, unit="pt", unit_scale=True, disable=not progress
-    )
+    return lambda done: tqdm(total=total, initial=done, desc=label, unit="pt", unit_scale=True, disable=not progress)
 
 
 def _dataset(
@@ -225,10 +219,7 @@ def _dataset(
 ) -> "xarray.Dataset":
     xarray = _require("xarray", "scan")
     return xarray.Dataset(
-        {
-            v.name: (grid.dims + v.dims, data[v.name].reshape(grid.shape + v.shape), dict(v.attrs))
-            for v in variables
-        },
+        {v.name: (grid.dims + v.dims, data[v.name].reshape(grid.shape + v.shape), dict(v.attrs)) for v in variables},
         coords=grid.coords,
         attrs=attrs,
     )
@@ -243,9 +234,7 @@ def _chosen(quantities: Sequence[str], grid: _Points) -> tuple[str, ...]:
         raise ValueError(f"quantities: expected one or more of {', '.join(QUANTITIES)}; got {got}")
     taken = [dim for dim in grid.dims if dim in QUANTITIES or dim in {*INNER_DIMS, "scan"}]
     if taken:
-        raise ValueError(
-            f"grid: the axis name {taken[0]!r} has a meaning of its own in the dataset; choose another"
-        )
+        raise ValueError(f"grid: the axis name {taken[0]!r} has a meaning of its own in the dataset; choose another")
     return tuple(quantity for quantity in QUANTITIES if quantity in named)
 
 
@@ -324,9 +313,7 @@ def _attributes(
         "grid": repr(grid),
         **grid.attrs,
         "method": method,
-        "options": json.dumps(
-            {option: described(option, others[option], unknown=repr) for option in sorted(others)}
-        ),
+        "options": json.dumps({option: described(option, others[option], unknown=repr) for option in sorted(others)}),
         "fastcurv_version": fastcurv.__version__,
         "numba_version": numba.__version__,
         "numpy_version": np.__version__,
@@ -368,14 +355,11 @@ def _others(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options beside the method that are not at their defaults."""
     from fastcurv._curvature import curvature
 
-    defaults = {
-        name: parameter.default for name, parameter in inspect.signature(curvature).parameters.items()
-    }
+    defaults = {name: parameter.default for name, parameter in inspect.signature(curvature).parameters.items()}
     return {
         option: value
         for option, value in options.items()
-        if option != "method"
-        and not (type(value) is type(defaults[option]) and _same(value, defaults[option]))
+        if option != "method" and not (type(value) is type(defaults[option]) and _same(value, defaults[option]))
     }
 
 

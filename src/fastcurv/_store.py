@@ -98,9 +98,7 @@ class Blocks:
 class ScanStore:
     """An open store; made by `open_store` or `create_store`."""
 
-    def __init__(
-        self, path: Path, group: Any, blocks: Blocks, variables: Sequence[Variable], done: np.ndarray
-    ):
+    def __init__(self, path: Path, group: Any, blocks: Blocks, variables: Sequence[Variable], done: np.ndarray):
         self.path = path
         self.blocks = blocks
         self._arrays = {variable.name: group[variable.name] for variable in variables}
@@ -139,8 +137,7 @@ def open_store(path: Path, key: Mapping[str, Any], variables: Sequence[Variable]
     differing = list(_differences(_plain(held), _plain(key)))
     if differing:
         raise StoreError(
-            f"{path} holds another scan, which differs in {'; '.join(differing)}. "
-            f"Nothing was changed: {_HINT}"
+            f"{path} holds another scan, which differs in {'; '.join(differing)}. Nothing was changed: {_HINT}"
         )
     for variable in variables:
         _check_array(path, group, variable, blocks, done)

@@ -136,9 +136,7 @@ def eigenvalue_ratio(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(low >= 0, 0.0, np.abs(low / high))
     ratio = np.where(np.isnan(low) | np.isnan(high), np.nan, ratio)
-    image = draw_cells(
-        ax, ds, np.ma.masked_invalid(np.where(np.isinf(ratio), 2.0, ratio)), "viridis", vmin=0, vmax=1
-    )
+    image = draw_cells(ax, ds, np.ma.masked_invalid(np.where(np.isinf(ratio), 2.0, ratio)), "viridis", vmin=0, vmax=1)
     label = "|λ$_{min}$/λ$_{max}$|, 0 where λ$_{min}$ ≥ 0"
     figure_of(ax).colorbar(image, ax=ax, extend="max", label=label)
     handles = []
@@ -271,9 +269,7 @@ def profile(ds: "xarray.Dataset", quantity: str = "value", *, ax: "Axes | None" 
     """
     ds = needed_of(ds, 1, "profile", quantity)
     if set(ds[quantity].dims) != set(grid_dims(ds)):
-        raise ValueError(
-            f"quantity: {quantity} has more than one number a point; draw one of them with ds.isel(...)"
-        )
+        raise ValueError(f"quantity: {quantity} has more than one number a point; draw one of them with ds.isel(...)")
     ds = ascending(ds)
     ax = axes_or_new(ax)
     (dim,) = grid_dims(ds)
@@ -319,9 +315,7 @@ def _eigenvalues(curvature: Any) -> tuple[np.ndarray, np.ndarray | None]:
     values = values.reshape(math.prod(values.shape[:-1]), values.shape[-1]).astype(float)
     valid = np.isfinite(values).all(axis=1)
     if not values[valid].size:
-        raise ValueError(
-            f"curvature: spectrum needs finite eigenvalues, and none of the {len(values)} points has them"
-        )
+        raise ValueError(f"curvature: spectrum needs finite eigenvalues, and none of the {len(values)} points has them")
     return values[valid], None if error is None else np.asarray(error, float).reshape(-1)[valid]
 
 

@@ -13,8 +13,8 @@ from numba import njit
 
 import fastcurv as fc
 from fastcurv.backends import cpu
-from fastcurv.function import digest, user_function
 from fastcurv.function import _cache as cache
+from fastcurv.function import digest, user_function
 
 SCALE = 2.0
 

@@ -110,9 +110,7 @@ HARD = {
     "exchange": np.eye(7)[::-1].copy(),
     "exchange of pairs": np.kron(np.eye(3), [[0.0, 1], [1, 0]]),
     "second difference": 2 * np.eye(10) - np.eye(10, k=1) - np.eye(10, k=-1),
-    "arrow": np.diag(np.arange(8.0))
-    + np.outer(np.eye(8)[0], np.ones(8))
-    + np.outer(np.ones(8), np.eye(8)[0]),
+    "arrow": np.diag(np.arange(8.0)) + np.outer(np.eye(8)[0], np.ones(8)) + np.outer(np.ones(8), np.eye(8)[0]),
     "pair": np.array([[1.0, 1e-9], [1e-9, 1.0]]),
     "pair, far apart": np.array([[1e200, 1.0], [1.0, -1e-200]]),
     "pair, antidiagonal": np.array([[0.0, -2.0], [-2.0, 0.0]]),

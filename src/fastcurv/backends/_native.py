@@ -5,16 +5,20 @@ packs them into memory and makes such a task of it; so the loop over tasks is co
 serial and parallel runs execute the same instructions.
 """
 
-# pyright: reportArgumentType=false
 from __future__ import annotations
+
+from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import RequireLiteralValue, TypingError
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import overload
 from numba.np.arrayobj import populate_array
 
+#: untyped: what calls an intrinsic does not pass the typing context that defines it
+intrinsic: Any = numba_intrinsic
 WORD = ir.IntType(64)
 TASK = ir.FunctionType(ir.VoidType(), [WORD, WORD, WORD])
 LOOP = ir.FunctionType(ir.VoidType(), [WORD] * 5)
@@ -36,7 +40,8 @@ def _borrowed(context, builder, kind, value):
     """
     if isinstance(kind, types.BaseTuple):
         parts = [
-            _borrowed(context, builder, part, builder.extract_value(value, k)) for k, part in enumerate(kind.types)
+            _borrowed(context, builder, part, builder.extract_value(value, k))
+            for k, part in enumerate(kind.types)  # pyright: ignore[reportAttributeAccessIssue]
         ]
         return context.make_tuple(builder, kind, parts)
     if isinstance(kind, types.Array):

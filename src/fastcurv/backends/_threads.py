@@ -14,10 +14,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import numba
 import numpy as np
 from numba import prange, types
+from numba.core import config
 from numba.core.ccallback import CFunc
 
 from ..function import DiskCache
@@ -41,7 +43,7 @@ def get_threads() -> int:
     ...     fc.get_threads()
     1
     """
-    return _override.get() or _default or numba.config.NUMBA_NUM_THREADS
+    return _override.get() or _default or _most_threads()
 
 
 def set_threads(k: int) -> None:
@@ -80,8 +82,12 @@ def threads(k: int) -> Iterator[None]:
         _override.reset(token)
 
 
+def _most_threads() -> int:
+    return config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue] (set when Numba is imported)
+
+
 def _checked(k: int) -> int:
-    most = numba.config.NUMBA_NUM_THREADS
+    most = _most_threads()
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= most:
         raise ValueError(
             f"k must be an integer from 1 to {most}, got {k!r}; NUMBA_NUM_THREADS, set before Python starts, raises it"
@@ -109,12 +115,13 @@ def parallel_loop(task, data, first, last, workers):
 
 
 @cache
-def _loop(parallel: bool) -> CFunc:
+def _loop(parallel: bool) -> int:
+    """The address of a loop."""
     body = parallel_loop if parallel else serial_loop
-    made = CFunc(body, ((types.intp,) * 5, types.void), {}, {**FLAGS, "parallel": parallel})
+    made: Any = CFunc(body, ((types.intp,) * 5, types.void), {}, {**FLAGS, "parallel": parallel})
     made._cache = DiskCache(body.__name__)
     made.compile()
-    return made
+    return made.address
 
 
 def may_run_parallel() -> bool:
@@ -132,13 +139,13 @@ class loop:  # noqa: N801 (used as a function)
     def __enter__(self) -> tuple[int, int]:
         global _launched
         if self._workers > 1:
-            parallel = _loop(True).address
+            parallel = _loop(True)
             _launched = True
             self._locked = numba.threading_layer() == "workqueue"
             if not self._locked or _parallel_lock.acquire(blocking=False):
                 return parallel, self._workers
             self._locked = False
-        return _loop(False).address, 1
+        return _loop(False), 1
 
     def __exit__(self, *exception: object) -> None:
         if self._locked:

@@ -93,7 +93,11 @@ _lock = threading.Lock()
 
 def kernel(operation: Operation, roles: tuple[Role | None, ...] = (), mode: str = "native") -> Kernel:
     """The kernel of an operation for some functions, from memory if it was used before."""
-    key = (operation, mode, *(role and (role.function.key if mode == "native" else "", role.kind) for role in roles))
+    key = (
+        operation,
+        mode,
+        *(role and (role.function.key if mode == "native" else "", role.kind) for role in roles),
+    )
     found = _kernels.get(key)
     if found is None:
         with _lock:

@@ -36,8 +36,8 @@ def central_hessian_block(f, n_known, one_scale, four_point, errors):
     """Hessians, and with `errors` also values, gradients and the error estimates of both.
 
     `n_known` > 0 and `one_scale` tell the compiler n and that there is one scale: loops over small n unroll, and the
-    point stays in registers (2x at n = 2). `status` may be empty. `weights` holds c_k / k² of orders p and p + 2; `amplification` the sums of the absolute weights: first, pure
-    and mixed second derivatives.
+    point stays in registers (2x at n = 2). `status` may be empty. `weights` holds c_k / k² of orders p and p + 2;
+    `amplification` the sums of the absolute weights: first, pure and mixed second derivatives.
     """
 
     def block(

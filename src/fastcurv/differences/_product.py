@@ -61,8 +61,8 @@ def product_block(f, errors):
                 h[i] = step_length(x, i, steps[0, i] * widen, steps[2, i])
                 mixed[i], mixed_next[i], largest[i] = 0.0, 0.0, abs(f_0)
             for q in range(len(offsets)):
-                for l in range(n):
-                    x[l] = points[at, l] + offsets[q] * t * v[l]
+                for j in range(n):
+                    x[j] = points[at, j] + offsets[q] * t * v[j]
                 for i in range(start, stop):
                     x_i = x[i]
                     for r in range(len(offsets)):
@@ -114,8 +114,8 @@ def gradient_product_block(g, errors):
                 total[i], total_next[i], largest[i] = 0.0, 0.0, 0.0
             poison = 0.0 * t
             for q in range(len(offsets)):
-                for l in range(n):
-                    x[l] = points[at, l] + offsets[q] * t * v[l]
+                for j in range(n):
+                    x[j] = points[at, j] + offsets[q] * t * v[j]
                 g(x, y, point)
                 for i in range(n):
                     largest[i] = max(largest[i], abs(y[i]))

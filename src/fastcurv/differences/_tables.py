@@ -39,7 +39,7 @@ class Axis(NamedTuple):
 def central_scales(scales: int) -> list[Fraction]:
     """c_1, .. c_m, which combine second-order central formulas at h, 2h, .. mh to order 2m."""
     numbers = range(1, scales + 1)
-    return [prod(Fraction(j * j, j * j - k * k) for j in numbers if j != k) for k in numbers]
+    return [prod((Fraction(j * j, j * j - k * k) for j in numbers if j != k), start=Fraction(1)) for k in numbers]
 
 
 def one_sided(order: int, derivative: int) -> list[Fraction]:

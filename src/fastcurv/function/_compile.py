@@ -13,6 +13,7 @@ import re
 import types
 import weakref
 from pathlib import Path
+from typing import Any
 
 from numba import njit
 from numba.core import errors
@@ -27,6 +28,8 @@ FLAGS = {"error_model": "numpy", "fastmath": {"contract"}}
 _PACKAGE = str(Path(__file__).parent.parent)
 
 
+_njit: Any = njit
+_context: Any = cpu_target.typing_context
 #: dispatchers made here, which need no rebuilding
 _ours: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
 
@@ -42,12 +45,12 @@ def compiled(function, tag: str, *, entry: bool = False, inline_helpers: bool = 
 
 
 class _Rebuild:
-    def __init__(self, tag: str, helper_flags: dict[str, str]):
+    def __init__(self, tag: str, helper_flags: dict[str, Any]):
         self._tag, self._helper_flags = tag, helper_flags
         self._made: dict[int, Dispatcher] = {}
         self._modules: dict[int, types.ModuleType] = {}
 
-    def dispatcher(self, function, entry: bool = False, **flags) -> Dispatcher:
+    def dispatcher(self, function, entry: bool = False, **flags: Any) -> Dispatcher:
         if isinstance(function, Dispatcher):
             function = function.py_func
         if id(function) in self._made:
@@ -58,7 +61,9 @@ class _Rebuild:
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         twin = types.FunctionType(code, namespace, function.__name__, function.__defaults__, cells or None)
         twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{self._tag}", __package__
-        self._made[id(function)] = made = njit(**FLAGS, no_cpython_wrapper=not entry, no_cfunc_wrapper=True, **flags)(twin)
+        self._made[id(function)] = made = _njit(**FLAGS, no_cpython_wrapper=not entry, no_cfunc_wrapper=True, **flags)(
+            twin
+        )
         _ours.add(made)
         for cell, original in zip(cells, function.__closure__ or (), strict=True):
             try:
@@ -89,10 +94,9 @@ class _Rebuild:
 
 def _known(function) -> bool:
     """Whether Numba can call this Python function by itself: it, or a library, registered an overload for it."""
-    context = cpu_target.typing_context
-    context.refresh()
+    _context.refresh()
     try:
-        context.resolve_value_type(function)
+        _context.resolve_value_type(function)
     except (errors.NumbaError, ValueError):
         return False
     return True
@@ -108,7 +112,7 @@ def compilation_error(function, error: Exception) -> CompilationError:
     if own:
         file, line = own[0]  # the innermost
         source = linecache.getline(file, line).strip() or linecache.getline(_resolved(function, file), line).strip()
-        where = f'\n  at {file}, line {line}{": " + source if source else ""}'
+        where = f"\n  at {file}, line {line}{': ' + source if source else ''}"
     return CompilationError(
         f"{name} cannot be compiled by Numba: {_reason(message)}{where}\n"
         f"Write it within Numba's nopython subset, or wrap it as fastcurv.vectorized(fun), where fun is any Python "
@@ -122,7 +126,15 @@ def _resolved(function, file: str) -> str:
     return full if full.endswith(file.lstrip(".")) else file
 
 
-_NOISE = ("Failed in nopython mode", "During:", "File ", "Invalid use of", "<source", "raised from", "Overload")
+_NOISE = (
+    "Failed in nopython mode",
+    "During:",
+    "File ",
+    "Invalid use of",
+    "<source",
+    "raised from",
+    "Overload",
+)
 
 
 def _reason(message: str) -> str:

@@ -93,7 +93,7 @@ class _Walk:
         elif isinstance(thing, frozenset):
             self._text(f"frozenset {sorted(map(repr, thing))}")
         elif is_library(thing) and hasattr(thing, "__name__"):
-            self._text(f"{thing.__module__}.{thing.__name__}")
+            self._text(f"{thing.__module__}.{getattr(thing, '__name__', '')}")
         else:
             self._unknown(thing)
 

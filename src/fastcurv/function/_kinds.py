@@ -169,6 +169,9 @@ def vectorized(fun: Callable, *, batch_size: int | None = None) -> Vectorized:
     return Vectorized(fun, batch_size)
 
 
+#: the type of what ctypes loads from libraries and makes of callbacks
+_C_FUNCTION: Any = ctypes.CFUNCTYPE(None).__mro__[1]
+
 SCALAR, VECTOR = 0, 1
 
 
@@ -224,7 +227,7 @@ def user_function(fun, name: str = "fun") -> UserFunction:
         return _compiled(fun)
     if isinstance(fun, Vectorized):
         return fun
-    if isinstance(fun, (LowLevelCallable, CFunc)) or isinstance(fun, ctypes._CFuncPtr):
+    if isinstance(fun, (LowLevelCallable, CFunc, _C_FUNCTION)):
         return _pointer(fun, name)
     if callable(fun):
         raise TypeError(
@@ -278,17 +281,13 @@ def copy_values(values, y):
 
 @overload(copy_values)
 def _copy_values(values, y):
-    if isinstance(values, numba_types.BaseTuple):
+    def copy_tuple(values, y):
+        floats = as_floats(values)
+        for r in range(len(y)):
+            y[r] = floats[r]
 
-        def copy(values, y):
-            floats = as_floats(values)
-            for r in range(len(y)):
-                y[r] = floats[r]
-
-        return copy
-
-    def copy(values, y):
+    def copy_sequence(values, y):
         for r in range(len(y)):
             y[r] = values[r]
 
-    return copy
+    return copy_tuple if isinstance(values, numba_types.BaseTuple) else copy_sequence

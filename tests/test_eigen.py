@@ -1,0 +1,215 @@
+"""eigh and eigvalsh: batches of matrices, against numpy.linalg and the definition of an eigensystem."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastcurv as fc
+
+DTYPES = (np.float32, np.float64)
+rng = np.random.default_rng(17)
+
+
+def symmetric(*shape, dtype=np.float64):
+    M = rng.standard_normal(shape)
+    return (M + M.swapaxes(-1, -2)).astype(dtype)
+
+
+def check(A, w, V, values):
+    """An eigensystem of A, and LAPACK's eigenvalues, to 40 eps ||A||."""
+    n, eps = A.shape[-1], np.finfo(w.dtype).eps
+    exact, A = np.linalg.eigvalsh(A.astype(float)), A.astype(float)
+    norm = np.abs(exact).max(axis=-1, initial=0)[..., None]
+    for found in (w, values):
+        assert (np.diff(found, axis=-1) >= 0).all()
+        assert (np.abs(found - exact) <= 40 * eps * norm).all()
+    V = V.astype(float)
+    assert np.abs(V.swapaxes(-1, -2) @ V - np.eye(n)).max(initial=0) <= 60 * eps
+    assert (np.linalg.norm(A @ V - V * w[..., None, :].astype(float), axis=-2) <= 60 * eps * norm).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 16, 33])
+def test_batches_are_numpys(n, dtype):
+    A = symmetric(50, n, n, dtype=dtype)
+    found = fc.eigh(A)
+    assert isinstance(found, fc.EighResult)
+    assert found.eigenvalues.dtype == found.eigenvectors.dtype == dtype
+    values = fc.eigvalsh(A)
+    assert values.dtype == dtype
+    check(A, *found, values)
+    assert np.array_equal(fc.eigvalsh(A, subset="extremes"), values[:, [0, -1]])
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (5,), (2, 3), (2, 1, 3), (0,), (3, 0), (0, 4)])
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_shapes(batch, n):
+    A = symmetric(*batch, n, n)
+    w, V = fc.eigh(A)
+    values = fc.eigvalsh(A)
+    assert w.shape == values.shape == (*batch, n)
+    assert V.shape == (*batch, n, n)
+    check(A, w, V, values)
+    if n:
+        assert fc.eigvalsh(A, subset="extremes").shape == (*batch, 2)
+    else:
+        with pytest.raises(ValueError, match="at least one row"):
+            fc.eigvalsh(A, subset="extremes")
+
+
+def test_a_matrix_alone_is_what_it_is_in_a_batch():
+    A = symmetric(300, 6, 6)
+    w, V = fc.eigh(A)
+    values = fc.eigvalsh(A)
+    for k in (0, 1, 150, 299):
+        alone = fc.eigh(A[k])
+        assert np.array_equal(alone.eigenvalues, w[k])
+        assert np.array_equal(alone.eigenvectors, V[k])
+        assert np.array_equal(fc.eigvalsh(A[k]), values[k])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_only_the_lower_triangle_is_read(dtype):
+    A = symmetric(4, 5, 5, dtype=dtype)
+    upper = ~np.tri(5, dtype=bool)
+    w, V = fc.eigh(A)
+    for junk in (np.nan, np.inf, 1e30):
+        spoilt = A.copy()
+        spoilt[:, upper] = junk
+        kept = spoilt.copy()
+        assert np.array_equal(fc.eigh(spoilt).eigenvalues, w)
+        assert np.array_equal(fc.eigh(spoilt).eigenvectors, V)
+        assert np.array_equal(fc.eigvalsh(spoilt), fc.eigvalsh(A))
+        assert np.array_equal(spoilt, kept, equal_nan=True)  # the input is left alone
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+def test_matrices_that_are_not_finite_harm_no_other(n, dtype):
+    A = symmetric(40, n, n, dtype=dtype)
+    bad = A.copy()
+    spoilt = [0, 7, 8, 39]
+    for k, value in zip(spoilt, (np.nan, np.inf, -np.inf, np.nan), strict=True):
+        bad[k, rng.integers(n), 0] = value
+    others = np.setdiff1d(np.arange(40), spoilt)
+    w, V = fc.eigh(bad)
+    assert np.isnan(w[spoilt]).all()
+    assert np.isnan(V[spoilt]).all()
+    assert np.isnan(fc.eigvalsh(bad)[spoilt]).all()
+    assert np.isnan(fc.eigvalsh(bad, subset="extremes")[spoilt]).all()
+    assert np.array_equal(w[others], fc.eigh(A).eigenvalues[others])
+    assert np.array_equal(V[others], fc.eigh(A).eigenvectors[others])
+    assert np.array_equal(fc.eigvalsh(bad)[others], fc.eigvalsh(A)[others])
+
+
+def test_known_spectra():
+    Q = np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    spectra = np.array(
+        [np.arange(6.0), np.full(6, 2.0), np.zeros(6), [-3, -3, 0, 0, 5, 5], 10.0 ** np.arange(-9, 9, 3)]
+    )
+    w = fc.eigvalsh((Q * spectra[:, None]) @ Q.T)
+    np.testing.assert_allclose(w, spectra, rtol=0, atol=1e-14 * max(1, spectra.max()))
+    exact = np.array([[-3.0, 0, 2], [1, 1, 7]])
+    found = fc.eigh([np.diag(d) for d in exact])
+    assert np.array_equal(found.eigenvalues, exact)
+    assert np.array_equal(np.abs(found.eigenvectors), np.broadcast_to(np.eye(3), (2, 3, 3)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_scales_near_the_ends_of_the_range(dtype):
+    """A power of two as a factor of A is one of its eigenvalues."""
+    info = np.finfo(dtype)
+    A = symmetric(5, 4, 4, dtype=dtype)
+    w, V = fc.eigh(A)
+    for power in (info.maxexp - 4, info.minexp + info.nmant + 6):
+        found = fc.eigh(np.ldexp(A, power))
+        assert np.array_equal(found.eigenvalues, np.ldexp(w, power))
+        assert np.array_equal(found.eigenvectors, V)
+
+
+layouts = st.sampled_from(
+    ["as it is", "fortran", "every other", "backwards", "swapped axes", "byte-swapped", "read-only", "list"]
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    n=st.integers(0, 9),
+    batch=st.lists(st.integers(0, 4), max_size=3),
+    dtype=st.sampled_from(DTYPES),
+    layout=layouts,
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_layout(n, batch, dtype, layout, seed):
+    M = np.random.default_rng(seed).standard_normal((*batch, n, n))
+    A = (M + M.swapaxes(-1, -2)).astype(dtype)
+    expected = fc.eigh(A)
+    if layout == "fortran":
+        given_ = np.asfortranarray(A)
+    elif layout == "every other":
+        given_ = np.repeat(np.repeat(A, 2, axis=-1), 3, axis=-2)[..., ::3, ::2]
+    elif layout == "backwards":
+        given_ = np.ascontiguousarray(A[..., ::-1, ::-1])[..., ::-1, ::-1]
+    elif layout == "swapped axes":
+        given_ = A.swapaxes(-1, -2)
+    elif layout == "byte-swapped":
+        given_ = A.astype(A.dtype.newbyteorder())
+    elif layout == "read-only":
+        given_ = A.copy()
+        given_.flags.writeable = False
+    elif layout == "list" and A.size and dtype == np.float64:
+        given_ = A.tolist()
+    else:
+        given_ = A
+    w, V = fc.eigh(given_)
+    assert w.dtype == V.dtype == dtype
+    assert w.flags.writeable
+    assert np.array_equal(w, expected.eigenvalues)
+    assert np.array_equal(V, expected.eigenvectors)
+    check(A, w, V, fc.eigvalsh(given_))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    entries=st.lists(st.integers(-3, 3), min_size=1, max_size=36),
+    shift=st.integers(-5, 5),
+    dtype=st.sampled_from(DTYPES),
+)
+def test_shifts_and_signs(entries, shift, dtype):
+    """Eigenvalues of A + s I are those of A plus s, of -A those of A turned round; their sum is the trace."""
+    n = int(np.sqrt(len(entries)))
+    M = np.array(entries[: n * n], dtype).reshape(n, n)
+    A = np.tril(M) + np.tril(M, -1).T
+    w, moved, turned = fc.eigvalsh(np.stack([A, A + dtype(shift) * np.eye(n, dtype=dtype), -A]))
+    tolerance = 100 * np.finfo(dtype).eps * (np.abs(A).sum() + abs(shift))
+    np.testing.assert_allclose(moved, w + shift, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(-turned[::-1], w, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(w.sum(), np.trace(A), rtol=0, atol=n * tolerance)
+
+
+def test_types_of_entries():
+    integers = np.array([[2, 1], [1, 2]])
+    for a in (integers, integers.astype(np.int8), integers.astype(np.float16), [[2, 1], [1, 2]]):
+        w, V = fc.eigh(a)
+        assert w.dtype == V.dtype == np.float64
+        np.testing.assert_allclose(w, [1, 3], rtol=1e-15)
+    assert fc.eigvalsh(np.array([[True]])).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("solve", [fc.eigh, fc.eigvalsh])
+def test_errors_name_the_argument(solve):
+    for a in (3.0, [1.0, 2.0], np.zeros((2, 3)), np.zeros((4, 2, 3))):
+        with pytest.raises(ValueError, match="a must hold square matrices along its last two axes, got shape"):
+            solve(a)
+    for a in (np.eye(2, dtype=complex), np.array([[None]]), [["a"]], np.eye(2, dtype=np.longdouble)):
+        with pytest.raises(TypeError, match="a must hold real numbers"):
+            solve(a)
+    with pytest.raises(TypeError, match="a must be an array"):
+        solve([[1.0, 2.0], [3.0]])
+
+
+def test_unknown_subset():
+    for subset in ("extreme", "all", 2, (0, 1)):
+        with pytest.raises(ValueError, match="subset must be None or 'extremes', got"):
+            fc.eigvalsh(np.eye(2), subset=subset)

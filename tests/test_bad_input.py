@@ -69,10 +69,10 @@ class Call(NamedTuple):
 
 
 def product(x, **options):
-    n = np.shape(x)[-1] if np.ndim(x) else 1  # a NumPy array, whatever x is
-    v = np.resize(V, n)
-    v = v.astype(np.float32) if getattr(x, "dtype", None) in (np.dtype("<f4"), np.dtype(">f4")) else v
-    return (fc.hvp(fragile, x, v, **options),)
+    """Products with `V`, in the type of x, whatever x is."""
+    dtype = np.float32 if getattr(x, "dtype", None) in (np.dtype("<f4"), np.dtype(">f4")) else np.float64
+    n = x.shape[-1] if isinstance(x, np.ndarray) and x.ndim else 5
+    return (fc.hvp(fragile, x, np.resize(V, n).astype(dtype), **options),)
 
 
 DERIVATIVES = {
@@ -242,7 +242,7 @@ def test_points_must_have_coordinates(call):
 @table(OF_MATRICES)
 def test_matrices_must_be_square(call):
     for shape in ((), (3,), (3, 2), (4, 3, 2)):
-        with pytest.raises(ValueError, match="^a must hold square matrices along its last two axes, got shape"):
+        with pytest.raises(ValueError, match=r"^a must hold square matrices along its last two axes, got shape"):
             call.run(np.ones(shape))
 
 
@@ -250,7 +250,7 @@ def test_matrices_without_rows():
     w, v = fc.eigh(np.empty((3, 0, 0)))
     assert (w.shape, v.shape) == ((3, 0), (3, 0, 0))
     assert fc.eigvalsh(np.empty((0, 0))).shape == (0,)
-    with pytest.raises(ValueError, match="subset='extremes' needs matrices of at least one row"):
+    with pytest.raises(ValueError, match=r"subset='extremes' needs matrices of at least one row"):
         fc.eigvalsh(np.empty((0, 0)), subset="extremes")
 
 
@@ -290,9 +290,9 @@ def test_arrays_of_other_libraries(call):
     x = np.random.default_rng(3).uniform(1.0, 2.0, (5, 5))
     same(call.run(Wrapped(x)), call.run(x))
     same(call.run(RequiresGradient(x)), call.run(x))
-    with pytest.raises(TypeError, match="JAX tracer"):
+    with pytest.raises(TypeError, match=r"JAX tracer"):
         call.run(Tracer(x))
-    with pytest.raises(TypeError, match="^[xa] lives on a GPU"):
+    with pytest.raises(TypeError, match=r"^[xa] lives on a GPU"):
         call.run(OnDevice(x))
 
 
@@ -337,36 +337,32 @@ def test_out(call, tail, tmp_path):
 def test_wrong_out(call, tail):
     x = np.ones((2, 3, 5))
     right = (2, 3, *tail)
-    with pytest.raises(TypeError, match="^out must be a NumPy array, got list"):
+    with pytest.raises(TypeError, match=r"^out must be a NumPy array, got list"):
         call(x, out=np.empty(right).tolist())
     for shape in ((3, 2, *tail), (6, *tail), (2, 3, 1, *tail)):
         with pytest.raises(ValueError, match=r"^out must have shape \(2, 3.*\) and dtype float64, got \("):
             call(x, out=np.empty(shape))
     for dtype in ("f4", "i8", "c16", ">f8"):
-        with pytest.raises(ValueError, match="^out must have shape .* and dtype float64, got .* and "):
+        with pytest.raises(ValueError, match=r"^out must have shape .* and dtype float64, got .* and "):
             call(x, out=np.empty(right, dtype))
     for out in (
         np.empty((2, 6, *tail))[:, ::2],
         np.asfortranarray(np.empty(right)),
         np.broadcast_to(0.0, right),
     ):
-        with pytest.raises(ValueError, match="^out must be C-contiguous and writeable"):
+        with pytest.raises(ValueError, match=r"^out must be C-contiguous and writeable"):
             call(x, out=out)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_out_may_be_the_input(workers, monkeypatch):
-    monkeypatch.setattr(fc.backends.cpu, "WORTH_THREADS", 0.0 if workers == 2 else 1e9)
-    for count in (1, 7):
-        x = np.random.default_rng(5).uniform(1.0, 2.0, (count, 5))
-        for call in (lambda x, **o: fc.gradient(fragile, x, **o), lambda x, **o: fc.hvp(fragile, x, V, **o)):
-            expected, same_array = call(x), x.copy()
-            call(same_array, out=same_array)
-            same([same_array], [expected])
-        v = np.random.default_rng(6).normal(size=(count, 5))
-        expected = fc.hvp(fragile, x, v)
-        fc.hvp(fragile, x, v, out=v)
-        same([v], [expected])
+def test_out_must_not_be_an_input():
+    x, v = np.ones((4, 5)), np.ones((4, 5))
+    for call in (lambda **o: fc.gradient(NEVER, x, **o), lambda **o: fc.hvp(NEVER, x, v, **o)):
+        with pytest.raises(ValueError, match=r"^out must not share memory with x"):
+            call(out=x)
+    with pytest.raises(ValueError, match=r"^out must not share memory with v"):
+        fc.hvp(NEVER, x, v, out=v)
+    with pytest.raises(ValueError, match=r"^out must not share memory with x"):
+        fc.value(NEVER, x, out=x[0, :4])
 
 
 # ---- one bad point never harms another
@@ -436,18 +432,18 @@ faults = st.lists(st.sampled_from(["good", *[name for name in FAULTS if name != 
 
 @table(OF_FUNCTIONS)
 def test_bad_points_harm_no_others(call):
-    if call is CALLS["jacobian"]:  # it must find a point that tells the number of values
-        mixtures = faults.map(lambda some: [*some, "good"])
-    else:
-        mixtures = faults
+    # a Jacobian needs a point that tells the number of values
+    mixtures = faults.map(lambda some: [*some, "good"]) if call is CALLS["jacobian"] else faults
 
     @settings(max_examples=40, deadline=None)
     @given(mixtures, st.sampled_from([2, 5]), st.integers(0, 99), st.booleans())
     def check(some, n, seed, parallel):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(fc.backends.cpu, "WORTH_THREADS", 0.0 if parallel else 1e9)
-            if call.has_value and call is CALLS["value"]:
+            if call is CALLS["value"]:
                 some = ["good" if "stencil" in fault else fault for fault in some]
+            if call is CALLS["jacobian"]:  # x² overflows, its gradient does not
+                some = ["good" if fault == "overflow" else fault for fault in some]
             check_bad_points(call, some, n, seed, np.float64)
 
     check()
@@ -464,8 +460,7 @@ def test_bad_points_with_a_gradient(call):
     @settings(max_examples=20, deadline=None)
     @given(faults, st.integers(0, 99))
     def check(some, seed):
-        # x² overflows at 1e200, its gradient does not
-        some = [fault for fault in some if fault != "overflow"] or ["good"]
+        some = ["good" if fault == "overflow" else fault for fault in some]
         if call is WITH_GRADIENT["hvp"]:  # whose stencil does not hold x itself
             some = ["good" if "stencil" in fault else fault for fault in some]
         check_bad_points(call, [*some, "good"], 5, seed, np.float64)
@@ -511,15 +506,22 @@ def test_ten_bad_points_first():
     """The trial in plain Python that tells the number of values looks further than at the first few."""
     x = np.ones((40, 5))
     x[:39, 1] = 11.0
-    J = fc.jacobian(lambda x: fragile_gradient(x), x)
+
+    def fresh(x):  # not tried before
+        return fragile_gradient(x)[:4]
+
+    J = fc.jacobian(fresh, x)
     assert np.isnan(J[:39]).all()
-    same([J[39]], [fc.jacobian(fragile_gradient, np.ones(5))])
+    assert J[39].round(6).tolist() == (2.0 * np.eye(5)[:4]).tolist()
 
 
 def test_all_points_bad():
     for call in (fc.gradient, fc.hessian):
         assert np.isnan(call(fragile, np.full((3, 5), 11.0))).all()
-    fresh = lambda x: fragile_gradient(x)  # noqa: E731
+
+    def fresh(x):
+        return fragile_gradient(x)
+
     with pytest.raises(ValueError, match=r"^fun: cannot tell how many values it returns"):
         fc.jacobian(fresh, np.full((3, 5), 11.0))
     assert fc.jacobian(fresh, np.ones((3, 5))).shape == (3, 5, 5)  # which was no verdict on the function
@@ -548,33 +550,36 @@ def test_points_outside_bounds_are_not_tried_either():
     assert g[1].round(6).tolist() == [3.0, 1.0]
 
 
-@pytest.mark.parametrize("call", [fc.jacobian, fc.gradient, fc.hessian, fc.curvature])
-def test_vectorized_is_not_evaluated_outside(call):
-    seen = []
+NEAR_BOUNDS = {
+    "jacobian": lambda f, x: fc.jacobian(f, x, bounds=(0.0, 1.0)),
+    "hessian": lambda f, x: fc.hessian(f, x, bounds=(0.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", NEAR_BOUNDS)
+def test_vectorized_is_not_evaluated_outside(name):
+    call, seen = NEAR_BOUNDS[name], []
 
     def fun(X):
         seen.append(X.copy())
         values = (X**2).sum(axis=1)
-        return np.stack([values, values], axis=1) if call is fc.jacobian else values
+        return np.stack([values, values], axis=1) if name == "jacobian" else values
 
+    f = fc.vectorized(fun)
     x = np.array([[20.0, 0.5], [0.5, 0.5], [math.nan, 0.5]])
-    found = call(fc.vectorized(fun), x, bounds=(0.0, 1.0))
-    seen = np.concatenate(seen)
-    assert seen.min() >= 0.0
-    assert seen.max() <= 1.0
-    found = found.eigenvalues if call is fc.curvature else found
+    found = call(f, x)
     assert np.isnan(found[[0, 2]]).all()
-    same([found[1:2]], [np.asarray(getattr(again := call(fc.vectorized(fun), x[1:2], bounds=(0.0, 1.0)),
-                                           "eigenvalues", again))])  # fmt: skip
-
-
-@pytest.mark.parametrize("call", [fc.gradient, fc.hessian, fc.curvature])
-def test_vectorized_with_all_points_outside(call):
-    def fun(X):
-        raise AssertionError("evaluated")
-
-    found = call(fc.vectorized(fun), [[20.0, 0.5]], bounds=(0.0, 1.0))
-    assert np.isnan(found.eigenvalues if call is fc.curvature else found).all()
+    same([found[1]], [call(f, x[1])])
+    evaluated = np.concatenate(seen)
+    assert evaluated.min() >= 0.0
+    assert evaluated.max() <= 1.0
+    seen.clear()
+    if name == "jacobian":
+        with pytest.raises(ValueError, match=r"^fun: cannot tell how many values"):
+            call(f, x[:1])
+    else:
+        assert np.isnan(call(f, x[:1])).all()
+    assert not seen
 
 
 @table(OF_MATRICES)
@@ -693,7 +698,7 @@ WRONG = [
     (ALL, {"fun": None}, TypeError, "fun must be callable, got None"),
     (ALL, {"fun": math.sin}, TypeError, "fun must be a Python function.*def f"),
     (ALL, {"fun": np.sum}, TypeError, "fun must be a Python function"),
-    (DIFFERENCES, {"method": "exact"}, ValueError, r"method must be one of \('auto', 'central', 'forward'\), got 'exact'"),
+    (DIFFERENCES, {"method": "exact"}, ValueError, r"method must be one of \('auto', .*\), got 'exact'"),
     (DIFFERENCES, {"method": 3}, ValueError, "method must be one of .*, got 3"),
     (DIFFERENCES, {"method": ["central"]}, ValueError, r"method must be one of .*, got \['central'\]"),
     (DIFFERENCES, {"method": "forward", "order": 4}, ValueError, "order applies to method='central' only, got order=4"),
@@ -707,23 +712,23 @@ WRONG = [
     *[(DIFFERENCES, {step: bad}, ValueError, rf"{step} must be a number or an array of shape \(5,\), got")
       for step in ("rel_step", "abs_step") for bad in ("a", [1.0, 2.0], np.ones((2, 5)), 1j, {})],
     (DIFFERENCES, {"rel_step": 0.1, "abs_step": 0.1}, ValueError, "rel_step and abs_step exclude each other"),
-    ((H, M, C), {"stencil": "9-point"}, ValueError, r"stencil must be one of \('economical', '4-point'\), got '9-point'"),
+    ((H, M, C), {"stencil": "9-point"}, ValueError, r"stencil must be one of \('economical', .*\), got '9-point'"),
     ((H, M, C), {"stencil": "4-point", "method": "forward"}, ValueError, "stencil applies to method='central' only"),
     *[(DIFFERENCES, {"noise": bad}, ValueError, "noise must be finite and not negative, got")
       for bad in (-1e-3, math.nan, math.inf, [1.0, 1.0, 1.0, -1.0])],
     (DIFFERENCES, {"noise": [1.0, 2.0]}, ValueError, r"noise must be a number or an array of shape \(4,\), got"),
     (DIFFERENCES, {"noise": "loud"}, ValueError, r"noise must be a number or an array of shape \(4,\), got 'loud'"),
     (DIFFERENCES, {"noise": {}}, ValueError, r"noise must be a number or an array of shape \(4,\), got {}"),
-    (DIFFERENCES, {"bounds": (1, 0)}, ValueError, "bounds: lower must not exceed upper, got 1.0 and 0.0 for coordinate 0"),
+    (DIFFERENCES, {"bounds": (1, 0)}, ValueError, "bounds: lower must not exceed upper, got 1.0 and 0.0 for .* 0"),
     (DIFFERENCES, {"bounds": (0, [1, 1, -1, 1, 1])}, ValueError, "bounds: lower must not .* coordinate 2"),
     (DIFFERENCES, {"bounds": (0, math.nan)}, ValueError, "bounds: lower must not exceed upper, got 0.0 and nan"),
     *[(DIFFERENCES, {"bounds": bad}, ValueError, r"bounds must be \(lower, upper\) arrays, a .*Bounds or 5 pairs, got")
       for bad in (3, "ab", ([0, 0], [1, 1]), [(0, 1)] * 4, [(0, 1, 2)] * 5, ())],
     ((G, J, H, P), {"return_error": 1}, TypeError, "return_error must be True or False, got 1"),
-    ((P,), {"v": V[:3]}, ValueError, r"v must have as many coordinates along its last axis as x, got shapes \(3,\) and"),
+    ((P,), {"v": V[:3]}, ValueError, r"v must have as many coordinates along its last .* as x, got .*\(3,\) and"),
     ((P,), {"v": 2.0}, ValueError, r"v must have as many coordinates .* as x, got shapes \(\) and \(4, 5\)"),
-    ((P,), {"v": np.ones((3, 5))}, ValueError, r"v and x must broadcast in their leading axes, got shapes \(3, 5\) and"),
-    ((P,), {"v": np.ones((3, 2, 5))}, ValueError, r"v and x must broadcast in their leading axes, got shapes \(3, 2, 5\)"),
+    ((P,), {"v": np.ones((3, 5))}, ValueError, r"v and x must broadcast in their leading axes, got .*\(3, 5\) and"),
+    ((P,), {"v": np.ones((3, 2, 5))}, ValueError, r"v and x must broadcast in their leading axes, got .*\(3, 2, 5\)"),
     ((P,), {"v": V * 1j}, TypeError, "v must hold real numbers .*, got dtype complex128"),
     ((P,), {"v": [None] * 5}, TypeError, "v must hold real numbers .*, got dtype object"),
     ((H, P, M, C), {"grad": 3}, TypeError, "grad must be callable, got 3"),
@@ -756,14 +761,14 @@ def test_wrong_arguments_of_read_outs():
             AttributeError, match=rf"{name} was not computed; call curvature\(..., extra=\('{name}',\)\)"
         ):
             getattr(c, name)
-    with pytest.raises(AttributeError, match="Curvature has no field 'curl'"):
+    with pytest.raises(AttributeError, match=r"Curvature has no field 'curl'"):
         c.curl  # noqa: B018
     with pytest.raises(ValueError, match=r"^subset must be None or 'extremes', got 'all'"):
         fc.eigvalsh(np.eye(3), subset="all")
     for bad in (0, -1, 2.0, "3"):
-        with pytest.raises(ValueError, match="^batch_size must be a positive integer or None, got"):
+        with pytest.raises(ValueError, match=r"^batch_size must be a positive integer or None, got"):
             fc.vectorized(never, batch_size=bad)
-    with pytest.raises(TypeError, match="^fun must be callable, got int"):
+    with pytest.raises(TypeError, match=r"^fun must be callable, got int"):
         fc.vectorized(3)
 
 
@@ -797,27 +802,27 @@ def short_gradient(x):
 @pytest.mark.parametrize("x", [X, X[0]])
 def test_wrong_functions(x):
     for name in set(ALL) - {J}:
-        with pytest.raises(TypeError, match="returns_vector must return one real number.*use fastcurv.jacobian"):
+        with pytest.raises(TypeError, match=r"returns_vector must return one real number.*use fastcurv.jacobian"):
             call_by_name(name, returns_vector, x)
-        with pytest.raises(TypeError, match="returns_string must return one real number; .*'1' of type str"):
+        with pytest.raises(TypeError, match=r"returns_string must return one real number; .*'1' of type str"):
             call_by_name(name, returns_string, x)
     for fun in (fragile, returns_string, returns_matrix):
         with pytest.raises(
             TypeError, match=f"{fun.__name__} must return a tuple, a list or a 1-D array of real numbers"
         ):
             fc.jacobian(fun, x)
-    with pytest.raises(ValueError, match="returns_nothing returned no values .*; expected at least one"):
+    with pytest.raises(ValueError, match=r"returns_nothing returned no values .*; expected at least one"):
         fc.jacobian(returns_nothing, x)
     for name in ALL:
         with pytest.raises(IndexError) as caught:
             call_by_name(name, reaches_too_far, x)
         assert "reaches_too_far was evaluated in plain Python at x = " in caught.value.__notes__[0]
-        with pytest.raises(TypeError, match="positional argument"):
+        with pytest.raises(TypeError, match=r"positional argument"):
             call_by_name(name, fragile, x, (1.0,))
     for name in (H, P, M, C):
-        with pytest.raises(ValueError, match="^grad must return 5 values at points with 5 coordinates, got 3"):
+        with pytest.raises(ValueError, match=r"^grad must return 5 values at points with 5 coordinates, got 3"):
             call_by_name(name, fragile, x, grad=short_gradient)
-        with pytest.raises(TypeError, match="fragile must return a tuple, a list or a 1-D array"):
+        with pytest.raises(TypeError, match=r"fragile must return a tuple, a list or a 1-D array"):
             call_by_name(name, fragile, x, grad=fragile)
 
 

@@ -271,7 +271,7 @@ def test_jacobian_of_tuples_lists_and_arrays():
     for order in ORDERS:
         J, error = fc.jacobian(as_array, X2, order=order, return_error=True)
         close(J, expected, 1e-8)
-        assert (np.abs(J - expected) <= error).mean() >= 0.99
+        assert (np.abs(J - expected) <= error).mean() >= 0.95  # 240 entries; pooled coverage: test_accuracy
 
 
 def growing(x):

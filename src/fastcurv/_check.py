@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import metadata
 from typing import Any
 
@@ -16,7 +16,7 @@ from llvmlite import binding
 
 from . import _launch as launch
 from ._derivatives import gradient, hessian, jacobian, quadratic_model
-from ._plan import Options, plan
+from ._plan import Options
 from .backends._threads import get_threads, may_run_parallel
 from .function import Compiled, Pointer, UserFunction, folder
 
@@ -147,7 +147,8 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     fun, x, args, grad
         As for `hessian`.
     **options
-        Other keywords of `hessian`.
+        Any of `method`, `order`, `rel_step`, `abs_step`, `stencil`, `noise`, `bounds`, `point_args`, `device`, as for
+        `hessian`.
 
     Returns
     -------
@@ -158,14 +159,19 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     >>> import fastcurv as fc
     >>> found = fc.explain(lambda x: x[0] ** 2 * x[1], [3.0, 2.0], order=4)
     >>> found.evaluations
-    '13 of fun per point'
+    '13 of fun per point, 19 in curvature'
     """
+    known = ("point_args", "device", *(field.name for field in fields(Options)))
+    if unknown := sorted(set(options) - set(known)):
+        raise TypeError(f"explain takes the options {', '.join(known)}; got {', '.join(unknown)}")
     point_args, device = options.pop("point_args", ()), options.pop("device", "auto")
-    call = launch.call(fun, x, args, point_args, device, grad)
-    count, n = call.shape
     asked = Options(**options)
-    chosen = plan(asked, n, call.batch, call.x.dtype)
+    call = launch.call(fun, x, args, point_args, device, grad, options=asked)
+    count, chosen = call.shape[0], call.plan
     outline = launch.outline(call.function, call.gradient, chosen, False)
+    evaluations = [launch.outline(call.function, call.gradient, chosen, errors).evaluations for errors in (False, True)]
+    if chosen.widens:  # the magnitude of fun around the point is measured first
+        evaluations = [count + 1 + chosen.n * (1 if chosen.method == "forward" else 2) for count in evaluations]
     why = "asked for" if asked.method != "auto" else "auto: exact methods are not in this version"
     steps = chosen.formula(1 if grad is not None else 2, False).steps
     if chosen.abs_step is not None:
@@ -179,7 +185,7 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         method=f"{chosen.method}, order {chosen.order} ({why})",
         stencil=f"{sides}, {mixed}",
         step=step,
-        evaluations=f"{outline.evaluations} of {'grad' if grad is not None else 'fun'} per point",
+        evaluations="{1} of {0} per point, {2} in curvature".format("fun" if grad is None else "grad", *evaluations),
         specialisation=outline.specialisation,
         device="cpu (the only one in this version)",
         threads=_threads(call.function, count),
@@ -237,7 +243,7 @@ def show_versions() -> None:
     try:
         layer = numba.threading_layer()
     except ValueError:  # known once threads were started
-        layer = f"not started yet"
+        layer = "not started yet"
     rows += [
         ("platform", platform.platform()),
         ("cpu", f"{binding.get_host_cpu_name()}, {os.cpu_count()} cores"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from enum import IntEnum
 from functools import cached_property
@@ -11,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import real_array
-from ._plan import Options, plan
+from ._inputs import real_array, rounded
+from ._plan import Options
 from ._read_outs import operation, scratch_size
 from .backends import cpu
 from .backends._threads import get_threads
@@ -274,14 +273,12 @@ def curvature(
     >>> [fc.Kind(k).name for k in c.kind]
     ['SADDLE', 'REGULAR']
     """
-    call = launch.call(fun, x, args, point_args, device, grad)
+    wanted, tolerance = _checked_extras(extra), _checked_tolerance(critical_tol)
+    options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
+    call = launch.call(fun, x, args, point_args, device, grad, options=options)
     count, n = call.shape
     dtype = call.x.dtype
-    chosen = plan(Options(method, order, rel_step, abs_step, stencil, noise, bounds), n, call.batch, dtype)
-    wanted = _checked_extras(extra)
-    tolerance = float(np.finfo(dtype).eps) ** (1 / 3) if critical_tol is None else float(critical_tol)
-    if not tolerance >= 0:
-        raise ValueError(f"critical_tol must be a number of at least 0 or None, got {critical_tol!r}")
+    tolerance = float(np.finfo(dtype).eps) ** (1 / 3) if tolerance is None else tolerance
     spectrum, error, bend = np.empty((count, n)), np.empty(count), np.empty(count)
     index, nullity, critical = np.empty(count, np.int16), np.empty(count, np.int16), np.empty(count, np.int8)
     vectors = np.empty((count if "eigenvectors" in wanted else 0, n, n))
@@ -302,7 +299,7 @@ def curvature(
         return bound.task
 
     bound = None
-    found = launch.second_order(call, chosen, errors=True, out=hessians, reader=reader)
+    found = launch.second_order(call, call.plan, errors=True, out=hessians, reader=reader)
     if not found.is_read and count:
         seconds = 1e-9 * n**3 + 1e-7
         cpu.launch_plain(
@@ -311,7 +308,7 @@ def curvature(
         )  # fmt: skip
 
     def shaped(array: np.ndarray) -> np.ndarray:
-        array = array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
+        array = rounded(array, dtype) if array.dtype.kind == "f" else array
         return array.reshape(call.batch + array.shape[1:])
 
     results = {
@@ -320,9 +317,7 @@ def curvature(
     }  # fmt: skip
     extras = {"eigenvectors": vectors, "newton_step": newton, "hessian": found.hessian}
     results |= {name: extras[name] for name in wanted}
-    with warnings.catch_warnings():  # overflow to infinity where float64 results are rounded to float32
-        warnings.simplefilter("ignore", RuntimeWarning)
-        results = {name: shaped(array) for name, array in results.items()}
+    results = {name: shaped(array) for name, array in results.items()}
     return Curvature(call.batch, n, results, critical.reshape(call.batch))
 
 
@@ -330,3 +325,12 @@ def _checked_extras(extra: Any) -> tuple[str, ...]:
     if not isinstance(extra, (tuple, list)) or not all(name in EXTRAS for name in extra):
         raise ValueError(f"extra must be a tuple of names from {EXTRAS}, got {extra!r}")
     return tuple(extra)
+
+
+def _checked_tolerance(critical_tol: Any) -> float | None:
+    try:
+        if critical_tol is None or critical_tol >= 0:
+            return None if critical_tol is None else float(critical_tol)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"critical_tol must be a number of at least 0 or None, got {critical_tol!r}")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import flag, output, real_array
+from ._inputs import flag, output, points_array, real_array, rounded
 from ._model import QuadraticModel
-from ._plan import Options, plan
+from ._plan import Options
 from .backends.cpu import Role
 
 
@@ -46,7 +46,7 @@ def value(
     array([ 3., 13.])
     """
     call = launch.call(fun, x, args, point_args, device)
-    result = output(out, call.batch, call.x.dtype)
+    result = output(out, call.batch, call.x.dtype, x=call.x)
     launch.values(call, result.reshape(-1))
     return result if call.batch or out is not None else result[()]
 
@@ -105,9 +105,10 @@ def gradient(
     >>> fc.gradient(lambda x: x[0] ** 2 * x[1], [3.0, 2.0]).round(6)
     array([12.,  9.])
     """
-    call = launch.call(fun, x, args, point_args, device)
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
-    return _first(call, Role(call.function, "row"), None, options, return_error, out)
+    errors = flag(return_error, "return_error")
+    call = launch.call(fun, x, args, point_args, device, options=options)
+    return _first(call, Role(call.function, "row"), None, errors, out)
 
 
 def jacobian(
@@ -147,25 +148,24 @@ def jacobian(
     array([[2., 3.],
            [1., 1.]])
     """
-    call = launch.call(fun, x, args, point_args, device, vector=True)
+    options = Options(method, order, rel_step, abs_step, None, noise, bounds)
+    errors = flag(return_error, "return_error")
+    call = launch.call(fun, x, args, point_args, device, vector=True, options=options)
     if call.length is None:
         raise ValueError(
-            "fun: cannot tell how many values it returns: it failed at every point tried, or there are no points"
+            "fun: cannot tell how many values it returns: it failed at every point, or none is within the bounds"
         )
-    options = Options(method, order, rel_step, abs_step, None, noise, bounds)
-    return _first(call, Role(call.function, "vector"), call.length, options, return_error, out)
+    return _first(call, Role(call.function, "vector"), call.length, errors, out)
 
 
-def _first(call, role: Role, m: int | None, options: Options, return_error: bool, out: Any) -> Any:
+def _first(call: launch.Call, role: Role, m: int | None, errors: bool, out: Any) -> Any:
     """A Jacobian of m rows, or a gradient (m is None)."""
     count, n = call.shape
     shape = (*call.batch, n) if m is None else (*call.batch, m, n)
-    chosen = plan(options, n, call.batch, call.x.dtype)
-    result = output(out, shape, call.x.dtype)
+    result = output(out, shape, call.x.dtype, x=call.x)
     rows = m or 1
-    errors = flag(return_error, "return_error")
-    found = launch.first_order(call, chosen, role, rows, errors, result.reshape(count, rows, n))
-    return (result, found.error.astype(result.dtype).reshape(shape)) if errors else result
+    found = launch.first_order(call, call.plan, role, rows, errors, result.reshape(count, rows, n))
+    return (result, rounded(found.error, result.dtype).reshape(shape)) if errors else result
 
 
 def hessian(
@@ -217,14 +217,14 @@ def hessian(
     array([[4., 6.],
            [6., 0.]])
     """
-    call = launch.call(fun, x, args, point_args, device, grad)
-    count, n = call.shape
-    chosen = plan(Options(method, order, rel_step, abs_step, stencil, noise, bounds), n, call.batch, call.x.dtype)
-    shape = (*call.batch, n, n)
-    result = output(out, shape, call.x.dtype)
+    options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     errors = flag(return_error, "return_error")
-    found = launch.second_order(call, chosen, errors=errors, out=result.reshape(count, n, n))
-    return (result, found.hessian_error.astype(result.dtype).reshape(shape)) if errors else result
+    call = launch.call(fun, x, args, point_args, device, grad, options=options)
+    count, n = call.shape
+    shape = (*call.batch, n, n)
+    result = output(out, shape, call.x.dtype, x=call.x)
+    found = launch.second_order(call, call.plan, errors=errors, out=result.reshape(count, n, n))
+    return (result, rounded(found.hessian_error, result.dtype).reshape(shape)) if errors else result
 
 
 def hvp(
@@ -266,8 +266,8 @@ def hvp(
     >>> fc.hvp(lambda x: x[0] ** 2 * x[1], [3.0, 2.0], [1.0, 1.0]).round(4)
     array([10.,  6.])
     """
-    x_array, v_array = real_array(x, "x"), real_array(v, "v")
-    if x_array.ndim == 0 or v_array.ndim == 0 or x_array.shape[-1] != v_array.shape[-1]:
+    x_array, v_array = points_array(x), real_array(v, "v")
+    if v_array.ndim == 0 or x_array.shape[-1] != v_array.shape[-1]:
         raise ValueError(
             f"v must have as many coordinates along its last axis as x, got shapes {v_array.shape} and {x_array.shape}"
         )
@@ -282,21 +282,21 @@ def hvp(
     k = v_array.shape[-2] if block else 1
     dtype = np.promote_types(x_array.dtype, v_array.dtype)
     points = np.ascontiguousarray(np.broadcast_to(x_array, (*batch, n)), dtype)
-    call = launch.call(fun, points, args, point_args, device, grad)
+    options = Options(method, order, rel_step, abs_step, None, noise, bounds)
+    errors = flag(return_error, "return_error")
+    call = launch.call(fun, points, args, point_args, device, grad, options=options)
     shape = (*batch, k, n) if block else (*batch, n)
     directions = np.ascontiguousarray(np.broadcast_to(v_array, shape), dtype).reshape(-1, n)
-    result = output(out, shape, dtype)
-    errors = flag(return_error, "return_error")
-    chosen = plan(Options(method, order, rel_step, abs_step, None, noise, bounds), n, batch, points.dtype)
-    if chosen.bounds.any:
+    result = output(out, shape, dtype, x=call.x, v=directions)
+    if call.plan.bounds.any:
         H = np.empty((len(call.x), n, n), dtype)
-        second = launch.second_order(call, chosen, errors=errors, out=H)
+        second = launch.second_order(call, call.plan, errors=errors, out=H)
         vectors = directions.reshape(len(call.x), k, n)
         result.reshape(vectors.shape)[...] = np.einsum("bij,bkj->bki", H, vectors)
         error = np.einsum("bij,bkj->bki", second.hessian_error, np.abs(vectors)) if errors else None
     else:
-        error = launch.products(call, chosen, directions, errors, result.reshape(-1, n)).error
-    return (result, np.asarray(error, dtype).reshape(shape)) if errors else result
+        error = launch.products(call, call.plan, directions, errors, result.reshape(-1, n)).error
+    return (result, rounded(error, dtype).reshape(shape)) if errors else result
 
 
 def quadratic_model(
@@ -335,15 +335,18 @@ def quadratic_model(
     >>> abs(model.minimizer().round(5))
     array([1., 0.])
     """
-    call = launch.call(fun, x, args, point_args, device, grad)
+    options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
+    call = launch.call(fun, x, args, point_args, device, grad, options=options)
     count, n = call.shape
-    chosen = plan(Options(method, order, rel_step, abs_step, stencil, noise, bounds), n, call.batch, call.x.dtype)
     H = np.empty((*call.batch, n, n), call.x.dtype)
-    found = launch.second_order(call, chosen, errors=True, out=H.reshape(count, n, n))
+    found = launch.second_order(call, call.plan, errors=True, out=H.reshape(count, n, n))
+    largest = found.hessian_error.max(axis=(1, 2), keepdims=True)
+    scale = np.where((largest > 0) & (largest < np.inf), largest, 1.0)  # against overflow of squares
+    error = scale[:, 0, 0] * np.sqrt(((found.hessian_error / scale) ** 2).sum(axis=(1, 2)))
     return QuadraticModel(
-        point=call.x.reshape((*call.batch, n)),
-        value=found.value.astype(H.dtype).reshape(call.batch)[()],
-        gradient=found.gradient.astype(H.dtype).reshape((*call.batch, n)),
+        point=call.x.reshape((*call.batch, n)).copy(),
+        value=rounded(found.value, H.dtype).reshape(call.batch)[()],
+        gradient=rounded(found.gradient, H.dtype).reshape((*call.batch, n)),
         hessian=H,
-        hessian_error=np.sqrt((found.hessian_error**2).sum(axis=(1, 2))).reshape(call.batch),
+        hessian_error=error.reshape(call.batch),
     )

@@ -49,8 +49,8 @@ def square_matrices(a: Any, name: str = "a") -> np.ndarray:
     return array
 
 
-def output(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """The array for a result: new, or the user's own if it fits."""
+def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: np.ndarray) -> np.ndarray:
+    """The array for a result: new, or the user's own if it fits and holds none of the inputs."""
     if out is None:
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray):
@@ -59,7 +59,16 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {out.shape} and {out.dtype}")
     if not out.flags.c_contiguous or not out.flags.writeable:
         raise ValueError("out must be C-contiguous and writeable")
+    for name, array in inputs.items():
+        if np.may_share_memory(out, array):
+            raise ValueError(f"out must not share memory with {name}, which is read while out is written")
     return out
+
+
+def rounded(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """An array of float64 in the type of the results; what is too large for it becomes infinite."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
 
 
 def arguments(args: Any) -> tuple:
@@ -78,7 +87,10 @@ def _argument(value: Any, name: str) -> Any:
     if isinstance(value, tuple):
         return tuple(_argument(item, f"{name}[{k}]") for k, item in enumerate(value))
     if isinstance(value, list) or hasattr(value, "__array__"):
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise TypeError(f"{name} must be an array of numbers: {error}") from None
         if array.dtype.kind not in "biufc":
             raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
         return read_only(np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape))
@@ -98,7 +110,7 @@ def arguments_by_point(point_args: Any, batch: tuple[int, ...]) -> tuple[np.ndar
         raise TypeError(f"point_args must be a tuple of arrays, got {type(point_args).__name__}")
     flat = []
     for k, value in enumerate(point_args):
-        array = _argument(np.asarray(value), f"point_args[{k}]")
+        array = _argument(value if isinstance(value, list) else np.asarray(value), f"point_args[{k}]")
         if array.shape[: len(batch)] != batch:
             raise ValueError(
                 f"point_args[{k}] must have the leading shape of the points, {batch}, got shape {array.shape}"

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._inputs import arguments, arguments_by_point, points_array
-from ._plan import Plan, check_device, check_dtype
+from ._plan import Options, Plan, check_device, check_dtype, plan
 from .backends import cpu
 from .backends.cpu import Job, Operation, Points, Role, Shares
 from .differences import _tables as tables
-from .differences._hessian import central_hessian_block
+from .differences._hessian import central_hessian_block, small_hessian_block
 from .differences._jacobian import jacobian_block, magnitude_block, value_block
 from .differences._product import gradient_product_block, product_block
 from .differences._sided import sided_hessian_block
 from .function import Compiled, UserFunction, Vectorized, trial, user_function
 
-#: loops over n are unrolled up to here: 2x faster at n = 2, 1.3x at 8
-MAX_UNROLLED = 8
+#: points stay in registers up to here, and loops are unrolled up to there (3x faster at n = 2, 1.2x at 8)
+MAX_SMALL, MAX_UNROLLED = 4, 8
+DEFAULT = Options()
 _nothing = np.zeros(0)
 _no_matrix = np.zeros((0, 0))
 _no_matrices = np.zeros((1, 0, 0))
@@ -35,6 +36,7 @@ class Call(NamedTuple):
     gradient: UserFunction | None
     batch: tuple[int, ...]
     points: Points
+    plan: Plan
     length: int | None  # how many values fun returns, of a vector
 
     @property
@@ -55,6 +57,7 @@ def call(
     grad: Any = None,
     *,
     vector: bool = False,
+    options: Options = DEFAULT,
 ) -> Call:
     """Check a call, and evaluate a function new to us once in plain Python."""
     function = user_function(fun)
@@ -66,22 +69,24 @@ def call(
     check_dtype(function, array.dtype)
     batch, n = array.shape[:-1], array.shape[-1]
     flat = array.reshape(-1, n) if array.size else array.reshape((0, n))
-    points = Points(flat, arguments(args), arguments_by_point(point_args, batch) if point_args else ())
-    length = _checked(function, points, vector)
+    points = Points(flat, arguments(args), arguments_by_point(point_args, batch))
+    chosen = plan(options, n, batch, array.dtype)
+    length = _checked(function, points, vector, chosen)
     if gradient is not None:
-        found = _checked(gradient, points, True)
+        found = _checked(gradient, points, True, chosen)
         if found not in (None, n):
             raise ValueError(f"grad must return {n} values at points with {n} coordinates, got {found}")
-    return Call(function, gradient, batch, points, length)
+    return Call(function, gradient, batch, points, chosen, length)
 
 
-def _checked(function: UserFunction, points: Points, vector: bool) -> int | None:
+def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -> int | None:
     """The number of values that a function returns, from its plain Python form; at most one trial for each case."""
     if isinstance(function, Vectorized):
         if not vector:
             return 1
-        first = tuple(array[:1] for array in points.point_args)
-        return function.evaluate(points.x[:1], points.args, first, vector=True).shape[1] if len(points.x) else None
+        first = _worth_trying(points.x, plan)[:1]
+        own = tuple(array[first] for array in points.point_args)
+        return function.evaluate(points.x[first], points.args, own, vector=True).shape[1] if len(first) else None
     if not isinstance(function, Compiled):
         if vector:
             raise TypeError(f"{function.name} returns one number; a function of vector values must be compiled")
@@ -93,16 +98,29 @@ def _checked(function: UserFunction, points: Points, vector: bool) -> int | None
         *map(_kind, points.args),
         *map(_kind, points.point_args),
     )
-    if case not in function.checked:
-        some = points.x if len(points.x) else np.zeros((1, points.x.shape[1]), points.x.dtype)
-        if len(points.x) or vector:
-            function.checked[case] = trial(
-                function.function,
-                some,
-                lambda b: (*points.args, *(array[b] for array in points.point_args if len(array))),
-                vector=vector,
-            )
+    if case not in function.checked and (len(points.x) or vector):
+        x, point_args = points.x, points.point_args
+        if len(x) == 0:
+            x = np.zeros((1, x.shape[1]), x.dtype)
+            point_args = tuple(np.zeros((1, *array.shape[1:]), array.dtype) for array in point_args)
+        rows = _worth_trying(x, plan)
+        found = trial(
+            function.function,
+            x,
+            rows if vector else rows[:10],
+            lambda b: (*points.args, *(array[b] for array in point_args)),
+            vector=vector,
+        )
+        if found is not None:
+            function.checked[case] = found
     return function.checked.get(case)
+
+
+def _worth_trying(x: np.ndarray, plan: Plan) -> np.ndarray:
+    """Points within the bounds, by number, finite ones first."""
+    lower, upper = plan.bounds.rows
+    (rows,) = np.nonzero(((lower <= x) & (x <= upper) | (lower == -np.inf) & (upper == np.inf)).all(axis=1))
+    return rows[np.argsort(~np.isfinite(x[rows]).all(axis=1), kind="stable")]
 
 
 def _kind(argument: Any) -> Any:
@@ -181,6 +199,8 @@ class Outline(NamedTuple):
     def specialisation(self) -> str:
         """What `explain` says of the compilation."""
         operation = self.job.operation
+        if operation.factory is small_hessian_block:
+            return f"n = {operation.known[0]}, in registers; n > {MAX_UNROLLED} share one compilation"
         if operation.factory is central_hessian_block and operation.known[0]:
             return f"n = {operation.known[0]}, loops unrolled; n > {MAX_UNROLLED} share one compilation"
         return "one compilation for every n"
@@ -199,9 +219,15 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, e
     axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2
     if not plan.is_central:
         job = Job(Operation(sided_hessian_block, (plan.four_point,)), role)
-        return Outline(job, formula, 1 + axis * n + axis**2 * pairs, max(1, pairs))
-    unrolled = n if plan.order == 2 and not errors and not plan.four_point and 2 <= n <= MAX_UNROLLED else 0
-    job = Job(Operation(central_hessian_block, (unrolled, unrolled > 0, plan.four_point, errors)), role)
+        first = int(formula.sided.first[:, 1:].any(axis=0).sum())  # nodes of mixed derivatives, along one side
+        if plan.method != "forward":
+            first = max(first, 2 * formula.weights.shape[1])
+        return Outline(job, formula, 1 + axis * n + first**2 * pairs, max(1, pairs))
+    plain = plan.order == 2 and not errors and not plan.four_point and n >= 2
+    if plain and n <= MAX_SMALL and not plan.widens:
+        return Outline(Job(Operation(small_hessian_block, (n,)), role), formula, 1 + n * (n + 1), 1)
+    unrolled = n if plain and n <= MAX_UNROLLED else 0
+    job = Job(Operation(central_hessian_block, (unrolled, plan.four_point, errors)), role)
     evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * pairs
     return Outline(job, formula, evaluations, 1 if unrolled else max(1, pairs))
 
@@ -259,6 +285,8 @@ def second_order(
             plan.noise_levels, formula.amplification.first, task, found.status, found.value, found.gradient,
             found.hessian, found.hessian_error,
         )  # fmt: skip
+    elif job.operation.factory is small_hessian_block:
+        data = (formula.steps, found.hessian)
     elif plan.is_central:
         data = (
             formula.steps, scale, formula.weights, plan.noise_levels, formula.amplification.central, task,

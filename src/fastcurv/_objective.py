@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._derivatives import gradient, hessian, hvp, value
+from .function import Vectorized
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -29,6 +30,8 @@ class Objective:
     def jac(self, x: Any) -> np.ndarray:
         """The gradient, shape (n,): the user's own if one was given."""
         if self._grad is not None:
+            if isinstance(self._grad, Vectorized):
+                return np.array(self._grad(np.asarray([x], float), *self._args)[0], float)
             return np.array(self._grad(np.asarray(x, float), *self._args), float)
         options = {name: option for name, option in self._options.items() if name != "stencil"}
         return gradient(self._fun, x, self._args, **options)

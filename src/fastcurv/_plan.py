@@ -145,7 +145,8 @@ def plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> P
         raise ValueError(f"method must be one of {METHODS}, got {options.method!r}")
     if options.stencil not in (None, *STENCILS):
         raise ValueError(f"stencil must be one of {STENCILS}, got {options.stencil!r}")
-    if options.rel_step is options.abs_step is options.noise is options.bounds is None:
+    is_common = options.rel_step is options.abs_step is options.noise is options.bounds is None
+    if is_common and type(options.order) is int:
         return _common_plan(options.method, options.order, options.stencil, n, dtype)
     return _plan(options, n, batch, dtype)
 
@@ -185,7 +186,10 @@ _no_noise = np.zeros(1)
 
 def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:
     """The absolute level of noise of each point."""
-    array = np.asarray(value, np.float64)
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"noise must be a number or an array of shape {batch}, got {value!r}") from None
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ValueError(f"noise must be finite and not negative, got {value!r}")
     if array.ndim == 0:

@@ -15,7 +15,6 @@ from numba.core import cgutils
 from numba.core.errors import RequireLiteralValue, TypingError
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import overload
-from numba.np.arrayobj import populate_array
 
 #: untyped: what calls an intrinsic does not pass the typing context that defines it
 intrinsic: Any = numba_intrinsic
@@ -139,7 +138,7 @@ def _signature_at_point(typing_context, function, x, args):
 
 
 def scalar_evaluator(dispatcher):
-    """``evaluate(x, args) -> float``: NaN, and the byte ``args[0][0]`` set, where the function raised."""
+    """``evaluate(x, args) -> float``: NaN, and the integer ``args[0][0]`` set, where the function raised."""
     function = types.Dispatcher(dispatcher)
 
     @intrinsic
@@ -152,7 +151,8 @@ def scalar_evaluator(dispatcher):
             raised, *arguments = cgutils.unpack_tuple(builder, values[1])
             status, value = _call_at_point(context, builder, function, inner, x, values[0], arguments)
             flag = cgutils.create_struct_proxy(args.types[0])(context, builder, value=raised).data
-            builder.store(builder.or_(builder.load(flag), builder.zext(status.is_error, ir.IntType(8))), flag)
+            known = builder.load(flag)
+            builder.store(builder.or_(known, builder.zext(status.is_error, known.type)), flag)
             number = context.cast(builder, value, inner.return_type, types.float64)
             return builder.select(status.is_error, ir.Constant(ir.DoubleType(), float("nan")), number)
 
@@ -183,6 +183,8 @@ def stack_array(typing_context, length, like):
     array_type = types.Array(like.dtype, 1, "C")
 
     def codegen(context, builder, signature, values):
+        from numba.np.arrayobj import populate_array  # slow to import, and loaded by then
+
         element = context.get_data_type(like.dtype)
         data = cgutils.alloca_once(builder, ir.ArrayType(element, length.literal_value))
         array = context.make_array(array_type)(context, builder)
@@ -226,7 +228,7 @@ def slices(arrays, b):
     return tuple(array[b] for array in arrays)
 
 
-@overload(slices, inline="always")
+@overload(slices)  # not inline="always": Numba's inlining of typed overloads loses statements of the caller
 def _slices(arrays, b):
     if len(arrays) == 0:
         return lambda arrays, b: ()

@@ -21,6 +21,7 @@ import numpy as np
 from numba import prange, types
 from numba.core import config
 from numba.core.ccallback import CFunc
+from numba.np.ufunc import parallel as numba_threads
 
 from ..function import DiskCache
 from ..function._compile import FLAGS
@@ -139,8 +140,8 @@ class loop:  # noqa: N801 (used as a function)
     def __enter__(self) -> tuple[int, int]:
         global _launched
         if self._workers > 1:
+            _launched = True  # before threads start: another Python thread may fork
             parallel = _loop(True)
-            _launched = True
             self._locked = numba.threading_layer() == "workqueue"
             if not self._locked or _parallel_lock.acquire(blocking=False):
                 return parallel, self._workers
@@ -155,7 +156,8 @@ class loop:  # noqa: N801 (used as a function)
 def _after_fork() -> None:
     global _parallel_lock, _forked_from_launched
     _parallel_lock = threading.Lock()
-    _forked_from_launched = _launched
+    # Numba's threads may have been started by others, too
+    _forked_from_launched = _launched or getattr(numba_threads, "_is_initialized", True)
 
 
 if hasattr(os, "register_at_fork"):

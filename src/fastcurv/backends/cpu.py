@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import typeof, types
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from ..function import (
     Compiled,
@@ -72,7 +72,7 @@ class Kernel:
 
     def __init__(self, operation: Operation, roles: tuple[Role | None, ...], mode: str):
         digest = _digest(operation, roles, mode)
-        evaluators = [role and _evaluator(role, mode) for role in roles]
+        evaluators = [role and _evaluator(role, mode, f"{digest}_{k}") for k, role in enumerate(roles)]
         block = compiled(operation.factory(*evaluators, *operation.known), digest, inline_helpers=True)
 
         def run_all(loop, first, last, workers, *arguments):
@@ -174,7 +174,7 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         start = perf_counter()
         try:
             made.entry(address, 0, plan.tasks, workers, plan.layout, x, args, point_args, *data)
-        except NumbaError:
+        except (NumbaError, UnsupportedBytecodeError):
             _diagnose(job.roles, points)
             raise
         seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
@@ -192,7 +192,7 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
             kinds = [kind.copy(readonly=True) if isinstance(kind, types.Array) else kind for kind in map(typeof, own)]
             try:
                 compiled(function, "diagnosis").compile(tuple(kinds))
-            except NumbaError as error:
+            except (NumbaError, UnsupportedBytecodeError) as error:
                 raise compilation_error(function, error) from error
 
 
@@ -252,7 +252,7 @@ def _answers(roles, points: Points, tape: np.ndarray, labels: np.ndarray) -> np.
         if role is not None and len(rows):
             point_args = tuple(array[labels[rows, 1]] for array in points.point_args)
             found.append((rows, role.function.evaluate(tape[rows], points.args, point_args, vector=vector)))
-    answers = np.zeros((len(tape), max(values.shape[1] for _, values in found)))
+    answers = np.zeros((len(tape), max((values.shape[1] for _, values in found), default=1)))
     for rows, values in found:
         answers[rows, : values.shape[1]] = values
     return answers
@@ -262,14 +262,15 @@ _RECORD = {"scalar": record, "vector": record_vector}
 _PLAY = {"scalar": play, "vector": play_vector}
 
 
-def _evaluator(role: Role, mode: str) -> Callable:
+def _evaluator(role: Role, mode: str, tag: str) -> Callable:
     """What a block calls as f(x, args) or, for vectors and rows, g(x, y, args)."""
     kind = "scalar" if role.kind == "row" else role.kind
-    if mode == "native":
-        function = role.function
-        made = function.scalar() if kind == "scalar" else function.vector()  # pyright: ignore
+    if mode == "native" and kind == "scalar":
+        made = role.function.scalar()  # pyright: ignore
     else:
-        made = (_RECORD if mode == "record" else _PLAY)[kind]
+        written = role.function.vector() if mode == "native" else (_RECORD if mode == "record" else _PLAY)[kind]  # pyright: ignore
+        # a function of its own, inlined by LLVM: Numba's inlining drops writes to arrays that come out of tuples
+        made = compiled(written, tag, inline_helpers=True, forceinline=True)
     return _as_row(made) if role.kind == "row" else made
 
 

@@ -60,7 +60,7 @@ def sided_hessian_block(f, four_point):
         n = points.shape[1]
         raised = np.zeros(1, np.uint8)
         x = np.empty(n, points.dtype)
-        h = np.empty(n)
+        h, spread, slope_spread = np.empty(n), np.empty(n), np.empty(n)
         side = np.empty(n, np.int64)
         central, sided = axes
         on_axis = np.zeros((n, max(len(central[0]), len(sided[0]))))
@@ -82,7 +82,7 @@ def sided_hessian_block(f, four_point):
                 for i in range(n):
                     side[i], h[i] = axis_step(x, i, steps, scale[min(b, len(scale) - 1)], bounds, reach)
                     if h[i] == 0.0:  # the bounds coincide: no derivative in this coordinate
-                        H[i, i], E[i, i], g[i], e_g[i] = math.nan, math.nan, math.nan, math.nan
+                        H[i, i], g[i], spread[i], slope_spread[i] = math.nan, math.nan, math.nan, math.nan
                         continue
                     offsets, first, second = central if side[i] == 0 else sided
                     x_i = x[i]
@@ -100,13 +100,14 @@ def sided_hessian_block(f, four_point):
                     x[i] = x_i
                     poison += 0.0 * h_ii
                     H[i, i] = h_ii / (h[i] * h[i])
-                    E[i, i] = 2 * abs(h_ii - h_next) / (h[i] * h[i])
+                    spread[i] = 2 * abs(h_ii - h_next) / (h[i] * h[i])
                     g[i] = g_next / h[i]
-                    e_g[i] = 2 * abs(g_next - g_i) / abs(h[i])
+                    slope_spread[i] = 2 * abs(g_next - g_i) / abs(h[i])
                 e_f = max(noise[0] * largest, noise[min(b, len(noise) - 2) + 1])
+                # tasks that share a point write the same here, each only what is final
                 for i in range(n):
-                    E[i, i] += 2 * e_f * amplification[side[i], 2] / (h[i] * h[i])
-                    e_g[i] += 2 * e_f * amplification[side[i], 3] / abs(h[i])
+                    E[i, i] = spread[i] + 2 * e_f * amplification[side[i], 2] / (h[i] * h[i])
+                    e_g[i] = slope_spread[i] + 2 * e_f * amplification[side[i], 3] / abs(h[i])
                 row = 0  # pairs before this row of the upper triangle
                 for i in range(n - 1):
                     width = n - 1 - i

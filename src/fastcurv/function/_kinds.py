@@ -19,7 +19,6 @@ from numba.core import types as numba_types
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 from numba.extending import overload
-from scipy import LowLevelCallable
 
 from ..backends._native import as_floats, call_c, call_guarded, scalar_evaluator
 from ._compile import compiled
@@ -227,7 +226,7 @@ def user_function(fun, name: str = "fun") -> UserFunction:
         return _compiled(fun)
     if isinstance(fun, Vectorized):
         return fun
-    if isinstance(fun, (LowLevelCallable, CFunc, _C_FUNCTION)):
+    if isinstance(fun, (CFunc, _C_FUNCTION)) or type(fun).__name__ == "LowLevelCallable":
         return _pointer(fun, name)
     if callable(fun):
         raise TypeError(
@@ -251,6 +250,8 @@ def _compiled(fun) -> Compiled:
 
 
 def _pointer(fun, name: str) -> Pointer:
+    from scipy import LowLevelCallable  # slow to import
+
     if isinstance(fun, CFunc):
         fun = LowLevelCallable(fun.ctypes)
     if not isinstance(fun, LowLevelCallable):

@@ -13,19 +13,21 @@ import traceback
 import numpy as np
 
 
-def trial(function, points: np.ndarray, args_at, *, vector: bool) -> int | None:
-    """Evaluate `function` at up to 10 points until one answers; the number of its values (None if none answered).
+def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int | None:
+    """Evaluate `function` at some points until one answers; the number of its values (None if none answered).
 
     Parameters
     ----------
     function : callable
     points : ndarray, shape (N, n)
+    rows : iterable of int
+        Which points to try, in this order.
     args_at : callable
         The arguments of point b.
     vector : bool
         Whether a vector of values is expected, or one.
     """
-    for b in range(min(len(points), 10)):
+    for b in rows:
         x = points[b].copy()
         x.flags.writeable = False
         try:

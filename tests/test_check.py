@@ -1,0 +1,399 @@
+"""check, explain, show_versions and estimate_noise."""
+
+import ctypes
+import math
+
+import numpy as np
+import pytest
+from functions import many_rosenbrock, rosenbrock, rosenbrock_gradient
+
+import fastcurv as fc
+
+rng = np.random.default_rng(23)
+EPS = np.finfo(float).eps
+
+
+# ---- check: a function with faults to choose from
+
+
+def faulty(x, kink, ripple, wrong):
+    """Smooth but for a kink at x_0 = 0.5, a ripple too short for any step, and NaN where x_4 < -2."""
+    f = kink * abs(x[0] - 0.5) + ripple * math.sin(1e9 * x[1]) + math.log(2.0 + x[4])
+    for i in range(len(x)):
+        f += (1.0 + i) * x[i] ** 2 + 0.3 * x[i] * x[i - 1]
+    return f + 0.0 * wrong
+
+
+def faulty_gradient(x, kink, ripple, wrong):
+    """Its gradient but for component 2, wrong by `wrong` x_3² where x_0 > 1.5."""
+    n = len(x)
+    g = np.empty(n)
+    for i in range(n):
+        g[i] = 2.0 * (1.0 + i) * x[i] + 0.3 * (x[i - 1] + x[(i + 1) % n])
+    g[0] += math.copysign(kink, x[0] - 0.5)
+    g[1] += 1e9 * ripple * math.cos(1e9 * x[1])
+    g[4] += 1.0 / (2.0 + x[4])
+    if x[0] > 1.5:
+        g[2] += wrong * x[3] ** 2
+    return g
+
+
+def points():
+    x = rng.uniform(0.6, 1.2, (2, 3, 9))  # beyond the n that have kernels of their own
+    x[1, 2, 0] = 2.0
+    return x
+
+
+def by_name(found):
+    return {(d.derivative, *d.between): d for d in found.differences}
+
+
+def test_check_finds_nothing_wrong_with_a_smooth_function():
+    found = fc.check(faulty, points(), (0.0, 0.0, 0.0), grad=faulty_gradient)
+    assert found.worst < 1e-6
+    assert found.skipped == 0
+    assert [d.derivative for d in found.differences] == [
+        "gradient", "Hessian", "gradient", "Hessian", "Jacobian of grad",
+    ]  # fmt: skip
+    without = fc.check(faulty, points(), (0.0, 0.0, 0.0))
+    assert [d.between for d in without.differences] == [("order 2", "order 6")] * 2
+    assert without.worst < 1e-6
+    assert without.worst == max(d.relative for d in without.differences)
+
+
+def test_check_finds_a_wrong_gradient():
+    found = fc.check(faulty, points(), (0.0, 0.0, 0.1), grad=faulty_gradient)
+    differences = by_name(found)
+    gradient = differences["gradient", "grad", "order 6"]
+    assert gradient.point == (1, 2)
+    assert gradient.entry == (2,)
+    asymmetry = differences["Jacobian of grad", "itself", "its transpose"]
+    assert asymmetry.point == (1, 2)
+    assert asymmetry.entry in ((2, 3), (3, 2))
+    assert asymmetry.relative > 1e-3
+    hessian = differences["Hessian", "the Jacobian of grad", "order 6"]
+    assert hessian.point == (1, 2)
+    assert set(hessian.entry) == {2, 3}
+    assert differences["Hessian", "order 2", "order 6"].relative < 1e-6  # fun itself is right
+    assert differences["gradient", "order 2", "order 6"].relative < 1e-8
+    assert found.worst >= gradient.relative
+    assert "point (1, 2), entry (2,)" in str(gradient)
+    for difference in found.differences:
+        assert str(difference) in str(found).splitlines()
+
+
+def test_differences_are_what_they_say():
+    """Absolute: between the two results; relative: to the largest entry at the point."""
+    x, args = points(), (0.0, 0.0, 0.1)
+    gradient = by_name(fc.check(faulty, x, args, grad=faulty_gradient))["gradient", "grad", "order 6"]
+    exact = faulty_gradient(x[1, 2], 0.0, 0.0, 0.0)
+    wrong = faulty_gradient(x[1, 2], *args)
+    assert gradient.absolute == pytest.approx(0.1 * x[1, 2, 3] ** 2, rel=1e-6)
+    assert gradient.relative == pytest.approx(gradient.absolute / max(abs(exact).max(), abs(wrong).max()), rel=1e-6)
+
+
+def test_check_finds_a_kink():
+    x = points()
+    x[0, 1, 0] = 0.5 + 1e-6
+    found = fc.check(faulty, x, (1.0, 0.0, 0.0))
+    hessian = by_name(found)["Hessian", "order 2", "order 6"]
+    assert hessian.relative > 0.1
+    assert hessian.point == (0, 1)
+    assert hessian.entry == (0, 0)
+    assert fc.check(faulty, points(), (1.0, 0.0, 0.0)).worst < 1e-6  # the others are away from it
+
+
+def test_check_finds_noise():
+    found = fc.check(faulty, points(), (0.0, 1e-6, 0.0))
+    assert found.worst > 0.1
+    assert 1 in by_name(found)["Hessian", "order 2", "order 6"].entry
+    wide = fc.check(faulty, points(), (0.0, 1e-6, 0.0), abs_step=0.1)
+    assert wide.worst < 1e-2
+
+
+def test_check_skips_points_that_are_not_finite():
+    x = points()
+    x[0, 0, 4], x[1, 0, 4], x[1, 2, 1] = -3.0, -2.5, np.nan
+    found = fc.check(faulty, x, (0.0, 0.0, 0.0), grad=faulty_gradient)
+    assert found.skipped == 3
+    assert found.worst < 1e-6
+    assert str(found).splitlines()[-1] == "3 points left out: not finite"
+    for difference in found.differences:
+        assert difference.point not in ((0, 0), (1, 0), (1, 2))
+    hopeless = fc.check(faulty, x[1, 0], (0.0, 0.0, 0.0))
+    assert (hopeless.skipped, hopeless.differences) == (1, ())
+
+
+def test_check_of_one_point_and_of_none():
+    one = fc.check(faulty, points()[0, 0], (0.0, 0.0, 0.0))
+    assert [(d.point, len(d.entry)) for d in one.differences] == [((), 1), ((), 2)]
+    none = fc.check(faulty, np.empty((0, 9)), (0.0, 0.0, 0.0))
+    assert (none.skipped, none.differences, none.worst) == (0, (), 0.0)
+
+
+def test_check_refuses_other_options():
+    for option in ("order", "method", "stencil", "extra"):
+        with pytest.raises(TypeError, match=f"check takes the options rel_step, .*; got {option}"):
+            fc.check(faulty, points(), (0.0, 0.0, 0.0), **{option: None})
+
+
+# ---- explain
+
+calls = []
+pointer_to_double = ctypes.POINTER(ctypes.c_double)
+
+
+@ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int, pointer_to_double)
+def counted(n, x):
+    calls.append(n)
+    return sum((i + 1) * x[i] ** 2 for i in range(n)) + x[0] * x[n - 1]
+
+
+def evaluations(call, *arguments, **options):
+    calls.clear()
+    with fc.threads(1):
+        call(*arguments, **options)
+    return len(calls)
+
+
+@pytest.mark.parametrize("n", [1, 3, 9])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"order": order} for order in (2, 4, 6, 8)),
+        {"method": "forward"},
+        {"order": 4, "abs_step": 0.1},
+        {"noise": 1e-6, "stencil": "economical"},
+        {"noise": 1e-6, "stencil": "economical", "rel_step": 1e-3},
+    ],
+    ids=str,
+)
+def test_explain_tells_the_number_of_evaluations(n, options):
+    x = np.ones((3, n))
+    counts = [evaluations(call, counted, x, **options) // 3 for call in (fc.hessian, fc.curvature)]
+    assert fc.explain(counted, x, **options).evaluations == "{} of fun per point, {} in curvature".format(*counts)
+
+
+@pytest.mark.parametrize("order", [2, 6])
+def test_explain_tells_the_number_of_evaluations_of_the_4_point_stencil(order):
+    x, options = np.ones((3, 5)), {"order": order, "stencil": "4-point"}
+    found = fc.explain(counted, x, **options).evaluations
+    assert found.startswith(f"{evaluations(fc.hessian, counted, x, **options) // 3} of fun per point")
+
+
+@pytest.mark.parametrize("order", [2, 6])
+def test_explain_near_bounds_tells_the_most_evaluations(order):
+    for at in (0.0, 0.5, 1.0):
+        x, options = np.full((1, 3), at), {"bounds": (0.0, 1.0), "order": order}
+        most = int(fc.explain(counted, x, **options).evaluations.split()[0])
+        found = evaluations(fc.hessian, counted, x, **options)
+        assert found <= most
+        assert at == 0.5 or found > 0.5 * most
+
+
+def test_explain_tells_the_number_of_evaluations_of_a_gradient():
+    counts = []
+
+    def gradient(X):
+        counts.append(len(X))
+        return np.array([rosenbrock_gradient(x) for x in X])
+
+    x, grad = rng.uniform(-1, 1, (4, 5)), fc.vectorized(gradient)
+    for order in (2, 6):
+        counts.clear()
+        fc.hessian(many_rosenbrock, x, grad=grad, order=order)
+        found = fc.explain(many_rosenbrock, x, grad=grad, order=order)
+        # one evaluation besides tells how many values grad returns
+        assert found.evaluations.startswith(f"{(sum(counts) - 1) // 4} of grad per point")
+        assert found.stencil == "central, the user's gradient"
+
+
+def test_explain_tells_what_was_chosen():
+    x = np.ones((7, 3))
+    found = fc.explain(rosenbrock, x)
+    assert found.function.startswith("rosenbrock, compiled")
+    assert found.method.startswith("central, order 2 (auto")
+    assert found.stencil == "central, economical"
+    assert found.step == f"{EPS**0.25:.2g} max(1, |x_i|)"
+    assert fc.explain(rosenbrock, x, method="central", order=4).method == "central, order 4 (asked for)"
+    assert fc.explain(rosenbrock, x, method="forward").stencil.startswith("forward")
+    assert fc.explain(rosenbrock, x, stencil="4-point").stencil == "central, 4-point"
+    assert fc.explain(rosenbrock, x, noise=1e-3).stencil == "central, 4-point"
+    assert "noise" in fc.explain(rosenbrock, x, noise=1e-3).step
+    assert fc.explain(rosenbrock, x, bounds=(0.0, 1.0)).stencil.startswith("one-sided near bounds")
+    assert fc.explain(rosenbrock, x, abs_step=0.125).step == "abs_step: [0.125 0.125 0.125]"
+    assert fc.explain(rosenbrock, x, rel_step=0.125).step.startswith("0.12 max")
+    assert fc.explain(rosenbrock, x, grad=rosenbrock_gradient).step == f"{0.5 * EPS ** (1 / 3):.2g} max(1, |x_i|)"
+    single = fc.explain(rosenbrock, x.astype(np.float32)).step
+    assert single == f"{np.finfo(np.float32).eps ** 0.25:.2g} max(1, |x_i|)"
+    for line, (name, value) in zip(str(found).splitlines(), vars(found).items(), strict=True):
+        assert line.split(maxsplit=1) == [name, value]
+
+
+def test_explain_kinds_of_function():
+    x = np.ones((7, 3))
+    assert "C function" in fc.explain(counted, x).function
+    many = fc.explain(many_rosenbrock, x)
+    assert "vectorized" in many.function
+    assert many.threads.startswith("1: fun is called from the calling thread")
+
+
+def test_explain_specialisation():
+    assert fc.explain(rosenbrock, np.ones((7, 3))).specialisation.startswith("n = 3, ")
+    for n, options in ((30, {}), (3, {"order": 4}), (3, {"stencil": "4-point"}), (3, {"grad": rosenbrock_gradient})):
+        found = fc.explain(rosenbrock, np.ones((7, n)), **options)
+        assert found.specialisation == "one compilation for every n"
+
+
+def test_explain_threads_and_device():
+    with fc.threads(1):
+        assert fc.explain(rosenbrock, np.ones((7, 3))).threads.startswith("up to 1 for 7 points")
+    assert fc.explain(rosenbrock, np.ones((7, 3))).threads.startswith(f"up to {fc.get_threads()} for 7 points")
+    assert fc.explain(rosenbrock, np.ones((7, 3)), device="cpu").device.startswith("cpu")
+
+
+def test_explain_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTCURV_CACHE_DIR", str(tmp_path))
+    assert fc.explain(rosenbrock, np.ones(3)).cache == f"on disk, in {tmp_path}"
+    unknown = object()
+
+    def without_identity(x):
+        return x[0] ** 2 if unknown is not None else 0.0
+
+    assert fc.explain(without_identity, np.ones(3)).cache.startswith("this process only")
+
+
+def test_explain_says_what_a_call_would_say():
+    x = np.ones((7, 3))
+    for options, error in (
+        ({"method": "magic"}, ValueError),
+        ({"order": 3}, ValueError),
+        ({"device": "cuda"}, fc.DeviceError),
+        ({"bounds": (1.0, 0.0)}, ValueError),
+    ):
+        with pytest.raises(error) as said:
+            fc.hessian(rosenbrock, x, **options)
+        with pytest.raises(error) as explained:
+            fc.explain(rosenbrock, x, **options)
+        assert str(said.value) == str(explained.value)
+    with pytest.raises(TypeError, match=r"explain takes the options .*; got presicion"):
+        fc.explain(rosenbrock, x, presicion=3)
+
+
+# ---- show_versions
+
+
+def test_show_versions(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTCURV_CACHE_DIR", str(tmp_path))
+    fc.show_versions()
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    rows = dict(line.split(maxsplit=1) for line in printed.out.splitlines() if not line.startswith("cache folder"))
+    assert rows["fastcurv"] == fc.__version__
+    assert rows["numpy"] == np.__version__
+    assert {"python", "numba", "llvmlite", "scipy", "xarray", "zarr", "platform", "cpu", "threads"} <= set(rows)
+    assert f"cache folder   {tmp_path}" in printed.out.splitlines()
+
+
+def test_show_versions_without_optional_packages(capsys, monkeypatch):
+    from importlib import metadata
+
+    version = metadata.version
+
+    def absent(package):
+        if package in ("xarray", "numba-cuda"):
+            raise metadata.PackageNotFoundError(package)
+        return version(package)
+
+    monkeypatch.setattr(metadata, "version", absent)
+    fc.show_versions()
+    assert "xarray         not installed" in capsys.readouterr().out.splitlines()
+
+
+# ---- estimate_noise
+
+
+@pytest.mark.parametrize("level", [10.0**k for k in range(-10, -1)], ids="{:.0e}".format)
+def test_noise_is_estimated(level):
+    """The median over points, of the standard deviation that was put in."""
+    seed = np.random.default_rng(29)
+    uniform = fc.vectorized(
+        lambda X: 2 + np.cos(X.sum(axis=1)) + level * seed.uniform(-math.sqrt(3), math.sqrt(3), len(X))
+    )
+    normal = fc.vectorized(lambda X: np.exp(0.1 * X[:, 0]) + level * seed.normal(size=len(X)))
+    rounded = fc.vectorized(lambda X: np.round((2 + np.sin(X.sum(axis=1))) / level) * level)
+    x = rng.uniform(-1, 1, (60, 3))
+    for fun in (uniform, normal):
+        found = fc.estimate_noise(fun, x)
+        assert np.isfinite(found).mean() >= 0.9
+        assert level / 2 < np.nanmedian(found) < 2 * level
+        assert np.nanmax(found) < 10 * level
+    if level < 1e-3:  # a rounding error's standard deviation is 0.29 level
+        found = fc.estimate_noise(rounded, x, rel_step=max(1e-10, level / 3))
+        assert level / 20 < np.nanmedian(found) < level
+
+
+def test_constant_functions_have_no_noise():
+    for constant in (0.0, 3.0, -1e300):
+        fun = fc.vectorized(lambda X, constant=constant: np.full(len(X), constant))
+        assert fc.estimate_noise(fun, np.ones((4, 2))).tolist() == [0.0] * 4
+    still = fc.vectorized(lambda X: X[:, 0] + X[:, 1])  # along the default direction, (1, -1)
+    assert fc.estimate_noise(still, np.ones(2)) <= EPS * 2
+
+
+def test_noise_of_smooth_functions_is_their_rounding():
+    x = rng.uniform(0.3, 1.5, (200, 3))
+    for fun in (
+        fc.vectorized(lambda X: np.exp(X).sum(axis=1)),
+        fc.vectorized(lambda X: 1e20 * (np.sin(X).prod(axis=1) + 3)),
+        fc.vectorized(lambda X: 1e-20 / (1 + (X**2).sum(axis=1))),
+    ):
+        found = fc.estimate_noise(fun, x) / (EPS * np.abs(fun(x)))
+        assert np.isfinite(found).mean() >= 0.95
+        assert 0.03 < np.nanmedian(found) < 3
+        assert np.nanmax(found) < 20
+
+
+def test_noise_that_cannot_be_told():
+    nan = fc.vectorized(lambda X: np.where(X[:, 0] > 0, np.nan, np.inf))
+    assert np.isnan(fc.estimate_noise(nan, [[1.0, 0.0], [-1.0, 0.0]])).all()
+    through_zero = fc.vectorized(lambda X: X[:, 0])  # exact, and nothing but a trend
+    assert np.isnan(fc.estimate_noise(through_zero, [0.0, 0.0]))
+
+
+def test_noise_at_one_point_is_not_that_at_another():
+    seed = np.random.default_rng(31)
+    fun = fc.vectorized(lambda X, a, level: a + X[:, 0] + level * seed.normal(size=len(X)))
+    level = np.array([[1e-3, 1e-6, 1e-9], [0.0, 1e-5, np.nan]])
+    found = fc.estimate_noise(fun, np.ones((2, 3, 4)), (5.0,), point_args=(level,))
+    assert found.shape == (2, 3)
+    noisy = level > 0
+    assert ((found > level / 5) & (found < 5 * level))[noisy].all()
+    assert found[1, 0] < 1e-14
+    assert np.isnan(found[1, 2])
+
+
+def test_noise_shapes_and_types():
+    seed = np.random.default_rng(37)
+    fun = fc.vectorized(lambda X: 1 + 1e-3 * seed.normal(size=len(X)))
+    one = fc.estimate_noise(fun, np.ones(3))
+    assert np.ndim(one) == 0
+    assert isinstance(one, np.float64)
+    assert fc.estimate_noise(fun, np.ones((2, 3), np.float32)).dtype == np.float32
+    assert fc.estimate_noise(fun, np.ones((0, 3))).shape == (0,)
+    assert 1e-4 < one < 1e-2
+
+
+def test_noise_direction():
+    """Noise in x_1 alone is not seen along x_0."""
+    fun = fc.vectorized(lambda X: 3 + X[:, 0] + 1e-6 * np.sin(1e14 * X[:, 1]))
+    x = rng.uniform(0.5, 1, (40, 2))
+    assert np.nanmedian(fc.estimate_noise(fun, x)) > 1e-7
+    assert np.nanmedian(fc.estimate_noise(fun, x, direction=[1.0, 0.0])) < 1e-14
+    assert np.nanmedian(fc.estimate_noise(fun, x, direction=[0, 1e200])) > 1e-7
+    for direction in ([0.0, 0.0], [1.0], [np.nan, 1.0], 1.0):
+        with pytest.raises(ValueError, match="direction must be a finite vector"):
+            fc.estimate_noise(fun, x, direction=direction)
+    for rel_step in (0.0, -1.0, np.nan, "small"):
+        with pytest.raises(ValueError, match="rel_step must be"):
+            fc.estimate_noise(fun, x, rel_step=rel_step)

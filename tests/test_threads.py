@@ -1,0 +1,422 @@
+"""Results do not depend on threads, batches or places in them; calls from other threads and forked children work."""
+
+import math
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from functions import rosenbrock, rosenbrock_gradient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastcurv as fc
+from fastcurv.backends import cpu
+
+ALWAYS, NEVER = 0.0, 1e9
+rng = np.random.default_rng(11)
+FEW = rng.uniform(-1.5, 1.5, (3, 60))
+MANY = rng.uniform(-1.5, 1.5, (300, 7))
+V = rng.normal(size=60)
+several = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one thread only")
+
+
+def everything(c):
+    fields = ("value", "gradient", "eigenvalues", "eigenvalue_error", "gradient_curvature", "index", "nullity", "kind")
+    return (*(getattr(c, name) for name in fields), *(v for v in vars(c)["_found"].values()))
+
+
+def hvp(x, v=None, **options):
+    return fc.hvp(rosenbrock, x, V[: x.shape[-1]] if v is None else v, **options)
+
+
+def symmetric(x):
+    """Matrices made of points."""
+    return x[..., :, None] * x[..., None, :] + np.eye(x.shape[-1]) * np.sin(1e3 * x)[..., :, None]
+
+
+def waves(x):
+    return math.exp(0.3 * x[0]) * math.sin(x[1] + x[0] ** 2) + math.sqrt(1.0 + x[0] ** 2 * x[1] ** 2)
+
+
+WITH_GRADIENT = {"grad": rosenbrock_gradient}
+CALLS = {
+    "value": lambda x: (fc.value(rosenbrock, x),),
+    "gradient": lambda x: (fc.gradient(rosenbrock, x),),
+    "gradient order 6 and error": lambda x: fc.gradient(rosenbrock, x, order=6, return_error=True),
+    "jacobian": lambda x: (fc.jacobian(rosenbrock_gradient, x),),
+    "hessian": lambda x: (fc.hessian(rosenbrock, x),),
+    "hessian 4-point": lambda x: (fc.hessian(rosenbrock, x, stencil="4-point"),),
+    "hessian order 4": lambda x: (fc.hessian(rosenbrock, x, order=4),),
+    "hessian order 4 and error": lambda x: fc.hessian(rosenbrock, x, order=4, return_error=True),
+    "hessian n = 2": lambda x: (fc.hessian(rosenbrock, x[..., :2]),),
+    "hessian n = 2, waves": lambda x: (fc.hessian(waves, x[..., :2]),),
+    "hessian n = 3": lambda x: (fc.hessian(rosenbrock, x[..., :3]),),
+    "hessian grad": lambda x: (fc.hessian(rosenbrock, x, **WITH_GRADIENT),),
+    "hessian forward": lambda x: (fc.hessian(rosenbrock, x, method="forward"),),
+    "hessian bounds": lambda x: (fc.hessian(rosenbrock, x, bounds=(-1.5, 1.5)),),
+    "hvp": lambda x: (hvp(x),),
+    "hvp bounds": lambda x: hvp(x, bounds=(-1.5, 1.5), return_error=True),
+    "hvp grad": lambda x: (hvp(x, **WITH_GRADIENT),),
+    "quadratic_model": lambda x: (lambda m: (m.value, m.gradient, m.hessian, m.hessian_error))(
+        fc.quadratic_model(rosenbrock, x)
+    ),
+    "curvature": lambda x: everything(fc.curvature(rosenbrock, x)),
+    "curvature, all": lambda x: everything(
+        fc.curvature(rosenbrock, x, extra=("eigenvectors", "hessian", "newton_step"))
+    ),
+    "curvature grad": lambda x: everything(fc.curvature(rosenbrock, x, **WITH_GRADIENT)),
+    "eigh": lambda x: fc.eigh(symmetric(x)),
+    "eigvalsh": lambda x: (fc.eigvalsh(symmetric(x)),),
+}
+table = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+def same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == other.dtype
+        assert one.shape == other.shape
+        assert np.array_equal(one, other, equal_nan=True)
+        if one.dtype.kind == "f":
+            assert np.array_equal(np.signbit(one), np.signbit(other))
+
+
+def at(workers, call, x):
+    """Results with so many threads, whatever the call costs."""
+    with pytest.MonkeyPatch.context() as patch, fc.threads(workers):
+        patch.setattr(cpu, "WORTH_THREADS", ALWAYS if workers > 1 else NEVER)
+        return call(x)
+
+
+# ---- the same bits
+
+
+@several
+@table
+def test_threads_do_not_matter(call):
+    for x in (FEW, FEW[:2], FEW[:1], FEW[0], MANY, MANY[:5]):
+        same(at(2, call, x), at(1, call, x))
+
+
+@several
+@table
+def test_batches_and_places_do_not_matter(call):
+    alone = at(1, call, MANY)
+
+    @settings(max_examples=12, deadline=None)
+    @given(
+        st.integers(1, 2),
+        st.one_of(
+            st.slices(300).map(lambda s: np.arange(300)[s]),
+            st.permutations(range(12)).map(np.array),
+            st.lists(st.integers(0, 299), max_size=5).map(lambda some: np.array(some, int)),
+        ),
+    )
+    def check(workers, places):
+        same(at(workers, call, MANY[places]), [result[places] for result in alone])
+
+    check()
+    same([result.reshape(300, *result.shape[2:]) for result in at(2, call, MANY.reshape(20, 15, 7))], alone)
+    for b in (0, 7, 299):
+        same(at(2, call, MANY[b]), [result[b] for result in alone])
+    few = at(1, call, np.concatenate([FEW, FEW[::-1], FEW]))
+    for b in (0, 4):
+        same(at(2, call, np.concatenate([FEW, FEW[::-1], FEW])[b]), [result[b] for result in few])
+
+
+def test_blocks_of_directions():
+    v = rng.normal(size=(4, 7))
+    together = at(1, lambda x: hvp(x, v), MANY[0])
+    for workers in (1, 2) if numba.config.NUMBA_NUM_THREADS > 1 else (1,):
+        same(at(workers, lambda x: hvp(x, v), MANY[0]), together)
+        for k in range(4):
+            same([at(workers, lambda x, k=k: hvp(x, v[k]), MANY[0])], [together[k]])
+        same([at(workers, lambda x: hvp(x, np.tile(v, (9, 1, 1))), MANY[:9])[0]], [together])
+
+
+@several
+def test_work_within_a_point_is_shared(monkeypatch):
+    """One point of many coordinates has a task for every thread."""
+    monkeypatch.setattr(cpu, "WORTH_THREADS", ALWAYS)
+    plans = []
+    original = cpu.shares
+
+    def shares(*arguments):
+        plans.append(original(*arguments))
+        return plans[-1]
+
+    monkeypatch.setattr(cpu, "shares", shares)
+    with fc.threads(2):
+        for call in (fc.hessian, fc.gradient, fc.curvature):
+            plans.clear()
+            call(rosenbrock, FEW[0])
+            assert plans[0].workers == 2
+            assert plans[0].tasks >= 2
+
+
+def test_short_calls_stay_on_their_thread(monkeypatch):
+    granted = []
+    original = cpu.loop
+
+    def loop(workers):
+        granted.append(workers)
+        return original(workers)
+
+    monkeypatch.setattr(cpu, "loop", loop)
+    for _ in range(5):  # the first call compiles, and is no measure of the next
+        fc.gradient(rosenbrock, MANY[0])
+    assert granted[-1] == 1
+
+
+# ---- how many threads
+
+
+def test_number_of_threads():
+    most = numba.config.NUMBA_NUM_THREADS
+    assert fc.get_threads() == most
+    with fc.threads(1):
+        assert fc.get_threads() == 1
+        with fc.threads(most):
+            assert fc.get_threads() == most
+        assert fc.get_threads() == 1
+        with pytest.raises(ZeroDivisionError), fc.threads(most):
+            raise ZeroDivisionError
+        assert fc.get_threads() == 1
+    try:
+        fc.set_threads(np.int64(1))
+        assert fc.get_threads() == 1
+        assert type(fc.get_threads()) is int
+        with fc.threads(most):
+            assert fc.get_threads() == most
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(fc.get_threads).result() == 1  # set for all threads
+    finally:
+        fc.set_threads(most)
+
+
+@pytest.mark.parametrize("k", [0, -1, numba.config.NUMBA_NUM_THREADS + 1, 1.0, "1", None, True])
+def test_wrong_number_of_threads(k):
+    before = fc.get_threads()
+    message = rf"^k must be an integer from 1 to {numba.config.NUMBA_NUM_THREADS}, got .*NUMBA_NUM_THREADS"
+    with pytest.raises(ValueError, match=message):
+        fc.set_threads(k)
+    with pytest.raises(ValueError, match=message), fc.threads(k):
+        raise AssertionError("entered")
+    assert fc.get_threads() == before
+
+
+@several
+def test_threads_belong_to_the_context():
+    inside, checked = threading.Barrier(2, timeout=20), threading.Barrier(2, timeout=20)
+
+    def other():
+        with fc.threads(1):
+            inside.wait()
+            checked.wait()
+            return fc.get_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(other)
+        inside.wait()
+        assert fc.get_threads() == numba.config.NUMBA_NUM_THREADS
+        with fc.threads(2):
+            checked.wait()
+            assert found.result(timeout=20) == 1
+
+
+# ---- threads of the caller, and forks, in processes of their own
+
+HEAD = """
+import multiprocessing, os, signal, sys, threading, time, warnings
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from functions import rosenbrock, rosenbrock_gradient
+import fastcurv as fc
+from fastcurv.backends import cpu
+
+warnings.filterwarnings("error")
+warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
+cpu.WORTH_THREADS = 0.0  # every call is parallel
+rng = np.random.default_rng(3)
+MANY, FEW, A = rng.uniform(-1, 1, (64, 7)), rng.uniform(-1, 1, (1, 30)), rng.normal(size=(50, 6, 6))
+
+def results():
+    c = fc.curvature(rosenbrock, MANY)
+    return [
+        fc.hessian(rosenbrock, MANY), fc.hessian(rosenbrock, FEW), fc.gradient(rosenbrock, FEW),
+        c.value, c.gradient, c.eigenvalues, c.eigenvalue_error, c.index, fc.eigvalsh(A),
+    ]
+
+def same(found):
+    return all(np.array_equal(one, other) for one, other in zip(found, EXPECTED, strict=True))
+
+def in_child(what, seconds=120):
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            code = 0 if what() else 2
+        finally:
+            os._exit(code)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return "no answer"
+"""
+LAYERS = ["default", "omp", "workqueue"]
+
+
+def in_process(script, layer):
+    """Run a script under a threading layer, and return what it printed."""
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "NUMBA_NUM_THREADS": "2"}
+    environment.pop("NUMBA_THREADING_LAYER", None)
+    if layer != "default":
+        environment["NUMBA_THREADING_LAYER"] = layer
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + textwrap.dedent(script)],
+        env=environment, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    if "No threading layer could be loaded" in done.stderr:
+        pytest.skip(f"Numba has no {layer} here")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_calls_from_many_threads(layer):
+    printed = in_process(
+        """
+        with fc.threads(1):
+            EXPECTED = results()
+        start = threading.Barrier(8, timeout=60)
+
+        def work(k):
+            start.wait()
+            return all(same(results()) for _ in range(30))
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(work, range(8))) == [True] * 8
+        import numba
+        print(numba.threading_layer())
+        """,
+        layer,
+    )
+    assert layer in ("default", printed[0])
+
+
+fork = pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="no safe fork here")
+
+
+@fork
+@pytest.mark.parametrize("layer", LAYERS)
+def test_forked_children(layer):
+    """Of a parent that has not started threads, of one that has, and while another thread computes."""
+    printed = in_process(
+        """
+        def first():
+            global EXPECTED
+            with fc.threads(1):
+                EXPECTED = results()
+            return same(results())
+
+        print("before threads", in_child(first))
+        with fc.threads(1):
+            EXPECTED = results()
+        print("after serial calls", in_child(lambda: same(results())))
+        assert same(results())
+        print("after parallel calls", in_child(lambda: same(results())))
+        print("grandchild", in_child(lambda: same(results()) and in_child(lambda: same(results())) == 0))
+
+        def fresh(x):  # compiled in the child
+            return x[0] ** 4 + x[0] * x[1]
+
+        print("compiling", in_child(lambda: bool(np.isfinite(fc.hessian(fresh, MANY)).all())))
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            found = pool.map_async(np.linalg.norm, [np.ones(3)] * 4).get(60)
+            print("pool", 0 if all(same(r) for r in [pool.apply_async(results).get(60) for _ in range(3)]) else 2)
+
+        stop, errors = threading.Event(), []
+        def busy():
+            while not stop.is_set():
+                if not same(results()):
+                    errors.append("wrong")
+        workers = [threading.Thread(target=busy) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        codes = {in_child(lambda: same(results()), 60) for _ in range(25)}
+        stop.set()
+        for worker in workers:
+            worker.join()
+        print("while another thread computes", *codes, *errors)
+        assert same(results())
+        """,
+        layer,
+    )
+    wanted = "before threads|after serial calls|after parallel calls|grandchild|compiling|pool"
+    assert printed[:-1] == [f"{name} 0" for name in [*wanted.split("|"), "while another thread computes"]]
+
+
+@fork
+@pytest.mark.parametrize("layer", LAYERS)
+def test_forked_after_others_started_the_threads(layer):
+    """Numba's threads may have been started by the user's own parallel functions."""
+    printed = in_process(
+        """
+        from numba import njit, prange
+
+        @njit(parallel=True)
+        def own(x):
+            total = 0.0
+            for i in prange(len(x)):
+                total += x[i]
+            return total
+
+        assert own(np.ones(100)) == 100.0
+
+        def child():
+            global EXPECTED
+            with fc.threads(1):
+                EXPECTED = results()
+            return same(results())
+
+        print(in_child(child))
+        """,
+        layer,
+    )
+    assert printed[0] == "0"
+
+
+@fork
+def test_forked_while_another_thread_compiles():
+    """The child does not wait for a lock that the parent's thread will never release there."""
+    printed = in_process(
+        """
+        def slow(x):  # compiled while the child is forked
+            return x[0] ** 4 + x[0] * x[1] + x[1] ** 3
+
+        def other(x):
+            return x[0] ** 2 + x[0] * x[1] ** 2
+
+        fc.hessian(other, MANY)
+        worker = threading.Thread(target=fc.curvature, args=(slow, MANY), kwargs={"order": 4, "stencil": "4-point"})
+        worker.start()
+        for _ in range(3):
+            time.sleep(0.1)
+            print(in_child(lambda: bool(np.isfinite(fc.gradient(other, MANY)).all()), 60))
+        worker.join()
+        """,
+        "default",
+    )
+    assert printed[:-1] == ["0"] * 3

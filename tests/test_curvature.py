@@ -628,24 +628,44 @@ def test_orders():
 
 def test_bounds_and_forward_differences():
     """Linear and quadratic functions have no truncation error, so bounds must not show."""
-    A = np.array([with_inertia(2, 1, 0)] * 5)
-    b = integers(5, 3) + 0.5
+    A, b = with_inertia(2, 1, 0), integers(3) + 0.5
+    fun = as_c(quadratic_form, A, b)
     x = np.array([[0.0, 0, 0], [4, 4, 4], [0, 4, 2], [2, 2, 2], [5, 0, 0]])
-    plain = of_quadratic_forms(A, b, x)
-    inside = of_quadratic_forms(A, b, x, bounds=(0.0, 4.0))
+    plain = fc.curvature(fun, x, abs_step=1.0, extra=EXTRAS)
+    inside = fc.curvature(fun, x, abs_step=1.0, extra=EXTRAS, bounds=(0.0, 4.0))
     assert inside.status.tolist() == [0, 0, 0, 0, -5]
-    forward = of_quadratic_forms(A, b, x, method="forward")
-    default = of_quadratic_forms(A, b, x, method="forward", abs_step=None)
+    forward = fc.curvature(fun, x, abs_step=1.0, extra=EXTRAS, method="forward")
+    default = fc.curvature(fun, x, extra=EXTRAS, method="forward")
     for c, tolerance in ((inside, 1e-11), (forward, 1e-11), (default, 1e-2)):
         ok = c.status == 0
         for name in ("hessian", "eigenvalues", "newton_step", "gradient_curvature"):
             np.testing.assert_allclose(getattr(c, name)[ok], getattr(plain, name)[ok], rtol=0, atol=tolerance)
-        assert (
-            np.abs(c.eigenvalues - plain.eigenvalues)[ok] <= (c.eigenvalue_error + plain.eigenvalue_error)[ok, None]
-        ).all()
+        error = c.eigenvalue_error + plain.eigenvalue_error
+        assert (np.abs(c.eigenvalues - plain.eigenvalues)[ok] <= error[ok, None]).all()
         for name in ("index", "nullity", "definiteness", "kind"):
             assert np.array_equal(getattr(c, name)[ok], getattr(plain, name)[ok])
     assert_is_oracle(inside, 4, oracle._invalid(np.nan, 3), 0.0)
+
+
+@pytest.mark.parametrize("order", [2, 4, 6, 8])
+def test_shrunk_stencils_stay_within_their_bounds(order):
+    """To the last bit: x + k h must not be rounded to beyond a bound."""
+    seen = []
+
+    def recorded(x):
+        seen.append(x)
+        return x[0] * x[1]
+
+    fun = as_c(recorded)
+    for _ in range(60):
+        x = rng.uniform(-1, 1, 2) * 10.0 ** rng.integers(-6, 6, 2) * rng.integers(0, 2, 2)
+        room = rng.uniform(0, 1, (2, 2)) * 10.0 ** rng.integers(-12, 0, (2, 2))
+        room[rng.random((2, 2)) < 0.3] = 1e-5
+        lower, upper = x - room[0], x + room[1]
+        seen.clear()
+        fc.curvature(fun, x, bounds=(lower, upper), order=order)
+        assert (np.array(seen) >= lower).all()
+        assert (np.array(seen) <= upper).all()
 
 
 def quadratic_gradient(x, A, b):

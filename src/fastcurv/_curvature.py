@@ -12,7 +12,7 @@ import numpy as np
 from . import _launch as launch
 from ._inputs import real_array, rounded
 from ._plan import Options
-from ._read_outs import operation, scratch_size
+from ._read_outs import EVERY_POINT, operation, scratch_size
 from .backends import cpu
 from .backends._threads import get_threads
 
@@ -295,17 +295,14 @@ def curvature(
 
     def reader(found: launch.Second, keep: bool) -> np.ndarray:
         nonlocal bound
-        bound = cpu.Bound(operation(needs_vectors, False), read_out_arguments(found, keep, get_threads()))
+        bound = cpu.Bound(operation(needs_vectors), read_out_arguments(found, keep, get_threads()))
         return bound.task
 
     bound = None
     found = launch.second_order(call, call.plan, errors=True, out=hessians, reader=reader)
     if not found.is_read and count:
         seconds = 1e-9 * n**3 + 1e-7
-        cpu.launch_plain(
-            operation(needs_vectors, True), count, seconds,
-            lambda workers: (call.x, read_out_arguments(found, True, workers)),
-        )  # fmt: skip
+        cpu.launch_plain(EVERY_POINT, count, seconds, lambda workers: (call.x, reader(found, True)))
 
     def shaped(array: np.ndarray) -> np.ndarray:
         array = rounded(array, dtype) if array.dtype.kind == "f" else array

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import flag, output, points_array, real_array, rounded
+from ._inputs import flag, output, points_array, read_only, real_array, rounded
 from ._model import QuadraticModel
 from ._plan import Options
 from .backends.cpu import Role
@@ -286,14 +286,14 @@ def hvp(
     errors = flag(return_error, "return_error")
     call = launch.call(fun, points, args, point_args, device, grad, options=options)
     shape = (*batch, k, n) if block else (*batch, n)
-    directions = np.ascontiguousarray(np.broadcast_to(v_array, shape), dtype).reshape(-1, n)
+    directions = read_only(np.ascontiguousarray(np.broadcast_to(v_array, shape), dtype).reshape(-1, n))
     result = output(out, shape, dtype, x=call.x, v=directions)
     if call.plan.bounds.any:
         H = np.empty((len(call.x), n, n), dtype)
         second = launch.second_order(call, call.plan, errors=errors, out=H)
         vectors = directions.reshape(len(call.x), k, n)
         result.reshape(vectors.shape)[...] = np.einsum("bij,bkj->bki", H, vectors)
-        error = np.einsum("bij,bkj->bki", second.hessian_error, np.abs(vectors)) if errors else None
+        error = np.einsum("bij,bkj->bki", second.hessian_error, np.abs(vectors)) if errors else np.empty(0)
     else:
         error = launch.products(call, call.plan, directions, errors, result.reshape(-1, n)).error
     return (result, rounded(error, dtype).reshape(shape)) if errors else result

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._inputs import square_matrices
+from ._inputs import read_only, square_matrices
 from .backends import cpu
 from .backends._layout import span
 from .function import compiled
@@ -91,7 +91,7 @@ def _solve(a: Any, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
         size = n * n + work_size(n)
 
         def arguments(workers: int) -> tuple:
-            return array.reshape(count, n, n), w, z, np.empty((workers, size), array.dtype)
+            return read_only(array.reshape(count, n, n)), w, z, np.empty((workers, size), array.dtype)
 
         # about 4 n³ operations with vectors, a third of it without
         cpu.launch_plain(cpu.Operation(_block, (vectors,)), count, 1e-9 * n**3 + 1e-7, arguments)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._inputs import arguments, arguments_by_point, points_array
+from ._inputs import arguments, arguments_by_point, points_array, read_only
 from ._plan import Options, Plan, check_device, check_dtype, plan
 from .backends import cpu
 from .backends.cpu import Job, Operation, Points, Role, Shares
@@ -69,7 +69,7 @@ def call(
     check_dtype(function, array.dtype)
     batch, n = array.shape[:-1], array.shape[-1]
     flat = array.reshape(-1, n) if array.size else array.reshape((0, n))
-    points = Points(flat, arguments(args), arguments_by_point(point_args, batch))
+    points = Points(read_only(flat), arguments(args), arguments_by_point(point_args, batch))
     chosen = plan(options, n, batch, array.dtype)
     length = _checked(function, points, vector, chosen)
     if gradient is not None:

@@ -90,7 +90,7 @@ def _direction(n: int) -> np.ndarray:
     return (-1.0) ** np.arange(n) * (0.5 + 0.5 * golden)
 
 
-def ecnoise(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ecnoise(f: Any) -> tuple[np.ndarray, np.ndarray]:
     """Level of noise from values on a line, shape (N, m), and whether the spacing was right.
 
     Returns

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from .backends._layout import span
+from .backends._native import call_task
 from .backends.cpu import Operation
 from .function import compiled
 from .symmetric import eigensystem, eigenvalues, work_size
@@ -148,28 +149,24 @@ def read_out_block(solve_values, solve_vectors, vectors):
     return block
 
 
-def all_read_outs_block(solve_values, solve_vectors, vectors):
+def every_point_block():
     """`read_out_block` as the work of a task: for points whose derivatives several tasks shared."""
-    read_out = compiled(
-        read_out_block(solve_values, solve_vectors, vectors), f"read_out_{vectors}", inline_helpers=True
-    )
 
-    def block(task, worker, layout, points, data):
+    def block(task, worker, layout, points, reader):
         first, last = span(layout, task, len(points))
         for b in range(first, last):
-            read_out(b, worker, *data)
+            call_task(reader[0], reader[1], b, worker)
 
     return block
 
 
-def operation(vectors: bool, every_point: bool) -> Operation:
-    """The read-outs of one point, or of all."""
-    return Operation(_all if every_point else _one, (vectors,))
+EVERY_POINT = Operation(every_point_block)
+
+
+def operation(vectors: bool) -> Operation:
+    """The read-outs of one point."""
+    return Operation(_one, (vectors,))
 
 
 def _one(vectors):
     return read_out_block(compiled(eigenvalues, "symmetric"), compiled(eigensystem, "symmetric"), vectors)
-
-
-def _all(vectors):
-    return all_read_outs_block(compiled(eigenvalues, "symmetric"), compiled(eigensystem, "symmetric"), vectors)

@@ -21,6 +21,7 @@ import numpy as np
 from numba import prange, types
 from numba.core import config
 from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel as numba_threads
 
 from ..function import DiskCache
@@ -155,10 +156,16 @@ class loop:  # noqa: N801 (used as a function)
 
 def _after_fork() -> None:
     global _parallel_lock, _forked_from_launched
+    global_compiler_lock.release()
     _parallel_lock = threading.Lock()
     # Numba's threads may have been started by others, too
     _forked_from_launched = _launched or getattr(numba_threads, "_is_initialized", True)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    # a fork waits for what other threads compile: a child would wait for their locks for ever
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=_after_fork,
+    )

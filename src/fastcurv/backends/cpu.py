@@ -8,6 +8,7 @@ identity of all they were made from, in the process and on disk.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable
 from functools import cache, cached_property, lru_cache
@@ -89,6 +90,8 @@ class Kernel:
 
 _kernels: dict[Any, Kernel] = {}
 _lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def kernel(operation: Operation, roles: tuple[Role | None, ...] = (), mode: str = "native") -> Kernel:

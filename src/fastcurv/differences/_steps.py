@@ -27,7 +27,8 @@ def side_and_step(x, h_central, h_sided, lower, upper, central_reach, sided_reac
         return 1, h_sided
     if x - sided_reach * h_sided >= lower:
         return 1, -h_sided
-    central, sided = min(above, below) / central_reach, max(above, below) / sided_reach
+    # shrunk by a few roundings more, so that x +- reach h, rounded, is within the bounds
+    central, sided = (1 - 2**-50) * min(above, below) / central_reach, max(above, below) / sided_reach
     if central >= sided:
         return 0, central
     return 1, (sided if above >= below else -sided)

@@ -113,6 +113,8 @@ def compilation_error(function, error: Exception) -> CompilationError:
         file, line = own[0]  # the innermost
         source = linecache.getline(file, line).strip() or linecache.getline(_resolved(function, file), line).strip()
         where = f"\n  at {file}, line {line}{': ' + source if source else ''}"
+    elif code := getattr(function, "__code__", None):
+        where = f"\n  in the function at {code.co_filename}, line {code.co_firstlineno}"
     return CompilationError(
         f"{name} cannot be compiled by Numba: {_reason(message)}{where}\n"
         f"Write it within Numba's nopython subset, or wrap it as fastcurv.vectorized(fun), where fun is any Python "

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastcurv as fc
+from fastcurv import _launch
+from fastcurv._plan import Options
 
 
 def fragile_gradient(x):
@@ -66,7 +68,7 @@ class Call(NamedTuple):
     run: Callable[..., Any]  # of points or matrices: results with their leading shape
     axes: int  # of one point or matrix
     has_value: bool  # whether the first result is the value of the function
-    in_single: bool = True  # whether to compile it for float32, too
+    in_single: bool = True  # whether to compile it for float32, too: kernels take seconds
 
 
 def product(x, **options):
@@ -78,7 +80,7 @@ def product(x, **options):
 
 DERIVATIVES = {
     "gradient": Call(lambda x, **o: (fc.gradient(fragile, x, **o),), 1, False),
-    "jacobian": Call(lambda x, **o: fc.jacobian(fragile_gradient, x, return_error=True, **o), 1, False),
+    "jacobian": Call(lambda x, **o: fc.jacobian(fragile_gradient, x, return_error=True, **o), 1, False, False),
     "hessian": Call(lambda x, **o: (fc.hessian(fragile, x, **o),), 1, False, False),
     "hessian and error": Call(lambda x, **o: fc.hessian(fragile, x, return_error=True, **o), 1, False),
     "hvp": Call(product, 1, False),
@@ -92,7 +94,7 @@ WITH_GRADIENT = {
 }
 OF_FUNCTIONS = {"value": Call(lambda x, **o: (fc.value(fragile, x, **o),), 1, True), **DERIVATIVES}
 OF_MATRICES = {
-    "eigh": Call(lambda a: fc.eigh(a), 2, False),
+    "eigh": Call(lambda a: fc.eigh(a), 2, False, False),
     "eigvalsh": Call(lambda a: (fc.eigvalsh(a),), 2, False, False),
     "extremes": Call(lambda a: (fc.eigvalsh(a, subset="extremes"),), 2, False, False),
 }
@@ -337,7 +339,7 @@ OUTPUTS = {
 def test_out(call, tail, tmp_path):
     x = np.random.default_rng(4).uniform(1.0, 2.0, (2, 3, 5))
     expected = call(x)
-    for dtype in (np.float64, np.float32):
+    for dtype in (np.float64, np.float32) if tail == (5,) else (np.float64,):
         out = np.full((2, 3, *tail), np.nan, dtype)
         found = call(x.astype(dtype), out=out)
         assert found is out
@@ -531,9 +533,8 @@ def test_many_bad_points_first():
     x[:39, 1] = 11.0
     with pytest.raises(ValueError, match=r"^fun: cannot tell how many values it returns"):
         fc.jacobian(fresh, x[:39])
-    J = fc.jacobian(fresh, x)  # what failed before was no verdict on the function
-    assert np.isnan(J[:39]).all()
-    assert J[39].round(6).tolist() == (2.0 * np.eye(5)[:4]).tolist()
+    # what failed before was no verdict on the function
+    assert _launch.call(fresh, x, (), vector=True).length == 4
 
 
 def test_all_points_bad():
@@ -558,10 +559,11 @@ def looked_up(x):
 
 
 def test_points_outside_bounds_are_not_tried_either():
-    x = [[20.0, 1.0], [math.nan, 1.0], [1.5, 1.0]]
-    g = fc.gradient(looked_up, x, bounds=([1.0, -np.inf], [1.9, np.inf]))
-    assert np.isnan(g[:2]).all()
-    assert g[2].round(6).tolist() == [3.0, 1.0]
+    for x in ([[20.0, 1.0], [math.nan, 1.0], [1.5, 1.0]], [[20.0, 1.0]]):
+        bounds = ([1.0, -np.inf], [1.9, np.inf])
+        _launch.call(looked_up, x, (), options=Options(bounds=bounds))
+    with pytest.raises(IndexError):
+        _launch.call(looked_up, x, ())
 
 
 def test_vectorized_is_not_evaluated_outside():
@@ -629,31 +631,27 @@ def test_bad_matrices_harm_no_others(call):
 # ---- what the arithmetic gives
 
 
-def quotients(x):
-    return x[0] / x[1], 1 / x[1], x[0] % x[1], math.log(abs(x[1])), x[1] ** -1.0
+def quotient(x):
+    return x[0] / x[1]
 
 
 def test_division_by_zero_is_ieee():
-    J = fc.jacobian(quotients, [[1.0, 0.0], [3.0, 2.0]])
-    assert np.isnan(J[0]).all()
-    assert np.isfinite(J[1]).all()
-    found = fc.value(lambda x: x[0] / x[1], [[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [1.0, -0.0], [1.0, 2.0]])
+    found = fc.value(quotient, [[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [1.0, -0.0], [1.0, 2.0]])
     same([found], [np.array([math.inf, -math.inf, math.nan, -math.inf, 0.5])])
+    assert fc.value(quotient, [3, 0]) == math.inf  # integers are float64
 
 
 def steep(x, scale):
     return scale * (x[0] ** 2 + x[1] ** 2)
 
 
-@pytest.mark.parametrize(("dtype", "scale"), [(np.float32, 1e37), (np.float64, 1e200), (np.float64, 1e307)])
-def test_no_warnings_of_overflow(dtype, scale):
+@pytest.mark.parametrize("scale", [1e200, 1e307])
+def test_no_warnings_of_overflow(scale):
     """Error estimates may overflow; warnings are errors here."""
-    x = np.array([[1.0, 2.0], [1e-3, 1.0]], dtype)
-    H, error = fc.hessian(steep, x, (scale,), return_error=True)
-    assert H.dtype == error.dtype == dtype
+    x = np.array([[1.0, 2.0], [1e-3, 1.0]])
+    _, error = fc.hessian(steep, x, (scale,), return_error=True)
     model = fc.quadratic_model(steep, x, (scale,))
-    bound = model.hessian_error.astype(dtype)
-    assert (bound >= error.max(axis=(1, 2))).all()
+    assert (model.hessian_error >= error.max(axis=(1, 2))).all()
 
 
 # ---- everything else is an exception, before any work
@@ -839,11 +837,11 @@ def prints_nothing(x):
     return x[0] + len(str(open))
 
 
-@pytest.mark.parametrize("fun", [opens_a_file, prints_nothing])
-def test_what_does_not_compile_is_named_with_the_way_out(fun):
-    for name in set(ALL) - {J}:
-        with pytest.raises(fc.CompilationError) as caught:
-            call_by_name(name, fun)
-        text = str(caught.value)
-        for part in (fun.__name__, "test_bad_input.py, ", "line ", "vectorized"):
-            assert part in text
+@pytest.mark.parametrize(
+    ("call", "fun"), [(fc.value, opens_a_file), (fc.value, prints_nothing), (fc.curvature, prints_nothing)]
+)
+def test_what_does_not_compile_is_named_with_the_way_out(call, fun):
+    with pytest.raises(fc.CompilationError) as caught:
+        call(fun, X)
+    for part in (fun.__name__, "test_bad_input.py, ", "line ", "vectorized"):
+        assert part in str(caught.value)

@@ -38,7 +38,7 @@ def test_gradient(problem):
     for order in ORDERS:
         found, error = fc.gradient(problem.fun, exact.points, problem.args, order=order, return_error=True)
         assert worst(found, exact.gradient) <= GRADIENT
-        assert (np.abs(found - exact.gradient) <= error).mean() >= 0.99
+        assert (np.abs(found - exact.gradient) <= error).mean() >= 0.95  # 120 entries at n = 2; pooled below
 
 
 @well_scaled
@@ -51,18 +51,20 @@ def test_hessian(problem):
         assert (np.abs(found - exact.hessian) <= error).mean() >= 0.95
 
 
-def test_error_estimates_cover_the_truth_and_do_not_overstate_it():
+@pytest.mark.parametrize("derivative", ["gradient", "hessian"])
+def test_error_estimates_cover_the_truth_and_do_not_overstate_it(derivative):
     inside, ratios = [], []
     for problem in WELL_SCALED:
         exact = references.load(problem.name)
         for order in ORDERS:
-            found, error = fc.hessian(problem.fun, exact.points, problem.args, order=order, return_error=True)
-            truth = np.abs(found - exact.hessian)
+            found, error = getattr(fc, derivative)(
+                problem.fun, exact.points, problem.args, order=order, return_error=True
+            )
+            truth = np.abs(found - getattr(exact, derivative))
             inside.append((truth <= error).ravel())
             ratios.append((error[truth > 0] / truth[truth > 0]).ravel())
     assert np.concatenate(inside).mean() >= 0.99
-    # the goal is 30 at the median; what was measured is recorded in benchmarks/RESULTS.md
-    assert np.median(np.concatenate(ratios)) <= 40
+    assert np.median(np.concatenate(ratios)) <= 30
 
 
 @pytest.mark.parametrize("name", ["rosenbrock 4", "muller_brown", "tanh regression"])

@@ -301,7 +301,7 @@ def test_calls_from_many_threads(layer):
 
         def work(k):
             start.wait()
-            return all(same(results()) for _ in range(30))
+            return all(same(results()) for _ in range(12))
 
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(work, range(8))) == [True] * 8
@@ -352,7 +352,7 @@ def test_forked_children(layer):
         workers = [threading.Thread(target=busy) for _ in range(2)]
         for worker in workers:
             worker.start()
-        codes = {in_child(lambda: same(results()), 60) for _ in range(25)}
+        codes = {in_child(lambda: same(results()), 60) for _ in range(10)}
         stop.set()
         for worker in workers:
             worker.join()

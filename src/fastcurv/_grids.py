@@ -16,6 +16,7 @@ function is evaluated here.
 import hashlib
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
@@ -38,7 +39,7 @@ __all__ = ["Grid", "Line", "Plane", "Samples"]
 _READ_BYTES = 1 << 24  # of a sample array hashed at a time
 
 
-class _Points:
+class _Points(ABC):
     """What the four kinds have in common; see the head of this module."""
 
     dims: tuple[str, ...]
@@ -90,13 +91,13 @@ class _Points:
             filled += count
         return points
 
+    @abstractmethod
     def _fill(self, out: np.ndarray, rows: slice, columns: slice) -> None:
         """Write the points at `rows` of all axes but the last, flattened, and `columns` of the last."""
-        raise NotImplementedError
 
+    @abstractmethod
     def spec(self) -> dict[str, Any]:
         """Plain description with digests of the arrays, for the key of a store."""
-        raise NotImplementedError
 
 
 class Grid(_Points):

@@ -380,6 +380,26 @@ def test_bounds_in_every_form():
     assert np.isfinite(half).all()
 
 
+def test_float32_points_stay_within_float64_bounds():
+    lower, upper = np.array([0.1, 0.7]), np.array([0.3, 0.9])  # as float32: 0.1 and 0.3 above, 0.7 and 0.9 below
+    seen = []
+
+    def fun(X):
+        seen.append(X.astype(float))
+        return np.exp(X[:, 0]) * (2 + X[:, 1]) ** 2
+
+    x = np.array([[0.1, 0.8], [0.2, 0.9], [0.29, 0.7]], np.float32)
+    for call in (fc.gradient, fc.hessian):
+        found = call(fc.vectorized(fun), x, bounds=(lower, upper))
+        assert found.dtype == np.float32
+        assert np.isfinite(found).all(axis=tuple(range(1, found.ndim))).tolist() == [True, True, False]
+    evaluated = np.concatenate(seen)
+    assert (evaluated >= lower).all()
+    assert (evaluated <= upper).all()
+    equal = fc.gradient(fc.vectorized(fun), np.array([0.2, 0.7], np.float32), bounds=([0, 0.7], [1, 0.7]))
+    assert np.isfinite(equal).tolist() == [True, False]
+
+
 def test_coinciding_bounds_leave_the_other_coordinates():
     g = fc.gradient(smooth, [0.5, 0.5], bounds=([0, 0.5], [1, 0.5]))
     assert g[0] == pytest.approx(math.exp(0.5) * 6.25, rel=1e-8)

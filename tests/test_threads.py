@@ -171,6 +171,26 @@ def test_short_calls_stay_on_their_thread(monkeypatch):
     assert granted == [1]
 
 
+@several
+def test_short_calls_return_to_their_thread(monkeypatch):
+    """A call that was disturbed seems long; those after it must not stay parallel for ever."""
+    granted = []
+    original = cpu.loop
+
+    def loop(workers):
+        granted.append(workers)
+        return original(workers)
+
+    fc.gradient(rosenbrock, MANY[0])
+    monkeypatch.setattr(cpu, "loop", loop)
+    for kernel in cpu._kernels.values():
+        monkeypatch.setattr(kernel, "seconds_per_evaluation", 1e-3)
+    while 1 not in granted and len(granted) < 1000:
+        fc.gradient(rosenbrock, MANY[0])
+    assert granted[0] > 1
+    assert granted[-1] == 1
+
+
 # ---- how many threads
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
@@ -49,8 +50,8 @@ class Check:
 
     @property
     def worst(self) -> float:
-        """The largest relative difference."""
-        return max((difference.relative for difference in self.differences), default=0.0)
+        """The largest relative difference; NaN where no point could be compared."""
+        return max((difference.relative for difference in self.differences), default=math.nan)
 
     def __str__(self) -> str:
         lines = [str(difference) for difference in self.differences]
@@ -161,7 +162,7 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     >>> found.evaluations
     '13 of fun per point, 19 in curvature'
     """
-    known = ("point_args", "device", *(field.name for field in fields(Options)))
+    known = ("point_args", "device", *Options._fields)
     if unknown := sorted(set(options) - set(known)):
         raise TypeError(f"explain takes the options {', '.join(known)}; got {', '.join(unknown)}")
     point_args, device = options.pop("point_args", ()), options.pop("device", "auto")

@@ -182,7 +182,7 @@ class Curvature:
         """formula(mu, L) of the extreme eigenvalues where the smallest is certainly positive, else NaN."""
         mu, L = self.eigenvalue_min, self.eigenvalue_max
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(mu > self.eigenvalue_error, formula(mu, L), np.asarray(np.nan, mu.dtype))
+            return np.where(self.definiteness == Definiteness.POSITIVE, formula(mu, L), np.asarray(np.nan, mu.dtype))
 
     @cached_property
     def max_stable_step(self) -> np.ndarray:

@@ -73,6 +73,8 @@ def rounded(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def arguments(args: Any) -> tuple:
     """The arguments shared by all points, in few types: int64, float64, float32, bool, complex and read-only arrays."""
+    if type(args) is tuple and not args:
+        return args
     if not isinstance(args, tuple):
         raise TypeError(f"args must be a tuple, got {type(args).__name__}; write ({args!r},)" if np.isscalar(args)
                         else f"args must be a tuple, got {type(args).__name__}")  # fmt: skip
@@ -100,12 +102,14 @@ def _argument(value: Any, name: str) -> Any:
 def read_only(array: np.ndarray) -> np.ndarray:
     """A view that cannot be written to, so that compiled code is of one type for all arrays."""
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 
 def arguments_by_point(point_args: Any, batch: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     """Arguments of each point, their leading axes flattened."""
+    if type(point_args) is tuple and not point_args:
+        return point_args
     if not isinstance(point_args, tuple):
         raise TypeError(f"point_args must be a tuple of arrays, got {type(point_args).__name__}")
     flat = []
@@ -126,8 +130,11 @@ class Limits(NamedTuple):
     any: bool
 
 
-def limits(bounds: Any, n: int) -> Limits:
-    """Bounds in any of SciPy's forms: a `Bounds`, (lower, upper), or n pairs (for n = 2 these must be tuples)."""
+def limits(bounds: Any, n: int, dtype: np.dtype) -> Limits:
+    """Bounds in any of SciPy's forms: a `Bounds`, (lower, upper), or n pairs (for n = 2 these must be tuples).
+
+    They are rounded to numbers of the points' type: inwards, or to the nearest where they coincide.
+    """
     rows = np.empty((2, n))
     rows[0], rows[1] = -np.inf, np.inf
     if bounds is None:
@@ -150,7 +157,18 @@ def limits(bounds: Any, n: int) -> Limits:
     if np.isnan(rows).any() or (rows[0] > rows[1]).any():
         i = int(np.argmax(~(rows[0] <= rows[1])))
         raise ValueError(f"bounds: lower must not exceed upper, got {rows[0, i]} and {rows[1, i]} for coordinate {i}")
-    return Limits(rows, True)
+    return Limits(_representable(rows, dtype), True)
+
+
+def _representable(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Bounds as numbers of a type, in float64: a node clipped to them stays within those that were given."""
+    with np.errstate(over="ignore"):
+        nearest = rows.astype(dtype)
+    moved = nearest.copy()
+    for side, inwards in enumerate((np.inf, -np.inf)):
+        beyond = (nearest[side] < rows[side]) if side == 0 else (nearest[side] > rows[side])
+        moved[side, beyond] = np.nextafter(nearest[side, beyond], np.asarray(inwards, dtype))
+    return np.where(rows[0] == rows[1], nearest, moved).astype(np.float64)
 
 
 def positive(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:

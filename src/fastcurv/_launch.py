@@ -68,8 +68,8 @@ def call(
     array = points_array(x)
     check_dtype(function, array.dtype)
     batch, n = array.shape[:-1], array.shape[-1]
-    flat = array.reshape(-1, n) if array.size else array.reshape((0, n))
-    points = Points(read_only(flat), arguments(args), arguments_by_point(point_args, batch))
+    flat = read_only(array.reshape((-1, n) if array.size else (0, n)))
+    points = Points(flat, arguments(args), arguments_by_point(point_args, batch))
     chosen = plan(options, n, batch, array.dtype)
     length = _checked(function, points, vector, chosen)
     if gradient is not None:
@@ -91,13 +91,9 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
         if vector:
             raise TypeError(f"{function.name} returns one number; a function of vector values must be compiled")
         return 1
-    case = (
-        points.x.shape[1],
-        points.x.dtype.char,
-        vector,
-        *map(_kind, points.args),
-        *map(_kind, points.point_args),
-    )
+    case = points.x.shape[1], points.x.dtype.char, vector
+    if points.args or points.point_args:
+        case += len(points.args), *map(_kind, points.args + points.point_args)
     if case not in function.checked and (len(points.x) or vector):
         x, point_args = points.x, points.point_args
         if len(x) == 0:
@@ -257,9 +253,13 @@ def second_order(
     Where `out` is None, matrices are not kept: each worker has room for one, which `reader` is shown.  `reader` makes,
     from (second-order results, whether kept), the task that is run for every point.
     """
+    job, formula, evaluations, divisible = outline(call.function, call.gradient, plan, errors)
     count, n = call.shape
     keep = out is not None
-    job, formula, evaluations, divisible = outline(call.function, call.gradient, plan, errors)
+    if out is not None and job.operation.factory is small_hessian_block:
+        shared = cpu.plan_shares(job, count, evaluations, divisible, True)
+        cpu.launch(job, call.points, (formula.steps, out), shared, evaluations)
+        return Second(_nothing, _no_matrix, _no_matrix, out, _no_matrices, _no_status, False)
     if call.gradient is not None:
         scale = widening(call, plan, 1, Role(call.gradient, "vector"))
     else:
@@ -285,8 +285,6 @@ def second_order(
             plan.noise_levels, formula.amplification.first, task, found.status, found.value, found.gradient,
             found.hessian, found.hessian_error,
         )  # fmt: skip
-    elif job.operation.factory is small_hessian_block:
-        data = (formula.steps, found.hessian)
     elif plan.is_central:
         data = (
             formula.steps, scale, formula.weights, plan.noise_levels, formula.amplification.central, task,

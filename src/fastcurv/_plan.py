@@ -18,8 +18,7 @@ ORDERS = (2, 4, 6, 8)
 STENCILS = ("economical", "4-point")
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """The keywords that say how differences are taken; `None` leaves a choice to us."""
 
     method: str = "auto"
@@ -151,7 +150,7 @@ def plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> P
     return _plan(options, n, batch, dtype)
 
 
-@lru_cache(maxsize=256, typed=True)
+@lru_cache(maxsize=256)
 def _common_plan(method: str, order: int, stencil: str | None, n: int, dtype: np.dtype) -> Plan:
     return _plan(Options(method, order, stencil=stencil), n, (), dtype)
 
@@ -177,7 +176,7 @@ def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> 
         abs_step=None if options.abs_step is None else positive(options.abs_step, "abs_step", (n,)),
         four_point=options.stencil == "4-point" or (options.stencil is None and options.noise is not None),
         noise=noise,
-        bounds=limits(options.bounds, n),
+        bounds=limits(options.bounds, n, dtype),
     )
 
 

@@ -215,7 +215,8 @@ def test_mistakes_are_python_errors():
     [
         (lambda x: x, "must return one real number.*array of shape"),
         (lambda x: None, "must return one real number.*None"),
-        (lambda x: 1j, "must return one real number.*1j"),
+        (lambda x: 1j, "must return one real number on every path.*complex128"),
+        (lambda x: x[0] if x[0] > 0.0 else None, "must return one real number on every path.*Option"),
         (lambda x: (x[0], x[1]), "use fastcurv.jacobian"),
         (lambda x: "text", "must return one real number.*text"),
     ],
@@ -231,11 +232,26 @@ def test_wrong_results_are_named(fun, said):
         (lambda x: 1.0, TypeError, "a tuple, a list or a 1-D array"),
         (lambda x: (), ValueError, "returned no values"),
         (lambda x: np.ones((2, 2)), TypeError, r"array of shape \(2, 2\)"),
+        (lambda x: (x[0], 1j), TypeError, "a tuple, a list or a 1-D array of real numbers on every path.*complex128"),
     ],
 )
 def test_wrong_vectors_are_named(fun, error, said):
     with pytest.raises(error, match=said):
         fc.jacobian(fun, [1.0, 2.0])
+
+
+def root(x):
+    return math.sin(float(x[0]) ** 0.5) + x[1]
+
+
+def test_roots_of_negative_numbers_are_no_mistake():
+    """Python makes them complex, compiled code NaN."""
+    found = fc.value(root, [[-1.0, 1.0], [-4.0, 0.0]])
+    assert np.isnan(found).all()
+    assert fc.value(root, [[-1.0, 1.0], [4.0, 0.0]])[1] == math.sin(2.0)
+    found = fc.jacobian(lambda x: (root(x), float(x[0]) ** 0.5), [[-1.0, 1.0], [4.0, 0.0]])
+    assert np.isnan(found[0]).all()
+    assert found[1, 1, 0] == pytest.approx(0.25, rel=1e-9)
 
 
 class Thing:

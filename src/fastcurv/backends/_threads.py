@@ -131,8 +131,26 @@ def may_run_parallel() -> bool:
     return not _forked_from_launched
 
 
-class loop:  # noqa: N801 (used as a function)
+def loop(workers: int) -> _Loop:
     """Address of the loop to use for so many workers, and how many it really gets, for the time of a ``with`` block."""
+    return _serial if workers == 1 else _Parallel(workers)
+
+
+class _Loop:
+    """The loop on the calling thread."""
+
+    def __enter__(self) -> tuple[int, int]:
+        return _loop(False), 1
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+_serial = _Loop()
+
+
+class _Parallel(_Loop):
+    """The loop on several threads, or on one where others cannot be had."""
 
     def __init__(self, workers: int):
         self._workers = workers
@@ -140,14 +158,13 @@ class loop:  # noqa: N801 (used as a function)
 
     def __enter__(self) -> tuple[int, int]:
         global _launched
-        if self._workers > 1:
-            _launched = True  # before threads start: another Python thread may fork
-            parallel = _loop(True)
-            self._locked = numba.threading_layer() == "workqueue"
-            if not self._locked or _parallel_lock.acquire(blocking=False):
-                return parallel, self._workers
-            self._locked = False
-        return _loop(False), 1
+        _launched = True  # before threads start: another Python thread may fork
+        parallel = _loop(True)
+        self._locked = numba.threading_layer() == "workqueue"
+        if not self._locked or _parallel_lock.acquire(blocking=False):
+            return parallel, self._workers
+        self._locked = False
+        return super().__enter__()
 
     def __exit__(self, *exception: object) -> None:
         if self._locked:

@@ -20,6 +20,7 @@ import numpy as np
 from numba import typeof, types
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
+from .._errors import CompilationError
 from ..function import (
     Compiled,
     DiskCache,
@@ -117,6 +118,7 @@ class Job:
         self.operation, self.roles = operation, roles
         self.function = next(role.function for role in roles if role)
         self.is_vectorized = isinstance(self.function, Vectorized)
+        self.is_pointer = isinstance(self.function, Pointer)
 
     @cached_property
     def kernel(self) -> Kernel:
@@ -170,8 +172,8 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         _launch_vectorized(job, points, data, plan, evaluations, items)
         return
     x, args, point_args = points
-    if isinstance(job.function, Pointer):
-        args = job.function.native_args(args)
+    if job.is_pointer:
+        args = job.function.native_args(args)  # pyright: ignore[reportAttributeAccessIssue]
     made = job.kernel
     with loop(plan.workers) as (address, workers):
         start = perf_counter()
@@ -183,6 +185,8 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
     # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
     guess = max(seconds, 1e-9) * workers / (items * evaluations)
+    if workers > 1 and seconds < 4 * WORTH_THREADS:  # mostly waiting: try one thread again some calls later
+        guess = min(guess, 0.9 * made.seconds_per_evaluation)
     made.seconds_per_evaluation = min(guess, 4 * made.seconds_per_evaluation)
 
 
@@ -193,10 +197,28 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
             function = role.function.function
             own = (points.x[0], *points.args, *(array[0] for array in points.point_args))
             kinds = [kind.copy(readonly=True) if isinstance(kind, types.Array) else kind for kind in map(typeof, own)]
+            alone = compiled(function, "diagnosis")
             try:
-                compiled(function, "diagnosis").compile(tuple(kinds))
+                alone.compile(tuple(kinds))
             except (NumbaError, UnsupportedBytecodeError) as error:
                 raise compilation_error(function, error) from error
+            _check_result(role, alone.nopython_signatures[0].return_type)
+
+
+def _check_result(role: Role, kind: types.Type) -> None:
+    """Whether what a function returns when compiled, on all of its paths, is what its role asks for."""
+    real = (types.Integer, types.Float, types.Boolean)
+    if role.kind == "vector":
+        entries = kind.types if isinstance(kind, types.BaseTuple) else [getattr(kind, "dtype", kind)]
+        is_sequence = isinstance(kind, (types.BaseTuple, types.List, types.Array)) and getattr(kind, "ndim", 1) == 1
+        fits = is_sequence and all(isinstance(entry, real) for entry in entries)
+        expected = "a tuple, a list or a 1-D array of real numbers"
+    else:
+        fits, expected = isinstance(kind, real), "one real number"
+    if not fits:
+        raise CompilationError(
+            f"{role.function.name} must return {expected} on every path; compiled, it returns {kind}"
+        )
 
 
 def launch_plain(operation: Operation, items: int, seconds: float, arguments: Callable[[int], tuple]) -> None:

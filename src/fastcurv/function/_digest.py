@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,13 +29,12 @@ class Digest:
 
     hex: str
     lasting: bool
-    _watched: tuple[tuple[Any, str, Any], ...]
+    _watched: tuple[tuple[Callable[[], Any], Any], ...]  # ways to read what it reads, and what was read
 
     def is_current(self) -> bool:
         """Whether every name that the function reads is still bound to the same object."""
-        for owner, name, value in self._watched:
-            found = owner.get(name, _ABSENT) if type(owner) is dict else getattr(owner, name, _ABSENT)
-            if found is not value:
+        for read, value in self._watched:
+            if read() is not value:
                 return False
         return True
 
@@ -57,17 +58,11 @@ def is_library(thing) -> bool:
     return isinstance(name, str) and name.partition(".")[0] in LIBRARIES
 
 
-def _read(owner, name: str):
-    if isinstance(owner, dict):
-        return owner.get(name, _ABSENT)
-    return getattr(owner, name, _ABSENT)  # a cell's `cell_contents`, a function's `__code__`
-
-
 class _Walk:
     def __init__(self):
         self.hash = hashlib.blake2b(digest_size=20)
         self.lasting = True
-        self.watched: list[tuple[Any, str, Any]] = []
+        self.watched: list[tuple[Callable[[], Any], Any]] = []
         self._seen: dict[int, int] = {}
 
     def feed(self, thing) -> None:
@@ -123,8 +118,12 @@ class _Walk:
                 self._attributes(vars(module).get(name), names)
 
     def _watch(self, owner, name: str) -> None:
-        value = _read(owner, name)
-        self.watched.append((owner, name, value))
+        if isinstance(owner, dict):
+            read = partial(owner.get, name, _ABSENT)
+        else:  # a cell's `cell_contents`, a function's `__code__`
+            read = partial(getattr, owner, name, _ABSENT)
+        value = read()
+        self.watched.append((read, value))
         if value is not _ABSENT:
             self._text(name)
             self.feed(value)

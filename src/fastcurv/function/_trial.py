@@ -38,13 +38,17 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
                 continue
             error.add_note(f"{_name(function)} was evaluated in plain Python at x = {x} to check it before compiling")
             raise
-        return _length(result, function, x) if vector else _check_scalar(result, function, x)
+        # a complex number is the root of a negative one, NaN when compiled; if it is always, compiling tells
+        if vector:
+            return _length(result, function, x)
+        if not np.iscomplexobj(result):
+            return _check_scalar(result, function, x)
     return None
 
 
 def _is_data_dependent(error: Exception) -> bool:
     """Whether the compiled function would give NaN: raised on purpose, or by the domain of an operation."""
-    if isinstance(error, ArithmeticError):
+    if isinstance(error, ArithmeticError) or (isinstance(error, TypeError) and "complex" in str(error)):
         return True
     frame = list(traceback.walk_tb(error.__traceback__))[-1]
     last = [i for i in dis.get_instructions(frame[0].f_code) if i.offset <= error_offset(error)][-1]
@@ -75,7 +79,7 @@ def _check_scalar(result, function, x) -> int:
 
 def _length(result, function, x) -> int:
     values = np.asarray(result) if isinstance(result, (tuple, list, np.ndarray)) else None
-    if values is None or values.ndim != 1 or values.dtype.kind not in "biuf":
+    if values is None or values.ndim != 1 or values.dtype.kind not in "biufc":
         raise TypeError(
             f"{_name(function)} must return a tuple, a list or a 1-D array of real numbers; "
             f"at x = {x} it returned {_show(result)}"

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+#: native byte order: others are not equal to these
 _READY = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 def real_array(a: Any, name: str) -> np.ndarray:
     """A C-contiguous float32 or float64 array: float32 stays so, integers and bools become float64."""
-    if type(a) is np.ndarray and a.dtype in _READY and a.flags.c_contiguous and a.dtype.isnative:
+    if type(a) is np.ndarray and a.dtype in _READY and a.flags.c_contiguous:
         return a
     if hasattr(a, "__cuda_array_interface__"):
         raise TypeError(f"{name} lives on a GPU, which this version does not support; pass a NumPy array")

@@ -94,22 +94,23 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
     case = points.x.shape[1], points.x.dtype.char, vector
     if points.args or points.point_args:
         case += len(points.args), *map(_kind, points.args + points.point_args)
-    if case not in function.checked and (len(points.x) or vector):
+    known = function.checked.get(case)
+    if known is None and (len(points.x) or vector):
         x, point_args = points.x, points.point_args
         if len(x) == 0:
             x = np.zeros((1, x.shape[1]), x.dtype)
             point_args = tuple(np.zeros((1, *array.shape[1:]), array.dtype) for array in point_args)
         rows = _worth_trying(x, plan)
-        found = trial(
+        known = trial(
             function.function,
             x,
             rows if vector else rows[:10],
             lambda b: (*points.args, *(array[b] for array in point_args)),
             vector=vector,
         )
-        if found is not None:
-            function.checked[case] = found
-    return function.checked.get(case)
+        if known is not None:
+            function.checked[case] = known
+    return known
 
 
 def _worth_trying(x: np.ndarray, plan: Plan) -> np.ndarray:

@@ -209,7 +209,7 @@ def _check_result(role: Role, kind: types.Type) -> None:
     """Whether what a function returns when compiled, on all of its paths, is what its role asks for."""
     real = (types.Integer, types.Float, types.Boolean)
     if role.kind == "vector":
-        entries = kind.types if isinstance(kind, types.BaseTuple) else [getattr(kind, "dtype", kind)]
+        entries = getattr(kind, "types", [getattr(kind, "dtype", kind)])
         is_sequence = isinstance(kind, (types.BaseTuple, types.List, types.Array)) and getattr(kind, "ndim", 1) == 1
         fits = is_sequence and all(isinstance(entry, real) for entry in entries)
         expected = "a tuple, a list or a 1-D array of real numbers"

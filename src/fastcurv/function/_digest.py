@@ -8,6 +8,7 @@ the digest was taken are not noticed, names bound anew are.
 from __future__ import annotations
 
 import hashlib
+import operator
 import sys
 import types
 from collections.abc import Callable
@@ -29,21 +30,19 @@ class Digest:
 
     hex: str
     lasting: bool
-    _watched: tuple[tuple[Callable[[], Any], Any], ...]  # ways to read what it reads, and what was read
+    _reads: tuple[Callable[[], Any], ...]
+    _values: tuple[Any, ...]
 
     def is_current(self) -> bool:
         """Whether every name that the function reads is still bound to the same object."""
-        for read, value in self._watched:
-            if read() is not value:
-                return False
-        return True
+        return all(map(operator.is_, map(operator.call, self._reads), self._values))
 
 
 def digest(function) -> Digest:
     """The digest of a Python function or Numba dispatcher."""
     walk = _Walk()
     walk.feed(function)
-    return Digest(walk.hash.hexdigest(), walk.lasting, tuple(walk.watched))
+    return Digest(walk.hash.hexdigest(), walk.lasting, tuple(walk.reads), tuple(walk.values))
 
 
 def names_in(code: types.CodeType) -> set[str]:
@@ -62,7 +61,8 @@ class _Walk:
     def __init__(self):
         self.hash = hashlib.blake2b(digest_size=20)
         self.lasting = True
-        self.watched: list[tuple[Callable[[], Any], Any]] = []
+        self.reads: list[Callable[[], Any]] = []
+        self.values: list[Any] = []
         self._seen: dict[int, int] = {}
 
     def feed(self, thing) -> None:
@@ -118,12 +118,11 @@ class _Walk:
                 self._attributes(vars(module).get(name), names)
 
     def _watch(self, owner, name: str) -> None:
-        if isinstance(owner, dict):
-            read = partial(owner.get, name, _ABSENT)
-        else:  # a cell's `cell_contents`, a function's `__code__`
-            read = partial(getattr, owner, name, _ABSENT)
+        # otherwise a cell's `cell_contents` or a function's `__code__`
+        read = partial(owner.get, name, _ABSENT) if isinstance(owner, dict) else partial(getattr, owner, name, _ABSENT)
         value = read()
-        self.watched.append((read, value))
+        self.reads.append(read)
+        self.values.append(value)
         if value is not _ABSENT:
             self._text(name)
             self.feed(value)

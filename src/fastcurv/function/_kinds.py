@@ -38,7 +38,7 @@ class Compiled:
         self.key = identity.hex
         self.lasting = identity.lasting
         self._dispatcher: Dispatcher | None = None
-        self.checked: dict[Any, int | None] = {}  # what the plain Python trial found, by n and types of arguments
+        self.checked: dict[Any, int] = {}  # what the plain Python trial found, by n and types of arguments
 
     @property
     def name(self) -> str:

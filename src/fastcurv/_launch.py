@@ -12,14 +12,15 @@ from ._plan import Options, Plan, check_device, check_dtype, plan
 from .backends import cpu
 from .backends.cpu import Job, Operation, Points, Role, Shares
 from .differences import _tables as tables
-from .differences._hessian import central_hessian_block, small_hessian_block
+from .differences._hessian import central_hessian_block, plain_hessian_block, small_hessian_block
 from .differences._jacobian import jacobian_block, magnitude_block, value_block
 from .differences._product import gradient_product_block, product_block
 from .differences._sided import sided_hessian_block
 from .function import Compiled, UserFunction, Vectorized, trial, user_function
 
-#: points stay in registers up to here, and loops are unrolled up to there (3x faster at n = 2, 1.2x at 8)
-MAX_SMALL, MAX_UNROLLED = 4, 8
+#: kernels know n, up to here with a point in registers, up to there in loops of known length (3x faster at n = 2,
+#: 1.1x at 16 for cheap functions)
+MAX_SMALL, MAX_KNOWN = 4, 16
 DEFAULT = Options()
 _nothing = np.zeros(0)
 _no_matrix = np.zeros((0, 0))
@@ -197,9 +198,11 @@ class Outline(NamedTuple):
         """What `explain` says of the compilation."""
         operation = self.job.operation
         if operation.factory is small_hessian_block:
-            return f"n = {operation.known[0]}, in registers; n > {MAX_UNROLLED} share one compilation"
-        if operation.factory is central_hessian_block and operation.known[0]:
-            return f"n = {operation.known[0]}, loops unrolled; n > {MAX_UNROLLED} share one compilation"
+            return f"n = {operation.known[0]}, in registers; n > {MAX_KNOWN} share one compilation"
+        if operation.factory is plain_hessian_block and operation.known[0]:
+            return f"n = {operation.known[0]}, loops of known length; n > {MAX_KNOWN} share one compilation"
+        if operation.factory is plain_hessian_block:
+            return f"one compilation for every n > {MAX_KNOWN}"
         return "one compilation for every n"
 
 
@@ -220,13 +223,17 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, e
         if plan.method != "forward":
             first = max(first, 2 * formula.weights.shape[1])
         return Outline(job, formula, 1 + axis * n + first**2 * pairs, max(1, pairs))
-    plain = plan.order == 2 and not errors and not plan.four_point and n >= 2
-    if plain and n <= MAX_SMALL and not plan.widens:
-        return Outline(Job(Operation(small_hessian_block, (n,)), role), formula, 1 + n * (n + 1), 1)
-    unrolled = n if plain and n <= MAX_UNROLLED else 0
-    job = Job(Operation(central_hessian_block, (unrolled, plan.four_point, errors)), role)
+    if plan.order == 2 and not (errors or plan.four_point or plan.widens):
+        if 2 <= n <= MAX_SMALL:
+            operation, divisible = Operation(small_hessian_block, (n,)), 1
+        elif MAX_SMALL < n <= MAX_KNOWN:
+            operation, divisible = Operation(plain_hessian_block, (n,)), 1
+        else:
+            operation, divisible = Operation(plain_hessian_block, (0,)), max(1, pairs)
+        return Outline(Job(operation, role), formula, 1 + n * (n + 1), divisible)
+    job = Job(Operation(central_hessian_block, (plan.four_point, errors)), role)
     evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * pairs
-    return Outline(job, formula, evaluations, 1 if unrolled else max(1, pairs))
+    return Outline(job, formula, evaluations, max(1, pairs))
 
 
 class Second(NamedTuple):
@@ -257,10 +264,13 @@ def second_order(
     job, formula, evaluations, divisible = outline(call.function, call.gradient, plan, errors)
     count, n = call.shape
     keep = out is not None
-    if out is not None and job.operation.factory is small_hessian_block:
+    if out is not None and job.operation.factory in (small_hessian_block, plain_hessian_block):
         shared = cpu.plan_shares(job, count, evaluations, divisible, True)
-        cpu.launch(job, call.points, (formula.steps, out), shared, evaluations)
-        return Second(_nothing, _no_matrix, _no_matrix, out, _no_matrices, _no_status, False)
+        is_shared = shared.layout[1] > 1
+        status = np.empty(shared.tasks, np.int8) if is_shared else _no_status
+        cpu.launch(job, call.points, (formula.steps, status, out), shared, evaluations)
+        status = _settle(status, shared, out) if is_shared else status
+        return Second(_nothing, _no_matrix, _no_matrix, out, _no_matrices, status, False)
     if call.gradient is not None:
         scale = widening(call, plan, 1, Role(call.gradient, "vector"))
     else:

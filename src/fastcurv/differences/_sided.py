@@ -119,8 +119,9 @@ def sided_hessian_block(f, four_point):
                                 for k in range(weights.shape[1]):
                                     d = mixed_second_difference(
                                         f, x, i, j, x_i, x_j, (k + 1) * h[i], (k + 1) * h[j], point, f_0,
-                                        on_axis[i, 2 * k] + on_axis[i, 2 * k + 1] - 2 * f_0,
-                                        on_axis[j, 2 * k] + on_axis[j, 2 * k + 1] - 2 * f_0, four_point,
+                                        (on_axis[i, 2 * k] + on_axis[i, 2 * k + 1] - 2 * f_0)
+                                        + (on_axis[j, 2 * k] + on_axis[j, 2 * k + 1] - 2 * f_0),
+                                        four_point,
                                     )  # fmt: skip
                                     mixed += weights[0, k] * d
                                     mixed_next += weights[1, k] * d

@@ -162,15 +162,15 @@ class First(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _first_job(role: Role, errors: bool) -> Job:
-    return Job(Operation(jacobian_block, (errors, False)), role, None)
+def _first_job(role: Role, errors: bool, central_only: bool) -> Job:
+    return Job(Operation(jacobian_block, (errors, False, central_only)), role, None)
 
 
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
     """Jacobians of a function of m values."""
     count, n = call.shape
     formula = plan.formula(1, errors)
-    job = _first_job(role, errors)
+    job = _first_job(role, errors, plan.is_central)
     evaluations = 1 + _axis_evaluations(plan, formula) * n
     shared = cpu.plan_shares(job, count, evaluations, n, True)
     error = np.empty((count, m, n)) if errors else _no_matrices
@@ -213,7 +213,8 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, e
     role = Role(function, "scalar")
     if gradient is not None:
         formula = plan.formula(1, errors)
-        job = Job(Operation(jacobian_block, (errors, True)), Role(gradient, "vector"), role if errors else None)
+        operation = Operation(jacobian_block, (errors, True, plan.is_central))
+        job = Job(operation, Role(gradient, "vector"), role if errors else None)
         return Outline(job, formula, 1 + _axis_evaluations(plan, formula) * n, n)
     formula = plan.formula(2, errors or not plan.is_central)
     axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2

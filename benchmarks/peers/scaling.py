@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, njit, prange, set_num_threads
 
 import fastcurv as fc
 
@@ -64,6 +64,7 @@ def main() -> None:
         call()
 
         def limited(threads: int, call: Callable[[], Any] = call) -> None:
+            set_num_threads(threads)  # for the bare loops
             with fc.threads(threads):
                 call()
 

@@ -286,23 +286,23 @@ def curvature(
     hessians = np.empty((count, n, n)) if "hessian" in wanted else None
     needs_vectors = bool(vectors.size or newton.size)
 
-    def read_out_arguments(found: launch.Second, keep: bool, workers: int) -> tuple:
+    def read_out_arguments(found: launch.Second, layout: np.ndarray, workers: int) -> tuple:
         return (
-            keep, call.x, found.status, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
+            layout, call.x, found.status, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
             tolerance, np.empty((workers, scratch_size(n))), spectrum, error, index, nullity, critical, bend,
             vectors, newton,
         )  # fmt: skip
 
-    def reader(found: launch.Second, keep: bool) -> np.ndarray:
+    def reader(found: launch.Second, layout: np.ndarray) -> np.ndarray:
         nonlocal bound
-        bound = cpu.Bound(operation(needs_vectors), read_out_arguments(found, keep, get_threads()))
+        bound = cpu.Bound(operation(needs_vectors), read_out_arguments(found, layout, get_threads()))
         return bound.task
 
     bound = None
     found = launch.second_order(call, call.plan, errors=True, out=hessians, reader=reader)
     if not found.is_read and count:
         seconds = 1e-9 * n**3 + 1e-7
-        cpu.launch_plain(EVERY_POINT, count, seconds, lambda workers: (call.x, reader(found, True)))
+        cpu.launch_plain(EVERY_POINT, count, seconds, lambda workers: (call.x, reader(found, np.zeros(3, int))))
 
     def shaped(array: np.ndarray) -> np.ndarray:
         array = rounded(array, dtype) if array.dtype.kind == "f" else array

@@ -88,7 +88,7 @@ def _solve(a: Any, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
     w = np.empty((count, n), array.dtype)
     z = np.empty((count, n, n) if vectors else (0, 0, 0), array.dtype)
     if w.size:
-        size = n * n + work_size(n)
+        size = n * n + work_size(n) + cpu.APART
 
         def arguments(workers: int) -> tuple:
             return read_only(array.reshape(count, n, n)), w, z, np.empty((workers, size), array.dtype)

@@ -133,7 +133,7 @@ def _value_job(function: UserFunction) -> Job:
 def values(call: Call, out: np.ndarray) -> None:
     """f at every point."""
     job = _value_job(call.function)
-    cpu.launch(job, call.points, (out,), cpu.plan_shares(job, call.shape[0], 1, 1, True), 1)
+    cpu.launch(job, call.points, (out,), cpu.plan_shares(job, call.shape[0], 1, 1), 1)
 
 
 def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
@@ -145,7 +145,7 @@ def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
     width = call.shape[1] if role.kind == "vector" and role.function is call.gradient else (call.length or 1)
     job = Job(Operation(magnitude_block), role)
     evaluations = 2 * call.shape[1] + 1
-    shared = cpu.plan_shares(job, call.shape[0], evaluations, 1, True)
+    shared = cpu.plan_shares(job, call.shape[0], evaluations, 1)
     data = (formula.steps, plan.bounds.rows, formula.reach, width, magnitude)
     cpu.launch(job, call.points, data, shared, evaluations)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -172,7 +172,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     formula = plan.formula(1, errors)
     job = _first_job(role, errors, plan.is_central)
     evaluations = 1 + _axis_evaluations(plan, formula) * n
-    shared = cpu.plan_shares(job, count, evaluations, n, True)
+    shared = cpu.plan_shares(job, count, evaluations, n)
     error = np.empty((count, m, n)) if errors else _no_matrices
     status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
     data = (
@@ -260,13 +260,13 @@ def second_order(
     """Hessians; with `errors` also values, gradients and error estimates.
 
     Where `out` is None, matrices are not kept: each worker has room for one, which `reader` is shown.  `reader` makes,
-    from (second-order results, whether kept), the task that is run for every point.
+    from (second-order results, layout), the task that is run for every point.
     """
     job, formula, evaluations, divisible = outline(call.function, call.gradient, plan, errors)
     count, n = call.shape
     keep = out is not None
     if out is not None and job.operation.factory in (small_hessian_block, plain_hessian_block):
-        shared = cpu.plan_shares(job, count, evaluations, divisible, True)
+        shared = cpu.plan_shares(job, count, evaluations, divisible)
         is_shared = shared.layout[1] > 1
         status = np.empty(shared.tasks, np.int8) if is_shared else _no_status
         cpu.launch(job, call.points, (formula.steps, status, out), shared, evaluations)
@@ -277,9 +277,9 @@ def second_order(
     else:
         scale = widening(call, plan, 2, Role(call.function, "row"))
         errors = errors or not plan.is_central
-    shared = cpu.plan_shares(job, count, evaluations, divisible, keep)
-    keep = keep or shared.layout[1] > 1
-    homes = count if keep else shared.workers
+    spacing = 0 if keep else 1 + -(-cpu.APART // n)
+    shared = cpu.plan_shares(job, count, evaluations, divisible, spacing)
+    homes = shared.workers * spacing if shared.layout[2] else count
     needs_status = errors or call.gradient is not None or shared.layout[1] > 1
     found = Second(
         value=np.empty(count) if errors else _nothing,
@@ -290,7 +290,7 @@ def second_order(
         status=np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8) if needs_status else _no_status,
         is_read=reader is not None and shared.layout[1] == 1,
     )
-    task = reader(found, keep) if reader is not None and found.is_read else _no_reader
+    task = reader(found, shared.layout) if reader is not None and found.is_read else _no_reader
     if call.gradient is not None:
         data = (
             formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights, formula.sided.first,
@@ -353,7 +353,7 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
         amplification = np.abs(weights[0]).sum()
     step = np.zeros(2)
     step[0 if plan.abs_step is None else 1] = formula.steps[0 if plan.abs_step is None else 2].max()
-    shared = cpu.plan_shares(job, count, evaluations, divisible, True)
+    shared = cpu.plan_shares(job, count, evaluations, divisible)
     status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
     data = (
         directions, step, *steps, scale, offsets, weights, plan.noise_levels, float(amplification), status, out, error,

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 
-from .backends._layout import span
+from .backends._layout import home, span
 from .backends._native import call_task
-from .backends.cpu import Operation
+from .backends.cpu import APART, Operation
 from .function import compiled
 from .symmetric import eigensystem, eigenvalues, work_size
 
 
 def scratch_size(n: int) -> int:
-    """Elements of scratch that a worker needs: two matrices and what the solver needs."""
-    return 2 * n * n + work_size(n) + n
+    """Elements of scratch for a worker: two matrices, eigenvalues, what the solver needs, and distance to the next."""
+    return 2 * n * n + work_size(n) + n + APART
 
 
 def frobenius(E, n):
@@ -85,12 +85,12 @@ def read_out_block(solve_values, solve_vectors, vectors):
     """Spectrum and read-outs of point b; with `vectors`, eigenvectors and Newton steps too (where they have room)."""
 
     def block(
-        b, worker, keep, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, scratch,
+        b, worker, layout, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, scratch,
         spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton,
     ):  # fmt: skip
         n = points.shape[1]
-        home = b if keep else worker
-        H, E, g = hessian[home], hessian_error[home], gradient[b]
+        place = home(layout, worker, b)
+        H, E, g = hessian[place], hessian_error[place], gradient[b]
         w = scratch[worker, 2 * n * n : 2 * n * n + n]
         e_lambda = math.nan
         bad = status[b] != 0
@@ -132,7 +132,7 @@ def read_out_block(solve_values, solve_vectors, vectors):
                 zero += abs(w[i]) <= e_lambda
             spectrum_error[b] = e_lambda
             index[b], nullity[b] = negative, zero
-            e_g = gradient_error[home]
+            e_g = gradient_error[place]
             critical[b] = is_critical(points[b], g, e_g, H, tolerance)
             bend[b] = gradient_curvature(g, H)
             if vectors:

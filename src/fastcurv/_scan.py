@@ -8,7 +8,6 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,8 @@ from fastcurv._quantities import DEFAULT, INNER_DIMS, QUANTITIES, variable
 from fastcurv._store import Blocks, Variable, create_store, open_dataset, open_store
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import xarray
 
 
@@ -183,6 +184,8 @@ def _to_store(
     resume: bool,
 ) -> None:
     """Compute the blocks that the store lacks; one is written while the next is computed."""
+    from concurrent.futures import ThreadPoolExecutor  # slow to import
+
     store = open_store(path, key, variables)
     if store is not None and not resume:
         raise StoreError(f"{path} exists and resume=False. Nothing was changed: choose another path or delete it")

@@ -41,6 +41,8 @@ from ._threads import get_threads, loop, may_run_parallel
 WORTH_THREADS = 5e-5
 #: what a call of a kernel takes besides
 CALL = 3e-6
+#: float64s between what two threads write to: processors fetch two lines of 64 bytes at once
+APART = 16
 #: a guess at the seconds of one evaluation, until calls were timed
 FIRST_GUESS = 2e-8
 #: bytes of points collected for one call of a vectorized function
@@ -135,29 +137,29 @@ class Shares(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def shares(points: int, divisible: int, workers: int, keep: bool) -> Shares:
+def shares(points: int, divisible: int, workers: int, spacing: int = 0) -> Shares:
     """Several points to a task, or several tasks to a point where there are fewer points than workers can use.
 
     `divisible` is the number of items that the work within a point can be divided into.
     """
     parts = min(-(-2 * workers // max(points, 1)), divisible) if workers > 1 and points < 2 * workers else 1
     if parts > 1:
-        return Shares(np.array([1, parts, 1]), points * parts, workers)
+        return Shares(np.array([1, parts, 0]), points * parts, workers)
     chunk = max(1, min(1024, -(-points // (16 * workers)))) if workers > 1 else points
     tasks = -(-points // chunk) if points else 0
-    return Shares(np.array([chunk, 1, int(keep)]), tasks, min(workers, max(tasks, 1)))
+    return Shares(np.array([chunk, 1, spacing]), tasks, min(workers, max(tasks, 1)))
 
 
-def plan_shares(job: Job, points: int, evaluations: int, divisible: int, keep: bool) -> Shares:
+def plan_shares(job: Job, points: int, evaluations: int, divisible: int, spacing: int = 0) -> Shares:
     """How a call with so many evaluations of the function per point is shared out over threads."""
     if job.is_vectorized:
-        return Shares(np.array([points, 1, int(keep)]), 1, 1)
+        return Shares(np.array([points, 1, spacing]), 1, 1)
     workers = get_threads()
     if workers > 1:
         seconds = job.kernel.seconds_per_evaluation * points * evaluations
         if seconds < WORTH_THREADS or not may_run_parallel():
             workers = 1
-    return shares(points, divisible, workers, keep)
+    return shares(points, divisible, workers, spacing)
 
 
 def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int, items: int | None = None) -> None:
@@ -227,7 +229,7 @@ def launch_plain(operation: Operation, items: int, seconds: float, arguments: Ca
     `arguments` makes its arguments for a number of workers, which may need scratch.
     """
     workers = get_threads() if items > 1 and items * seconds > WORTH_THREADS and may_run_parallel() else 1
-    plan = shares(items, 1, workers, True)
+    plan = shares(items, 1, workers)
     with loop(workers) as (address, granted):
         kernel(operation).entry(address, 0, plan.tasks, granted, plan.layout, *arguments(workers))
 

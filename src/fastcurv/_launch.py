@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._inputs import arguments, arguments_by_point, points_array, read_only
-from ._plan import Options, Plan, check_device, check_dtype, plan
+from ._plan import Options, Plan, check_device, plan
 from .backends import cpu
 from .backends.cpu import Job, Operation, Points, Role, Shares
 from .differences import _tables as tables
@@ -67,7 +67,6 @@ def call(
         raise TypeError("fun and grad must both be vectorized, or neither")
     check_device(device)
     array = points_array(x)
-    check_dtype(function, array.dtype)
     batch, n = array.shape[:-1], array.shape[-1]
     flat = read_only(array.reshape((-1, n) if array.size else (0, n)))
     points = Points(flat, arguments(args), arguments_by_point(point_args, batch))
@@ -91,6 +90,8 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
     if not isinstance(function, Compiled):
         if vector:
             raise TypeError(f"{function.name} returns one number; a function of vector values must be compiled")
+        if points.x.dtype != np.float64:
+            raise TypeError(f"x must be float64 for a C function, got {points.x.dtype}")
         return 1
     case = points.x.shape[1], points.x.dtype.char, vector
     if points.args or points.point_args:

@@ -11,7 +11,6 @@ import numpy as np
 from ._errors import DeviceError
 from ._inputs import Limits, integer, limits, positive
 from .differences import _tables as tables
-from .function import Pointer, UserFunction
 
 METHODS = ("auto", "central", "forward")
 ORDERS = (2, 4, 6, 8)
@@ -142,7 +141,7 @@ def plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> P
     """Check the keywords of a call at points of a shape."""
     if options.method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {options.method!r}")
-    if options.stencil not in (None, *STENCILS):
+    if options.stencil is not None and options.stencil not in STENCILS:
         raise ValueError(f"stencil must be one of {STENCILS}, got {options.stencil!r}")
     is_common = options.rel_step is options.abs_step is options.noise is options.bounds is None
     if is_common and type(options.order) is int:
@@ -206,9 +205,3 @@ def check_device(device: Any) -> None:
     if isinstance(device, str) and device.partition(":")[0] == "cuda":
         raise DeviceError(f"device={device!r}: this version computes on the CPU only; use device='cpu'")
     raise ValueError(f"device must be 'auto' or 'cpu', got {device!r}")
-
-
-def check_dtype(function: UserFunction, dtype: np.dtype) -> None:
-    """C functions take double."""
-    if isinstance(function, Pointer) and dtype != np.float64:
-        raise TypeError(f"x must be float64 for a C function, got {dtype}")

@@ -188,9 +188,9 @@ def test_missing_variables_are_named(himmelblau, picture, variable):
 
 @pytest.mark.parametrize("picture", PICTURES)
 def test_other_dimensions_are_refused(himmelblau, row, picture):
-    with pytest.raises(ValueError, match="2-D scan, and this one has the 1 axes x"):
+    with pytest.raises(ValueError, match="2-D scan, and this one has 1 axis: x"):
         getattr(fc.plot, picture)(row)
-    with pytest.raises(ValueError, match=r"3 axes x, y, z; choose .* ds.sel\(z=..., method='nearest'\)"):
+    with pytest.raises(ValueError, match=r"3 axes: x, y, z; choose .* ds.sel\(z=..., method='nearest'\)"):
         getattr(fc.plot, picture)(himmelblau.expand_dims(z=2).transpose("x", "y", "z"))
     with pytest.raises(ValueError, match="empty"):
         getattr(fc.plot, picture)(himmelblau.isel(x=slice(0)))
@@ -214,7 +214,7 @@ def test_profile(row):
 
 
 def test_profile_refuses(himmelblau, row):
-    with pytest.raises(ValueError, match=r"1-D scan, .* 2 axes x, y; choose .* ds.sel\(y=..."):
+    with pytest.raises(ValueError, match=r"1-D scan, .* 2 axes: x, y; choose .* ds.sel\(y=..."):
         fc.plot.profile(himmelblau)
     with pytest.raises(ValueError, match="profile needs 'laplacian'"):
         fc.plot.profile(row, "laplacian")

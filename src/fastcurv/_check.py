@@ -205,7 +205,8 @@ def _threads(function: UserFunction, count: int) -> str:
         return "1: fun is called from the calling thread"
     if not may_run_parallel():
         return "1: this process was forked from one that had started threads"
-    return f"up to {get_threads()} for {count} points: one where the call takes less than some 50 microseconds"
+    points = "1 point" if count == 1 else f"{count:,} points"
+    return f"up to {get_threads()} for {points}: one where the call takes less than some 50 microseconds"
 
 
 def _cache(function: UserFunction) -> str:

@@ -42,8 +42,8 @@ def needed_of(ds: Any, dimensions: int, picture: str, *needed: str) -> Any:
         chosen = ", ".join(f"{dim}=..." for dim in dims[dimensions:])
         remedy = f"; choose a part of it: ds.sel({chosen}, method='nearest')" if chosen else ""
         raise ValueError(
-            f"ds: {picture} draws a {dimensions}-D scan, and this one has the {len(dims)} axes "
-            f"{', '.join(dims)}{remedy}"
+            f"ds: {picture} draws a {dimensions}-D scan, and this one has {len(dims)} "
+            f"{'axis' if len(dims) == 1 else 'axes'}: {', '.join(dims)}{remedy}"
         )
     if not all(ds.sizes[dim] for dim in dims):
         raise ValueError(f"ds: {picture} needs points, and the scan is empty: sizes {dict(ds.sizes)}")

@@ -15,6 +15,7 @@ from scipy import LowLevelCallable
 from scipy.optimize import Bounds
 
 import fastcurv as fc
+from fastcurv import _repeat as repeat
 
 ORDERS = (2, 4, 6, 8)
 rng = np.random.default_rng(5)
@@ -67,6 +68,43 @@ def test_every_n(n):
     x[0] = 1.0
     expected = np.array([rosenbrock_hessian(point) for point in x])
     assert np.abs(fc.hessian(rosenbrock, x) - expected).max() <= 2e-6 * max(1.0, np.abs(expected).max())
+
+
+def test_repeated_calls():
+    """Short calls are remembered, with what they depend on."""
+    factor = 1.0
+
+    def fun(x):
+        return factor * x[0] ** 3 * x[1] + math.log(x[1])
+
+    x = np.array([[0.3, 0.7], [-1.0, 2.0]])
+
+    def checked(x):
+        return fc.hessian(fun, x, out=np.empty((*x.shape, 2), x.dtype))
+
+    def is_remembered(x):
+        return (fun, x.shape, x.dtype, "auto", 2) in repeat._repeats
+
+    first = fc.hessian(fun, x)
+    for kind in (x, x.astype(np.float32), x[0].copy()):
+        for _ in range(1000):
+            fc.hessian(fun, kind)
+            if is_remembered(kind):
+                break
+        assert is_remembered(kind)
+        found = fc.hessian(fun, kind)
+        assert found.dtype == kind.dtype
+        assert np.array_equal(found, checked(kind))
+    assert fc.hessian(fun, x) is not fc.hessian(fun, x)
+    other = np.array([[1.0, -1.0], [5.0, 0.1]])  # the logarithm is NaN at the first
+    assert np.array_equal(fc.hessian(fun, other), checked(other), equal_nan=True)
+    assert np.isnan(fc.hessian(fun, other)[0]).all()
+    for wrong in ({"order": 2.0}, {"method": ["auto"]}, {"device": "gpu"}, {"args": [1.0]}, {"point_args": other}):
+        with pytest.raises((TypeError, ValueError)):
+            fc.hessian(fun, x, **wrong)
+    factor = 3.0
+    assert np.array_equal(fc.hessian(fun, x), checked(x))
+    assert not np.array_equal(fc.hessian(fun, x), first)
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -11,9 +11,14 @@ import numpy as np
 _READY = (np.dtype(np.float64), np.dtype(np.float32))
 
 
+def is_ready(a: Any) -> bool:
+    """Whether an array is in canonical form already."""
+    return type(a) is np.ndarray and a.dtype in _READY and a.flags.c_contiguous
+
+
 def real_array(a: Any, name: str) -> np.ndarray:
     """A C-contiguous float32 or float64 array: float32 stays so, integers and bools become float64."""
-    if type(a) is np.ndarray and a.dtype in _READY and a.flags.c_contiguous:
+    if is_ready(a):
         return a
     if hasattr(a, "__cuda_array_interface__"):
         raise TypeError(f"{name} lives on a GPU, which this version does not support; pass a NumPy array")

@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -87,6 +87,7 @@ class Kernel:
 
         self.entry = compiled(bind_one if mode == "bind" else run_all, digest, entry=True, nogil=True)
         self.seconds_per_evaluation = FIRST_GUESS
+        self.calls = 0
         if all(role.function.lasting for role in roles if role):
             self.entry._cache = DiskCache(digest)  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -186,10 +187,17 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
             raise
         seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
     # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
+    made.calls += 1
     guess = max(seconds, 1e-9) * workers / (items * evaluations)
     if workers > 1 and seconds < 4 * WORTH_THREADS:  # mostly waiting: try one thread again some calls later
         guess = min(guess, 0.9 * made.seconds_per_evaluation)
     made.seconds_per_evaluation = min(guess, 4 * made.seconds_per_evaluation)
+
+
+def serial_run(made: Kernel, points: int) -> Callable[..., None]:
+    """A kernel over so many points on the calling thread, as a function of points, arguments and data."""
+    plan = shares(points, 1, 1)
+    return partial(made.entry, loop(1).__enter__()[0], 0, plan.tasks, 1, plan.layout)
 
 
 def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:

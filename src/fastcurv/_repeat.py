@@ -1,0 +1,73 @@
+"""Short calls that come again and again, as in an optimiser: prepared once, then run after one look at their function.
+
+Results are those of the checked call, by the same machine code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _launch as launch
+from ._inputs import is_ready, read_only
+from .backends import cpu
+from .differences._hessian import plain_hessian_block, small_hessian_block
+from .function import Compiled
+
+#: those that need nothing but steps
+BLOCKS = small_hessian_block, plain_hessian_block
+_NO_STATUS = np.zeros(0, np.int8)
+
+
+class _Repeat(NamedTuple):
+    """What is left to do of a short call that was made before, without arguments and options."""
+
+    function: Compiled
+    run: Callable[..., None]
+    steps: np.ndarray
+    shapes: tuple[tuple[int, ...], ...]  # of points and of matrices, flattened; of the result
+
+
+#: by what `key_of` says; at most MOST_REPEATS
+_repeats: dict[Any, _Repeat] = {}
+MOST_REPEATS = 256
+#: seconds of a call that is worth remembering, and calls until its time is known
+SHORT, SETTLED = 1e-5, 8
+
+
+def key_of(fun: Any, x: Any, args: Any, point_args: Any, device: Any, method: Any, order: Any) -> Any:
+    """What a call without arguments may be remembered by; None for any other call."""
+    kinds = type(fun), type(args), type(point_args), type(device), type(method), type(order)
+    if kinds != (FunctionType, tuple, tuple, str, str, int) or args or point_args or device != "auto":
+        return None
+    return (fun, x.shape, x.dtype, method, order) if is_ready(x) else None
+
+
+def hessian(key: Any, x: np.ndarray) -> np.ndarray | None:
+    """Hessians of a call that is remembered: a third of the time of a checked one at one point."""
+    known = _repeats.get(key)
+    if known is None:
+        return None
+    if not known.function.identity.is_current():
+        _repeats.pop(key, None)
+        return None
+    points, matrices, shape = known.shapes
+    H = np.empty(shape, x.dtype)
+    known.run(read_only(x.reshape(points)), (), (), known.steps, _NO_STATUS, H.reshape(matrices))
+    return H
+
+
+def remember(key: Any, call: launch.Call) -> None:
+    """Note a Hessian's call that need not be prepared again: points so few that they run on the calling thread."""
+    job, formula, evaluations, _ = launch.outline(call.function, call.gradient, call.plan, False)
+    (count, n), function = call.shape, call.function
+    if isinstance(function, Compiled) and job.operation.factory in BLOCKS and count:
+        made = job.kernel
+        if made.calls >= SETTLED and made.seconds_per_evaluation * count * evaluations < SHORT:
+            if len(_repeats) >= MOST_REPEATS:
+                _repeats.clear()
+            shapes = (count, n), (count, n, n), (*call.batch, n, n)
+            _repeats[key] = _Repeat(function, cpu.serial_run(made, count), formula.steps, shapes)

@@ -61,6 +61,12 @@ def test_check_finds_nothing_wrong_with_a_smooth_function():
     assert without.worst == max(d.relative for d in without.differences)
 
 
+def test_check_finds_nothing_wrong_at_a_minimum():
+    """Nothing but errors is left of the gradient there."""
+    found = fc.check(rosenbrock, np.ones(5), grad=rosenbrock_gradient)
+    assert found.worst < 1e-6
+
+
 def test_check_finds_a_wrong_gradient():
     found = fc.check(faulty, points(), (0.0, 0.0, 0.1), grad=faulty_gradient)
     differences = by_name(found)
@@ -83,13 +89,17 @@ def test_check_finds_a_wrong_gradient():
 
 
 def test_differences_are_what_they_say():
-    """Absolute: between the two results; relative: to the largest entry at the point."""
+    """Absolute: between the two; relative: to the largest entry at the point, or to what a gradient changes by."""
     x, args = points(), (0.0, 0.0, 0.1)
     gradient = by_name(fc.check(faulty, x, args, grad=faulty_gradient))["gradient", "grad", "order 6"]
     exact = faulty_gradient(x[1, 2], 0.0, 0.0, 0.0)
     wrong = faulty_gradient(x[1, 2], *args)
     assert gradient.absolute == pytest.approx(0.1 * x[1, 2, 3] ** 2, rel=1e-6)
-    assert gradient.relative == pytest.approx(gradient.absolute / max(abs(exact).max(), abs(wrong).max()), rel=1e-6)
+    curvature = 2.0 * (1.0 + np.arange(9))
+    curvature[4] -= 1.0 / (2.0 + x[1, 2, 4]) ** 2
+    change = (curvature * np.maximum(1.0, abs(x[1, 2]))).max()
+    largest = max(abs(exact).max(), abs(wrong).max(), change)
+    assert gradient.relative == pytest.approx(gradient.absolute / largest, rel=1e-6)
 
 
 def test_check_finds_a_kink():

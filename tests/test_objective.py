@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from functions import many_rosenbrock, rosenbrock_gradient
+from functions import many_rosenbrock, rosenbrock, rosenbrock_gradient
 from scipy.optimize import Bounds, minimize
 from scipy.sparse.linalg import LinearOperator
 
@@ -158,3 +158,8 @@ def test_option_errors():
         fc.objective(valley, [1.0]).fun(x)
     with pytest.raises(TypeError, match="fun must be callable"):
         fc.objective(3.0).fun(x)
+
+
+def test_repr():
+    assert repr(fc.objective(rosenbrock, order=4)) == "Objective of rosenbrock, order=4"
+    assert repr(fc.objective(rosenbrock, grad=rosenbrock_gradient)) == "Objective of rosenbrock, with its own gradient"

@@ -17,6 +17,7 @@ from llvmlite import binding
 
 from . import _launch as launch
 from ._derivatives import gradient, hessian, jacobian, quadratic_model
+from ._inputs import points_array
 from ._plan import Options
 from .backends._threads import get_threads, may_run_parallel
 from .function import Compiled, Pointer, UserFunction, folder
@@ -24,7 +25,11 @@ from .function import Compiled, Pointer, UserFunction, folder
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference between two ways to a derivative, relative to the largest entry at its point."""
+    """The largest difference between two ways to a derivative.
+
+    Relative to the largest entry at its point or, of gradients, to what they change by over max(1, |x_j|) if that is
+    more: at a critical point nothing but errors is left of a gradient.
+    """
 
     derivative: str
     between: tuple[str, str]
@@ -107,14 +112,19 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     finite = np.ones(batch, bool)
     for (_, _, a, b), inner in zip(pairs, axes, strict=True):
         finite &= np.isfinite(a + b).all(axis=inner)
-    found = (_largest(name, between, a, b, i, finite) for (name, between, a, b), i in zip(pairs, axes, strict=True))
+    bend = np.abs(H[1] * np.maximum(1, np.abs(points_array(x)))[..., None, :]).max(axis=(-2, -1))
+    found = (
+        _largest(name, between, a, b, i, finite, bend[..., None] if name == "gradient" else 0.0)
+        for (name, between, a, b), i in zip(pairs, axes, strict=True)
+    )
     return Check(tuple(found) if finite.any() else (), int((~finite).sum()))
 
 
-def _largest(name: str, between: tuple[str, str], a, b, inner: tuple[int, ...], finite) -> Difference:
-    """The worst entry of a and b at the finite points."""
+def _largest(name: str, between: tuple[str, str], a, b, inner: tuple[int, ...], finite, least) -> Difference:
+    """The worst entry of a and b at the finite points, relative to the largest there or to `least`."""
     difference = np.abs(a - b)
     scale = np.maximum(np.abs(a).max(axis=inner, keepdims=True), np.abs(b).max(axis=inner, keepdims=True))
+    scale = np.maximum(scale, least)
     relative = np.where(difference > 0, difference / np.where(scale > 0, scale, 1), 0)
     relative[~finite] = -1
     at = tuple(int(i) for i in np.unravel_index(np.argmax(relative), relative.shape))

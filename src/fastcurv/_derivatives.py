@@ -82,8 +82,8 @@ def gradient(
     noise : float or array_like, shape B, optional
         Absolute level of noise of `fun` (see `estimate_noise`); wider steps are taken.
     bounds : optional
-        ``(lower, upper)``, `scipy.optimize.Bounds` or n pairs: `fun` is never evaluated outside; stencils near a
-        bound are one-sided. Points outside give NaN.
+        ``(lower, upper)``, `scipy.optimize.Bounds` or n pairs (of two coordinates, two tuples are pairs): `fun` is
+        never evaluated outside; stencils near a bound are one-sided. Points outside give NaN.
     return_error : bool
         Return ``(gradient, error)`` with an estimate of the absolute error of each entry.
 

@@ -23,6 +23,11 @@ class Objective:
     def __init__(self, fun: Callable, args: tuple, grad: Callable | None, options: dict[str, Any]):
         self._fun, self._args, self._grad, self._options = fun, args, grad, options
 
+    def __repr__(self) -> str:
+        name = getattr(self._fun, "__qualname__", repr(self._fun))
+        given = "".join(f", {option}={value!r}" for option, value in self._options.items())
+        return f"Objective of {name}{', with its own gradient' if self._grad is not None else ''}{given}"
+
     def fun(self, x: Any) -> float:
         """f(x)."""
         return float(value(self._fun, x, self._args))
@@ -71,7 +76,8 @@ def objective(fun: Callable, args: tuple = (), *, grad: Callable | None = None, 
     Returns
     -------
     Objective
-        With ``.fun(x)``, ``.jac(x)``, ``.hess(x)``, ``.hessp(x, p)`` and ``.hess_operator(x)``. Dense ``hess`` serves
+        With ``.fun(x)``, ``.jac(x)``, ``.hess(x)``, ``.hessp(x, p)`` and ``.hess_operator(x)``, all with `args` in
+        them: `minimize` is to be given none. Dense ``hess`` serves
         every method of SciPy that uses one; ``hessp`` serves Newton-CG, trust-ncg, trust-krylov and trust-constr;
         ``hess_operator`` serves Newton-CG and trust-constr.
 

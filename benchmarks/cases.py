@@ -121,11 +121,26 @@ BY_NAME = {case.name: case for case in CASES}
 NAMES = tuple(BY_NAME)
 
 
+SPECTRA = ("random", "clustered", "graded")
+
+
 @lru_cache(maxsize=4)
-def symmetric_matrices(number: int, n: int) -> np.ndarray:
-    """Random symmetric matrices, shape (number, n, n); cached, for asv repeats a setup before every call."""
-    a = np.random.default_rng(2).normal(size=(number, n, n))
-    return a + np.swapaxes(a, -1, -2)
+def symmetric_matrices(number: int, n: int, spectrum: str = "random") -> np.ndarray:
+    """Symmetric matrices, shape (number, n, n); cached, for asv repeats a setup before every call.
+
+    Random entries; or eigenvalues in three clusters of width 1e-10; or eigenvalues from 1 to 1e-16.
+    """
+    rng = np.random.default_rng(2)
+    a = rng.normal(size=(number, n, n))
+    if spectrum == "random":
+        return a + np.swapaxes(a, -1, -2)
+    q = np.linalg.qr(a)[0]
+    if spectrum == "clustered":
+        w = rng.integers(-1, 2, (number, n)) + 1e-10 * rng.normal(size=(number, n))
+    else:
+        w = np.broadcast_to(10.0 ** (-16 * np.arange(n) / n), (number, n))
+    a = (q * w[:, None]) @ np.swapaxes(q, -1, -2)
+    return (a + np.swapaxes(a, -1, -2)) / 2
 
 
 @lru_cache(maxsize=4)

@@ -18,6 +18,8 @@ SHORTEST_SAMPLE = 5e-3
 """Seconds: shorter calls are repeated within a round."""
 SLOW_CALL, SLOW_ROUNDS = 0.5, 3
 """Calls above so many seconds get only so many rounds."""
+TOLERANCE = 1e-4
+"""Relative to the largest entry: differences of order 2 err by up to 5e-6."""
 PACKAGES = (
     "fastcurv",
     "numba",
@@ -73,6 +75,21 @@ def relative_error(result: Any, reference: np.ndarray) -> float:
     axes = tuple(range(1, reference.ndim))
     errors = np.abs(result - reference).max(axis=axes) / np.abs(reference).max(axis=axes)
     return float(np.nan_to_num(errors, nan=np.inf).max())
+
+
+def agree(what: str, result: Any, expected: Any) -> None:
+    """Stop where results differ: their times would mean nothing."""
+    error = relative_error(result, np.asarray(expected))
+    if not error <= TOLERANCE:
+        raise SystemExit(f"{what}: results differ by {error:.1e}")
+
+
+def ratio(timings: dict[str, Timing], slow: str, fast: str) -> str:
+    """How many times faster `fast` is, by medians and by (minima)."""
+    if slow not in timings or fast not in timings:
+        return "-"
+    a, b = timings[slow], timings[fast]
+    return f"{significant(a.median / b.median)} ({significant(a.minimum / b.minimum)})"
 
 
 def significant(value: float) -> str:

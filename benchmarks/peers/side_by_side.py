@@ -7,19 +7,29 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
-from ..bench_eigen import NUMBER
-from ..cases import BY_NAME, CASES, Case, symmetric_matrices
+from ..cases import BY_NAME, CASES, Case
 from ..startup import first_hessian_seconds, import_seconds
-from .measure import CLOCKS, Timing, interleave, machine, one_cpu, relative_error, significant, table
+from .eigen import eigen_section
+from .measure import (
+    CLOCKS,
+    TOLERANCE,
+    Timing,
+    agree,
+    interleave,
+    machine,
+    one_cpu,
+    ratio,
+    relative_error,
+    significant,
+    table,
+)
 from .peer import Peer, Run
 
 PEERS = ("jax", "analytic", "casadi", "central", "fastcurv", "torch", "scipy", "numdifftools", "statsmodels")
-TOLERANCE = 1e-4
-"""Relative to the largest entry: differences of order 2 err by up to 5e-6."""
 
 
 def load(name: str) -> Peer | None:
@@ -30,14 +40,6 @@ def load(name: str) -> Peer | None:
     except ImportError as error:
         print(f"without {name}: {error}", file=sys.stderr)
         return None
-
-
-def ratio(timings: dict[str, Timing], slow: str, fast: str) -> str:
-    """How many times faster `fast` is, by medians and by (minima)."""
-    if slow not in timings or fast not in timings:
-        return "-"
-    a, b = timings[slow], timings[fast]
-    return f"{significant(a.median / b.median)} ({significant(a.minimum / b.minimum)})"
 
 
 def hessian_section(cases: Sequence[Case], names: Sequence[str], rounds: int, clock: str) -> str:
@@ -123,38 +125,6 @@ def curvature_section(cases: Sequence[Case], rounds: int, clock: str) -> str:
     )
 
 
-def eigen_section(rounds: int, clock: str) -> str:
-    """eigh and eigvalsh beside NumPy, torch and JAX."""
-    import fastcurv as fc
-
-    from . import with_jax, with_torch
-
-    tables = []
-    rows: dict[str, list[list[str]]] = {"eigh": [], "eigvalsh": []}
-    for n, number in NUMBER.items():
-        print(f"eigen: {n}", file=sys.stderr, flush=True)
-        a = symmetric_matrices(number, n)
-        pairs: dict[str, tuple[Run, Run]] = {
-            "fastcurv": (lambda a=a: fc.eigh(a), lambda a=a: fc.eigvalsh(a)),
-            "NumPy": (lambda a=a: np.linalg.eigh(a), lambda a=a: np.linalg.eigvalsh(a)),
-            "torch": with_torch.prepare_eigh(a),
-            "JAX": with_jax.prepare_eigh(a),
-        }
-        expected = pairs["NumPy"][1]()
-        for name, (vectors, values) in pairs.items():
-            agree(f"eigh {name} {n}", np.asarray(vectors()[0]), expected)
-            agree(f"eigvalsh {name} {n}", np.asarray(values()), expected)
-        for k, quantity in enumerate(rows):
-            timings = interleave({name: (pair[k], number) for name, pair in pairs.items()}, rounds, clock)
-            others = [timing for name, timing in timings.items() if name != "fastcurv"]
-            best = Timing(min(t.median for t in others), min(t.minimum for t in others))
-            compared = ratio({"best": best, "fastcurv": timings["fastcurv"]}, "best", "fastcurv")
-            rows[quantity].append([str(n), *(str(timings[name]) for name in pairs), compared])
-    for quantity, lines in rows.items():
-        tables.append(f"\n{quantity}\n\n" + table(["n", "fastcurv", "NumPy", "torch", "JAX", "best / fastcurv"], lines))
-    return "## Symmetric eigensolves\n\nns per matrix, median (minimum), float64, one thread.\n" + "".join(tables)
-
-
 def one_point_section(rounds: int, clock: str) -> str:
     """A warm call at one point, n = 4."""
     case = BY_NAME["Rosenbrock 4"]
@@ -184,13 +154,6 @@ def startup_section() -> str:
         ["first Hessian, second process", significant(second)],
     ]
     return "## Start-up\n\nSeconds.\n\n" + table(["", "s"], rows)
-
-
-def agree(what: str, result: Any, expected: Any) -> None:
-    """Stop where results differ: their times would mean nothing."""
-    error = relative_error(result, np.asarray(expected))
-    if not error <= TOLERANCE:
-        raise SystemExit(f"{what}: results differ by {error:.1e}")
 
 
 def run() -> None:

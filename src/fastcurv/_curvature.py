@@ -12,9 +12,10 @@ import numpy as np
 from . import _launch as launch
 from ._inputs import real_array, rounded
 from ._plan import Options
-from ._read_outs import EVERY_POINT, operation, scratch_size
+from ._read_outs import EVERY_POINT, operation, scratch_size, spectrum_way
 from .backends import cpu
 from .backends._threads import get_threads
+from .symmetric import places_size
 
 
 class Definiteness(IntEnum):
@@ -41,6 +42,7 @@ class Kind(IntEnum):
 #: what `Curvature.status` means, and what to do
 STATUS = {
     0: "ok",
+    -4: "eigenvalues did not converge: please report the point and its Hessian",
     -3: "not finite: fun, or a derivative of it, is NaN or infinite here; look at the point or at the steps",
     -5: "outside the bounds: fun was not evaluated; move the point or widen the bounds",
     -6: "fun raised: call fun(x) in plain Python at this point to see the exception",
@@ -284,25 +286,30 @@ def curvature(
     vectors = np.empty((count if "eigenvectors" in wanted else 0, n, n))
     newton = np.empty((count if "newton_step" in wanted else 0, n))
     hessians = np.empty((count, n, n)) if "hessian" in wanted else None
-    needs_vectors = bool(vectors.size or newton.size)
+    way = spectrum_way(n, count, bool(vectors.size or newton.size))
 
     def read_out_arguments(found: launch.Second, layout: np.ndarray, workers: int) -> tuple:
         return (
             layout, call.x, found.status, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
-            tolerance, np.empty((workers, scratch_size(n))), spectrum, error, index, nullity, critical, bend,
-            vectors, newton,
+            tolerance, cpu.scratch(workers, scratch_size(way, n), float),
+            cpu.scratch(workers, places_size(way, n), int),
+            spectrum, error, index, nullity, critical, bend, vectors, newton,
         )  # fmt: skip
 
     def reader(found: launch.Second, layout: np.ndarray) -> np.ndarray:
         nonlocal bound
-        bound = cpu.Bound(operation(needs_vectors), read_out_arguments(found, layout, get_threads()))
+        bound = cpu.Bound(operation(way), read_out_arguments(found, layout, get_threads()))
         return bound.task
 
     bound = None
-    found = launch.second_order(call, call.plan, errors=True, out=hessians, reader=reader)
+    found = launch.second_order(call, call.plan, errors=True, out=hessians, reader=reader, together=way.group)
     if not found.is_read and count:
-        seconds = 1e-9 * n**3 + 1e-7
-        cpu.launch_plain(EVERY_POINT, count, seconds, lambda workers: (call.x, reader(found, np.zeros(3, int))))
+        seconds = 1e-10 * n**3 + 1e-7
+
+        def arguments(workers: int) -> tuple:
+            return call.x, reader(found, np.zeros(4, int))
+
+        cpu.launch_plain(EVERY_POINT, count, seconds, arguments, way.group)
 
     def shaped(array: np.ndarray) -> np.ndarray:
         array = rounded(array, dtype) if array.dtype.kind == "f" else array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +10,22 @@ import numpy as np
 from ._inputs import read_only, square_matrices
 from .backends import cpu
 from .backends._layout import span
+from .backends._threads import get_threads
 from .function import compiled
-from .symmetric import eigensystem, eigenvalues, work_size
+from .symmetric import (
+    LAPACK,
+    Way,
+    choose,
+    pack,
+    places_size,
+    register_of,
+    scratch,
+    stages,
+    unpack_rows,
+    unpack_values,
+    unpack_vectors,
+    work_size,
+)
 
 
 class EighResult(NamedTuple):
@@ -36,8 +51,9 @@ def eigh(a: Any) -> EighResult:
 
     Notes
     -----
-    Householder tridiagonalisation and QL with implicit shifts, one matrix at a time, many matrices in parallel. The
-    result for a matrix does not depend on the others, nor on the number of threads.
+    Several matrices at once, one in each lane of the processor's vectors: Jacobi's method for n = 2 and 3, above
+    Householder tridiagonalisation and QL with implicit shifts, LAPACK for large n. The result for a matrix does not
+    depend on the others, nor on the number of threads.
 
     Examples
     --------
@@ -84,35 +100,95 @@ def eigvalsh(a: Any, *, subset: str | None = None) -> np.ndarray:
 def _solve(a: Any, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
     array = square_matrices(a)
     n = array.shape[-1]
-    count = int(np.prod(array.shape[:-2]))
-    w = np.empty((count, n), array.dtype)
-    z = np.empty((count, n, n) if vectors else (0, 0, 0), array.dtype)
-    if w.size:
-        size = n * n + work_size(n) + cpu.APART
-
-        def arguments(workers: int) -> tuple:
-            return read_only(array.reshape(count, n, n)), w, z, np.empty((workers, size), array.dtype)
-
-        # about 4 n³ operations with vectors, a third of it without
-        cpu.launch_plain(cpu.Operation(_block, (vectors,)), count, 1e-9 * n**3 + 1e-7, arguments)
+    matrices = read_only(array.reshape(int(np.prod(array.shape[:-2])), n, n))
+    if matrices.size == 0:
+        w, z = np.empty(matrices.shape[:2], array.dtype), np.empty(matrices.shape, array.dtype)
+    elif vectors and n >= LAPACK:
+        w, z = by_lapack(matrices, vectors)
+    else:
+        w, z, failed = in_lanes(matrices, choose(array.dtype, n, len(matrices), vectors))
+        (rest,) = np.nonzero(failed)
+        if rest.size:
+            w[rest], z[rest if vectors else slice(0)] = by_lapack(matrices[rest], vectors)
     return w.reshape((*array.shape[:-2], n)), z.reshape(array.shape if vectors else (0,))
 
 
-def _block(vectors):
-    solve_values, solve_vectors = compiled(eigenvalues, "symmetric"), compiled(eigensystem, "symmetric")
+def in_lanes(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Eigenvalues, eigenvectors (of none, unless the way gives them), and where QL did not converge."""
+    count, n, _ = matrices.shape
+    w, failed = np.empty((count, n), matrices.dtype), np.empty(count, np.bool_)
+    z = np.empty((count if way.vectors else 0, n, n), matrices.dtype)
 
-    def block(task, worker, layout, matrices, w, z, scratch):
-        n = matrices.shape[1]
-        a = scratch[worker, : n * n].reshape((n, n))
-        work = scratch[worker, n * n :]
-        first, last = span(layout, task, len(matrices))
-        for b in range(first, last):
-            for i in range(n):
-                for j in range(i + 1):
-                    a[i, j] = matrices[b, i, j]
+    def arguments(workers: int) -> tuple:
+        work = cpu.scratch(workers, work_size(way, n), matrices.dtype)
+        places = cpu.scratch(workers, places_size(way, n), np.intp)
+        return matrices.reshape(-1), n, w.reshape(-1), z.reshape(-1), failed, work, places
+
+    # about 4 n³ operations with vectors, a third of it without
+    seconds = way.group * (1e-10 * n**3 + 1e-8)
+    cpu.launch_plain(cpu.Operation(_block, (way,)), -(-count // way.group), seconds, arguments)
+    return w, z, failed
+
+
+def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The same by LAPACK, several matrices at once; on one BLAS thread each, for bits depend on their number."""
+    from threadpoolctl import threadpool_limits  # seldom needed, and slow to import
+
+    count, n, _ = matrices.shape
+    w = np.full((count, n), np.nan, matrices.dtype)
+    z = np.full((count if vectors else 0, n, n), np.nan, matrices.dtype)
+
+    def solve(b: int) -> None:
+        if np.isfinite(np.tril(matrices[b])).all():
             if vectors:
-                solve_vectors(a, w[b], z[b], work)
+                w[b], z[b] = np.linalg.eigh(matrices[b])
             else:
-                solve_values(a, w[b], work)
+                w[b] = np.linalg.eigvalsh(matrices[b])
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(get_threads()) as pool:
+        list(pool.map(solve, range(count)))
+    return w, z
+
+
+def _block(way: Way):
+    tag = f"symmetric_{way.tag}"
+    reduce_part, finish = (compiled(stage, tag, exact=True) for stage in stages(way))
+    packed, values_out = compiled(pack, tag), compiled(unpack_values, tag)
+    vectors_out, rows_out = compiled(unpack_vectors, tag), compiled(unpack_rows, tag)
+    lanes, parts, group, register = way.lanes, way.parts, way.group, register_of(way)
+    vectors = way.vectors
+
+    def block(task, worker, layout, matrices, n, w, z, failed, scratch_rows, places_rows):
+        count = len(failed)
+        first, last = span(layout, task, -(-count // group))
+        work, places = scratch_rows[worker], places_rows[worker]
+        at = scratch(n, lanes, parts, register)
+        results = work[at.vectors :]
+        order = results[2 * n * group :]
+        others = results[4 * n * group :]
+        for k in range(first, last):
+            begin = k * group
+            here = min(group, count - begin)
+            for part in range(parts):
+                present = min(max(here - part * lanes, 0), lanes)
+                packed(matrices, (begin + part * lanes) * n * n, present, n, work, lanes)
+                reduce_part(work, n, part, present)
+            finish(work, places, n, here)
+            values_out(results, n, here, w, begin * n, group)
+            for lane in range(here):
+                failed[begin + lane] = others[group + lane] != 0
+                if vectors:
+                    poison = others[lane] * 0
+                    target = (begin + lane) * n * n
+                    if register == 0:
+                        vectors_out(work, order, n, poison, z, target, lane, lanes, places)
+                    elif poison == 0:
+                        size = -(-n // register) * register * at.stride
+                        rows_out(
+                            work, at.z + lane * size, at.stride, order, n, z, target, lane, group, places, register
+                        )
+                    else:
+                        for i in range(n * n):
+                            z[target + i] = poison
 
     return block

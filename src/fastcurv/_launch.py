@@ -257,11 +257,12 @@ def second_order(
     errors: bool,
     out: np.ndarray | None,
     reader: Any = None,
+    together: int = 1,
 ) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates.
 
-    Where `out` is None, matrices are not kept: each worker has room for one, which `reader` is shown.  `reader` makes,
-    from (second-order results, layout), the task that is run for every point.
+    Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes, from
+    (second-order results, layout), the task that is run after every point; it sees those of the point's group.
     """
     job, formula, evaluations, divisible = outline(call.function, call.gradient, plan, errors)
     count, n = call.shape
@@ -278,8 +279,8 @@ def second_order(
     else:
         scale = widening(call, plan, 2, Role(call.function, "row"))
         errors = errors or not plan.is_central
-    spacing = 0 if keep else 1 + -(-cpu.APART // n)
-    shared = cpu.plan_shares(job, count, evaluations, divisible, spacing)
+    spacing = 0 if keep else together + -(-cpu.APART // n)
+    shared = cpu.plan_shares(job, count, evaluations, divisible, spacing, together)
     homes = shared.workers * spacing if shared.layout[2] else count
     needs_status = errors or call.gradient is not None or shared.layout[1] > 1
     found = Second(

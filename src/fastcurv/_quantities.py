@@ -64,7 +64,7 @@ DEFAULT = (
 )
 
 # STATUS maps codes to sentences; CF flag_meanings are single words.
-_STATUS_WORDS = {0: "ok", -3: "not_finite", -5: "outside_the_bounds", -6: "raised"}
+_STATUS_WORDS = {0: "ok", -4: "not_converged", -3: "not_finite", -5: "outside_the_bounds", -6: "raised"}
 _UNKNOWN = -1  # what integers hold where nothing was computed yet: invalid count, unused flag
 
 

@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .backends._layout import home, span
 from .backends._native import call_task
-from .backends.cpu import APART, Operation
+from .backends.cpu import Operation
 from .function import compiled
-from .symmetric import eigensystem, eigenvalues, work_size
+from .simd import native_lanes
+from .symmetric import Way, choose, pack, scratch, stages, unpack_vectors, work_size
 
 
-def scratch_size(n: int) -> int:
-    """Elements of scratch for a worker: two matrices, eigenvalues, what the solver needs, and distance to the next."""
-    return 2 * n * n + work_size(n) + n + APART
+def spectrum_way(n: int, count: int, vectors: bool) -> Way:
+    """How the Hessians of points are solved: a group has all its matrices in the lanes of one vector."""
+    way = choose(np.float64, n, count, vectors)
+    lanes = 1 if way.lanes == 1 else 2 * native_lanes(np.float64)
+    kind = "lanes" if way.kind == "matrix" else way.kind
+    return way._replace(kind=kind, lanes=lanes, parts=1)
+
+
+def scratch_size(way: Way, n: int) -> int:
+    """Elements of scratch for a worker: what the solver needs, a matrix and a vector."""
+    return work_size(way, n) + n * n + n
 
 
 def frobenius(E, n):
@@ -81,29 +92,63 @@ def newton_step(g, w, z, step):
             step[i] -= z[i, k] * (along / w[k])
 
 
-def read_out_block(solve_values, solve_vectors, vectors):
-    """Spectrum and read-outs of point b; with `vectors`, eigenvectors and Newton steps too (where they have room)."""
+def read_out_block(way):
+    """Spectrum and read-outs of the points of a group, after the last of them.
+
+    Where the way gives vectors, eigenvectors and Newton steps too (where they have room).
+    """
+    vectors, lanes = way.vectors, way.lanes
+    tag = f"read_outs_{way.tag}"
+    reduce_part, finish = (compiled(stage, tag, exact=True) for stage in stages(way))
+    packed, vectors_out, one_point = (
+        compiled(pack, tag),
+        compiled(unpack_vectors, tag),
+        compiled(_read_out(vectors), tag),
+    )
 
     def block(
-        b, worker, layout, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, scratch,
+        b, worker, layout, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, scratch_rows,
+        places_rows, spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton,
+    ):  # fmt: skip
+        present = b % lanes + 1
+        if present < lanes and b + 1 < len(points):
+            return
+        n = points.shape[1]
+        first, work, places = b + 1 - present, scratch_rows[worker], places_rows[worker]
+        at = scratch(n, lanes, 1, 0)
+        begin = home(layout, worker, first)
+        packed(hessian.reshape(-1), begin * n * n, present, n, work, lanes)
+        reduce_part(work, n, 0, present)
+        finish(work, places, n, present)
+        results, z, w = work[at.vectors :], work[at.end : at.end + n * n], work[at.end + n * n : at.end + n * n + n]
+        order, others = results[2 * n * lanes :], results[4 * n * lanes :]
+        for lane in range(present):
+            for i in range(n):
+                w[i] = results[i * lanes + lane]
+            if vectors:
+                vectors_out(work, order, n, others[lane] * 0, z, 0 * n, lane, lanes, places)
+            if others[lanes + lane] != 0 and status[first + lane] == 0:
+                status[first + lane] = -4
+            one_point(
+                first + lane, begin + lane, points, status, gradient, gradient_error, hessian, hessian_error, tolerance,
+                w, z.reshape((n, n)), spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton,
+            )  # fmt: skip
+
+    return block
+
+
+def _read_out(vectors):
+    """The read-outs of one point, whose matrices are at `place`, from its spectrum w and eigenvectors z."""
+
+    def read_out(
+        b, place, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, w, z,
         spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton,
     ):  # fmt: skip
         n = points.shape[1]
-        place = home(layout, worker, b)
         H, E, g = hessian[place], hessian_error[place], gradient[b]
-        w = scratch[worker, 2 * n * n : 2 * n * n + n]
         e_lambda = math.nan
         bad = status[b] != 0
         if not bad:
-            a = scratch[worker, : n * n].reshape((n, n))
-            z = scratch[worker, n * n : 2 * n * n].reshape((n, n))
-            for i in range(n):
-                for j in range(n):
-                    a[i, j] = H[i, j]
-            if vectors:
-                solve_vectors(a, w, z, scratch[worker, 2 * n * n + n :])
-            else:
-                solve_values(a, w, scratch[worker, 2 * n * n + n :])
             e_lambda = frobenius(E, n) + n * 2.220446049250313e-16 * max(abs(w[0]), abs(w[n - 1]))
             poison = 0.0 * e_lambda + 0.0 * w[0]
             for i in range(n):
@@ -132,8 +177,7 @@ def read_out_block(solve_values, solve_vectors, vectors):
                 zero += abs(w[i]) <= e_lambda
             spectrum_error[b] = e_lambda
             index[b], nullity[b] = negative, zero
-            e_g = gradient_error[place]
-            critical[b] = is_critical(points[b], g, e_g, H, tolerance)
+            critical[b] = is_critical(points[b], g, gradient_error[place], H, tolerance)
             bend[b] = gradient_curvature(g, H)
             if vectors:
                 if newton.size > 0:
@@ -146,7 +190,7 @@ def read_out_block(solve_values, solve_vectors, vectors):
                         for j in range(n):
                             eigenvectors[b, i, j] = z[i, j]
 
-    return block
+    return read_out
 
 
 def every_point_block():
@@ -163,10 +207,6 @@ def every_point_block():
 EVERY_POINT = Operation(every_point_block)
 
 
-def operation(vectors: bool) -> Operation:
-    """The read-outs of one point."""
-    return Operation(_one, (vectors,))
-
-
-def _one(vectors):
-    return read_out_block(compiled(eigenvalues, "symmetric"), compiled(eigensystem, "symmetric"), vectors)
+def operation(way: Way) -> Operation:
+    """The read-outs of a group of points."""
+    return Operation(read_out_block, (way,))

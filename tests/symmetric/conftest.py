@@ -1,43 +1,44 @@
-"""The eigensolver, compiled once per session together with the helpers that it reaches."""
+"""The eigensolver in every way it can go, for one matrix among others."""
 
-import importlib
-import types
-
-import numba
 import numpy as np
 import pytest
 
-MODULES = ("_tridiagonal", "_ql", "_solve")
+from fastcurv._eigen import in_lanes
+from fastcurv.simd import native_lanes
+from fastcurv.symmetric import Way, choose
+
+rng = np.random.default_rng(12)
+
+
+def ways(dtype, n):
+    """What `choose` takes for many and for few matrices, and what it would take for larger ones."""
+    dtype, lanes = np.dtype(dtype), native_lanes(dtype)
+    found = {choose(dtype, n, count, vectors) for count in (1, 1000) for vectors in (False, True)}
+    if n > 3:
+        found |= {Way(dtype.str, "values", lanes, 2), Way(dtype.str, "values", 1, 1)}
+    if n >= lanes:
+        found |= {Way(dtype.str, "matrix", lanes, 2), Way(dtype.str, "matrix", 1, 1)}
+    return found
 
 
 @pytest.fixture(scope="session")
-def compiled():
-    """Names of `fastcurv.symmetric`'s functions, private ones too, to dispatchers that call each other."""
-    names = {}
-    for module in MODULES:
-        names.update(vars(importlib.import_module(f"fastcurv.symmetric.{module}")))
-    jit = numba.njit(error_model="numpy", fastmath={"contract"})
-    for name, value in list(names.items()):
-        if isinstance(value, types.FunctionType):
-            names[name] = jit(types.FunctionType(value.__code__, names, name))
-    return types.SimpleNamespace(**names)
-
-
-@pytest.fixture(scope="session")
-def solve(compiled):
-    """solve(A) -> w, V, w of the values-only routine; A is left alone, its upper triangle is spoilt."""
-    from fastcurv.symmetric import work_size
+def solve():
+    """solve(A) -> [(w, V) with vectors, ...], [w of values alone, ...]; the upper triangle of A is spoilt."""
 
     def solve(A):
         n = len(A)
-        lower = np.where(np.tri(n, dtype=bool), A, np.nan).astype(A.dtype)
-        # what is not written, or read before it is written, shows as NaN
-        w, values = np.full((2, n), np.nan, A.dtype)
-        V = np.full((n, n), np.nan, A.dtype)
-        work = np.full(work_size(n), np.nan, A.dtype)
-        compiled.eigensystem(lower.copy(), w, V, work)
-        work[:] = np.nan
-        compiled.eigenvalues(lower.copy(), values, work)
-        return w, V, values
+        others = rng.standard_normal((5, n, n)).astype(A.dtype)
+        batch = np.concatenate([others[:3], np.where(np.tri(n, dtype=bool), A, np.nan)[None], others[3:]]).astype(
+            A.dtype
+        )
+        systems, values = [], []
+        for way in sorted(ways(A.dtype, n)):
+            w, V, failed = in_lanes(batch, way)
+            assert not failed.any()
+            if way.vectors:
+                systems.append((w[3], V[3]))
+            else:
+                values.append(w[3])
+        return systems, values
 
     return solve

@@ -1,7 +1,8 @@
 """How points are shared out over tasks: several points to a task or, where points are few, several tasks to a point.
 
-Plain functions, compiled into the blocks. `layout` is an array (points per task, tasks per point, spacing): with
-spacing 0 matrices are kept for every point, else only for each worker's present one, so many places apart.
+Plain functions, compiled into the blocks. `layout` is an array (points per task, tasks per point, spacing, mask): with
+spacing 0 matrices are kept for every point, else only for each worker's present group of mask + 1 points (a power of
+two, of which points per task is a multiple), so many places apart.
 """
 
 from __future__ import annotations
@@ -27,4 +28,4 @@ def slot(layout, task, b):
 
 def home(layout, worker, b):
     """Where the matrices of a point are put."""
-    return b if layout[2] == 0 else worker * layout[2]
+    return b if layout[2] == 0 else worker * layout[2] + (b & layout[3])

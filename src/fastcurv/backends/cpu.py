@@ -138,29 +138,31 @@ class Shares(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def shares(points: int, divisible: int, workers: int, spacing: int = 0) -> Shares:
+def shares(points: int, divisible: int, workers: int, spacing: int = 0, together: int = 1) -> Shares:
     """Several points to a task, or several tasks to a point where there are fewer points than workers can use.
 
-    `divisible` is the number of items that the work within a point can be divided into.
+    `divisible` is the number of items that the work within a point can be divided into; `together` points, a power of
+    two, are never in different tasks.
     """
     parts = min(-(-2 * workers // max(points, 1)), divisible) if workers > 1 and points < 2 * workers else 1
     if parts > 1:
-        return Shares(np.array([1, parts, 0]), points * parts, workers)
+        return Shares(np.array([1, parts, 0, 0]), points * parts, workers)
     chunk = max(1, min(1024, -(-points // (16 * workers)))) if workers > 1 else points
+    chunk = -(-chunk // together) * together
     tasks = -(-points // chunk) if points else 0
-    return Shares(np.array([chunk, 1, spacing]), tasks, min(workers, max(tasks, 1)))
+    return Shares(np.array([chunk, 1, spacing, together - 1]), tasks, min(workers, max(tasks, 1)))
 
 
-def plan_shares(job: Job, points: int, evaluations: int, divisible: int, spacing: int = 0) -> Shares:
+def plan_shares(job: Job, points: int, evaluations: int, divisible: int, spacing: int = 0, together: int = 1) -> Shares:
     """How a call with so many evaluations of the function per point is shared out over threads."""
     if job.is_vectorized:
-        return Shares(np.array([points, 1, spacing]), 1, 1)
+        return Shares(np.array([points, 1, spacing, together - 1]), 1, 1)
     workers = get_threads()
     if workers > 1:
         seconds = job.kernel.seconds_per_evaluation * points * evaluations
         if seconds < WORTH_THREADS or not may_run_parallel():
             workers = 1
-    return shares(points, divisible, workers, spacing)
+    return shares(points, divisible, workers, spacing, together)
 
 
 def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int, items: int | None = None) -> None:
@@ -192,6 +194,16 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
     if workers > 1 and seconds < 4 * WORTH_THREADS:  # mostly waiting: try one thread again some calls later
         guess = min(guess, 0.9 * made.seconds_per_evaluation)
     made.seconds_per_evaluation = min(guess, 4 * made.seconds_per_evaluation)
+
+
+def scratch(workers: int, size: int, dtype: Any) -> np.ndarray:
+    """A row of scratch for each worker, on cache lines of its own and where vectors do not straddle lines."""
+    itemsize = np.dtype(dtype).itemsize
+    apart = APART * 8 // itemsize
+    width = -(-size // apart) * apart + apart
+    memory = np.empty(workers * width + apart, dtype)
+    first = -memory.ctypes.data // itemsize % apart
+    return memory[first : first + workers * width].reshape(workers, width)
 
 
 def serial_run(made: Kernel, points: int) -> Callable[..., None]:
@@ -231,13 +243,16 @@ def _check_result(role: Role, kind: types.Type) -> None:
         )
 
 
-def launch_plain(operation: Operation, items: int, seconds: float, arguments: Callable[[int], tuple]) -> None:
+def launch_plain(
+    operation: Operation, items: int, seconds: float, arguments: Callable[[int], tuple], together: int = 1
+) -> None:
     """Run an operation that takes no user's function over items that cost so many seconds each.
 
-    `arguments` makes its arguments for a number of workers, which may need scratch.
+    `together` of them are never in different tasks. `arguments` makes its arguments for a number of workers, which may
+    need scratch.
     """
     workers = get_threads() if items > 1 and items * seconds > WORTH_THREADS and may_run_parallel() else 1
-    plan = shares(items, 1, workers)
+    plan = shares(items, 1, workers, 0, together)
     with loop(workers) as (address, granted):
         kernel(operation).entry(address, 0, plan.tasks, granted, plan.layout, *arguments(workers))
 
@@ -257,8 +272,9 @@ def _launch_vectorized(job: Job, points: Points, data: tuple, plan: Shares, eval
     The body of a block never depends on values in which points it asks for, so both runs ask for the same.
     """
     x, operation, roles = points.x, job.operation, job.roles
-    size = max(1, TAPE_BYTES // (8 * x.shape[1] * evaluations))
-    layout = np.array([size, 1, plan.layout[2]])
+    together = plan.layout[3] + 1
+    size = max(1, TAPE_BYTES // (8 * x.shape[1] * evaluations * together)) * together
+    layout = np.array([size, 1, plan.layout[2], plan.layout[3]])
     counter = np.zeros(1, np.int64)
     numbers = (np.arange(len(x)),)
     nothing = np.empty((0, 1))

@@ -22,6 +22,7 @@ from numba.core.registry import cpu_target
 
 from .._errors import CompilationError
 from ._digest import is_library, names_in
+from ._parts import PartCompiler
 
 #: IEEE division by zero; contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
 FLAGS = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -34,14 +35,18 @@ _context: Any = cpu_target.typing_context
 _ours: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
 
 
-def compiled(function, tag: str, *, entry: bool = False, inline_helpers: bool = False, **flags) -> Dispatcher:
+def compiled(
+    function, tag: str, *, entry: bool = False, inline_helpers: bool = False, exact: bool = False, **flags
+) -> Dispatcher:
     """A dispatcher for a plain function or an existing dispatcher, its helpers compiled with it.
 
     `tag` becomes part of the names of all machine code: names must differ where code differs, also between kernels
     that were cached by different processes, or the linker takes one for the other. With `inline_helpers` helpers are
-    inlined. Only an `entry` can be called from Python.
+    inlined; `exact` code and its helpers contract no operations. Only an `entry` can be called from Python.
     """
-    return _Rebuild(tag, {"inline": "always"} if inline_helpers else {}).dispatcher(function, entry, **flags)
+    common = {"fastmath": False} if exact else {}
+    helper_flags = {**common, "inline": "always"} if inline_helpers else common
+    return _Rebuild(tag, helper_flags).dispatcher(function, entry, **common, **flags)
 
 
 class _Rebuild:
@@ -61,9 +66,12 @@ class _Rebuild:
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         twin = types.FunctionType(code, namespace, function.__name__, function.__defaults__, cells or None)
         twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{self._tag}", __package__
-        self._made[id(function)] = made = _njit(**FLAGS, no_cpython_wrapper=not entry, no_cfunc_wrapper=True, **flags)(
-            twin
-        )
+        if not entry and code.co_filename.startswith(
+            _PACKAGE
+        ):  # users' functions may be recursive, which needs Numba's
+            flags["pipeline_class"] = PartCompiler
+        flags = {**FLAGS, "no_cpython_wrapper": not entry, "no_cfunc_wrapper": True, **flags}
+        self._made[id(function)] = made = _njit(**flags)(twin)
         _ours.add(made)
         for cell, original in zip(cells, function.__closure__ or (), strict=True):
             try:

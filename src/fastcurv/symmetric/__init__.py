@@ -1,9 +1,13 @@
-"""The eigensolver for real symmetric matrices: one matrix, scratch given by the caller, any dtype.
+"""The batched symmetric eigensolver: matrices side by side in the lanes of vectors.
 
-Plain functions in Numba's nopython subset, to be compiled (error_model="numpy", fastmath={"contract"})
-together with the helpers that they call; they run uncompiled too, slowly.
+Plain functions in Numba's nopython subset over `fastcurv.simd`, to be compiled without any fast-math flag.
 """
 
-from fastcurv.symmetric._solve import eigensystem, eigenvalues, work_size
+from ._packing import pack, unpack_rows, unpack_values, unpack_vectors
+from ._solve import Way, places_size, register_of, scratch, stages, work_size
+from ._ways import LAPACK, choose
 
-__all__ = ["eigensystem", "eigenvalues", "work_size"]
+__all__ = [
+    "LAPACK", "Way", "choose", "pack", "places_size", "register_of", "scratch", "stages", "unpack_rows",
+    "unpack_values", "unpack_vectors", "work_size",
+]  # fmt: skip

@@ -1,210 +1,185 @@
-"""Eigenvalues and eigenvectors of one symmetric tridiagonal matrix by QL iteration.
+"""QL iteration on one symmetric tridiagonal matrix in each lane.
 
-`d` is the diagonal, e[i] couples i and i + 1, e[n-1] = 0; entries are of magnitude about one or less.
-Both routines return whether they converged; `d` then holds the eigenvalues, in no order.
+Every lane has its own window: the first unreduced block, rows `low` to `high` (counted in floats), in which its sweep
+runs. Lanes move in lockstep from the highest window's end to the lowest's beginning, and wait outside their own; so
+what happens in a lane does not depend on the others. d[i] is the diagonal, e[i] couples rows i and i + 1, e[n-1] = 0.
 """
+
+from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from fastcurv.symmetric._tridiagonal import least_square
+from fastcurv.simd import any_lane, fma, reciprocal, reciprocal_sqrt, reduce_max, reduce_min, where
 
 SWEEPS_PER_EIGENVALUE = 30  # the bound of EISPACK and LAPACK; about 1.7 are needed
 
 
-def ql_vectors(d, e, z, c, s):
-    """Diagonalise T = S diag(d) S' by implicit-shift QL, and turn z into S'z on the way.
+def square_couplings(e, n):
+    """e[i] = e[i]² for `ql_values`."""
+    for i in range(n - 1):
+        e[i] = e[i] * e[i]
 
-    Dubrulle, Martin & Wilkinson, "The implicit QL algorithm" (Handbook for Automatic Computation II/4,
-    1971; EISPACK's tql2, LAPACK's steqr). c, s : (n,) scratch, the rotations of a sweep.
+
+def find_windows(d, e, n, first, known, ratio, floor, squared):
+    """The search for windows over all rows from `first` on: see `_search`."""
+    zero = d[n - 1] - d[n - 1]
+    found = _start(zero, n, n - 1, d[n - 1])
+    for i in range(n - 2, first - 1, -1):
+        found, e[i] = _search(found, i, d[i], e[i], known[i], ratio, floor, squared)
+    return found
+
+
+def _start(zero, n, end, d_end):
+    """Nothing found yet, above row `end`: low, high, the numbers that shifts are made from, and where the search is.
+
+    low = n in a lane that is done.
     """
-    sweeps = SWEEPS_PER_EIGENVALUE * d.size
-    for first in range(d.size):
-        last = _block_end(d, e, first)
-        while last > first:
-            if sweeps == 0:
-                return False
-            if last == first + 1:
-                c[first], s[first] = diagonalise_pair(d, e, first)
-            else:
-                _ql_sweep(d, e, first, last, c, s)
-            _rotate_rows(z, first, last, c, s)
-            sweeps -= 1
-            last = _block_end(d, e, first)
-    return True
+    return zero + n, zero, zero, zero, zero + 1.0, zero, zero + end, d_end
 
 
-def _block_end(d, e, first):
-    """The end of the unreduced block that begins at `first`; the negligible coupling there is cleared."""
-    half_ulp = d.dtype.type(0.5) * np.finfo(d.dtype).eps
-    floor = math.sqrt(least_square(d))
-    for i in range(first, d.size - 1):
-        if abs(e[i]) <= half_ulp * (abs(d[i]) + abs(d[i + 1])) + floor:
-            e[i] = 0
-            return i
-    return d.size - 1
+def _search(found, i, d_i, e_i, known_i, ratio, floor, squared):
+    """Go on to row i in the search for each lane's first window; a negligible coupling is cleared.
 
-
-def diagonalise_pair(d, e, i):
-    """Diagonalise [[d[i], e[i]], [e[i], d[i+1]]] in place; return cosine and sine of the Jacobi rotation.
-
-    Its tangent t is the smaller root of t² + 2 x t / y - 1 = 0, x = (d[i+1] - d[i]) / 2, y = e[i]
-    (Rutishauser 1966; Golub & Van Loan, 8.5): nothing cancels.
+    A coupling is negligible up to `ratio` times the sum of the rows' diagonals, or up to `floor`; if `squared`, its
+    root is.
     """
-    one = d.dtype.type(1)
-    if e[i] == 0:
-        return one, e[i]
-    x = d.dtype.type(0.5) * (d[i + 1] - d[i])
-    y = e[i]
-    scale = max(abs(x), abs(y))
-    x /= scale
-    y /= scale
-    t = y / (x + math.copysign(math.sqrt(x * x + y * y), x))
-    d[i] -= t * e[i]
-    d[i + 1] += t * e[i]
-    e[i] = 0
-    cosine = one / math.sqrt(one + t * t)
-    return cosine, t * cosine
+    low, high, d_0, d_1, coupling, known, end, below = found
+    bound = ratio * (abs(d_i) + abs(below))
+    negligible = e_i <= fma(bound, bound, floor) if squared else abs(e_i) <= bound + floor
+    e_i = where(negligible, 0.0, e_i)
+    found = (
+        where(negligible, low, i),
+        where(negligible, high, end),
+        where(negligible, d_0, d_i),
+        where(negligible, d_1, below),
+        where(negligible, coupling, e_i),
+        where(negligible, known, known_i),
+        where(negligible, i, end),
+        d_i,
+    )
+    return found, e_i
 
 
-def _ql_sweep(d, e, first, last, c, s):
-    """One QL sweep upwards over the block first..last; rotation i acts on rows i and i + 1."""
-    one = d.dtype.type(1)
-    two = d.dtype.type(2)
-    sine, cosine, p = one, one, d.dtype.type(0)
-    g = d[last] - _wilkinson_shift(d[first], d[first + 1], e[first], one)
-    for i in range(last - 1, first - 1, -1):
-        f = sine * e[i]
-        b = cosine * e[i]
-        cosine, sine, r = _rotation(g, f, d)
-        e[i + 1] = r
-        g = d[i + 1] - p
-        r = (d[i] - g) * sine + two * cosine * b
-        p = sine * r
-        d[i + 1] = g + p
-        g = cosine * r - b
-        c[i] = cosine
-        s[i] = sine
-    d[first] -= p
-    e[first] = g
-    e[last] = 0
+def is_incomplete(found, low, high, n, last):
+    """Whether a lane has gone through its window, and the search in that sweep did not reach the next."""
+    return last < n - 1 and any_lane((found[0] > high) & (low < n))
 
 
-def _wilkinson_shift(d0, d1, e0, one):
-    """The eigenvalue of [[d0, e0], [e0, d1]] that is closer to d0."""
-    x = (d1 - d0) / (e0 + e0)
-    return d0 - e0 / (x + math.copysign(math.sqrt(one + x * x), x))
+def wilkinson_shift(d_0, d_1, e_0):
+    """The eigenvalue of [[d_0, e_0], [e_0, d_1]] that is closer to d_0."""
+    x = (d_1 - d_0) / (e_0 + e_0)
+    return d_0 - e_0 / (x + math.copysign(math.sqrt(fma(x, x, 1.0)), x))
 
 
-def _rotation(g, f, d):
-    """Cosine, sine and r with [cosine, sine; -sine, cosine] [g, f]' = [r, 0]'; d tells the precision."""
-    one = d.dtype.type(1)
-    scale = one
-    square = g * g + f * f
-    if square <= least_square(d):
-        scale = max(abs(g), abs(f))
-        if scale == 0:
-            return one, f, g
-        g /= scale
-        f /= scale
-        square = g * g + f * f
-    r = math.sqrt(square)
-    cosine = g / r
-    sine = f / r
-    # One Newton step towards cosine² + sine² = 1. Rounding of r scales both alike; over the sweeps this
-    # costs as much orthogonality as all else together (at n = 128: 34 eps without the step, 20 with it).
-    t = d.dtype.type(0.5) * (one - cosine * cosine - sine * sine)
-    return cosine + t * cosine, sine + t * sine, r * scale
-
-
-def _rotate_rows(z, first, last, c, s):
-    """Rows i and i + 1 of z by rotation i, from the bottom up; `row` carries the upper row to the next.
-
-    Four rotations share one pass, for fewer loads and stores. That the loop steps by 4 or 1 also keeps
-    the compiler from asking, once for all passes, whether they overlap (see _tridiagonal): they do.
-    """
-    n = z.shape[1]
-    i = last
-    while i > first:
-        if i - first >= 4:
-            c3, c2, c1, c0 = c[i - 1], c[i - 2], c[i - 3], c[i - 4]
-            s3, s2, s1, s0 = s[i - 1], s[i - 2], s[i - 3], s[i - 4]
-            for k in range(n):
-                z4, z3, z2, z1, z0 = z[i, k], z[i - 1, k], z[i - 2, k], z[i - 3, k], z[i - 4, k]
-                z[i, k] = c3 * z4 + s3 * z3
-                z3 = c3 * z3 - s3 * z4
-                z[i - 1, k] = c2 * z3 + s2 * z2
-                z2 = c2 * z2 - s2 * z3
-                z[i - 2, k] = c1 * z2 + s1 * z1
-                z1 = c1 * z1 - s1 * z2
-                z[i - 3, k] = c0 * z1 + s0 * z0
-                z[i - 4, k] = c0 * z0 - s0 * z1
-            i -= 4
-        else:
-            c0, s0 = c[i - 1], s[i - 1]
-            for k in range(n):
-                z1, z0 = z[i, k], z[i - 1, k]
-                z[i, k] = c0 * z1 + s0 * z0
-                z[i - 1, k] = c0 * z0 - s0 * z1
-            i -= 1
-
-
-def ql_values(d, e):
-    """Eigenvalues of T by QL without square roots; e is overwritten, first of all by its squares.
+def ql_values(d, e, n, limits):
+    """Eigenvalues in place of d, in no order, by QL without square roots; e holds squares. Lanes that converged.
 
     Pal, Walker & Kahan; Parlett, The Symmetric Eigenvalue Problem, 8.14-8.15; LAPACK's sterf.
     """
-    for i in range(d.size):
-        e[i] *= e[i]
-    sweeps = SWEEPS_PER_EIGENVALUE * d.size
-    for first in range(d.size):
-        last = _block_end_squared(d, e, first)
-        while last > first:
-            if sweeps == 0:
-                return False
-            _root_free_sweep(d, e, first, last)
-            sweeps -= 1
-            last = _block_end_squared(d, e, first)
-    return True
+    sweeps = 0
+    found = find_windows(d, e, n, sweeps, d, limits.half_ulp, limits.squared_coupling, True)
+    while True:
+        low, high = found[0], found[1]
+        first, last = int(reduce_min(low)), int(reduce_max(high))
+        if first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n:
+            return low >= n
+        shift = wilkinson_shift(found[2], found[3], math.sqrt(found[4]))
+        found = root_free_sweep(d, e, n, first, last, low, high, shift, limits)
+        if is_incomplete(found, low, high, n, last):
+            found = find_windows(d, e, n, first, d, limits.half_ulp, limits.squared_coupling, True)
+        sweeps += 1
 
 
-def _block_end_squared(d, e2, first):
-    """As `_block_end`, for squared couplings.
-
-    A coupling below eps^1.5 of the norm is dropped even between rows that are as small: without this the
-    squares of squares in the sweep would underflow (in float32 above all).
-    """
-    eps = np.finfo(d.dtype).eps
-    half_ulp = d.dtype.type(0.5) * eps
-    floor = eps * eps * eps
-    for i in range(first, d.size - 1):
-        bound = half_ulp * (abs(d[i]) + abs(d[i + 1]))
-        if e2[i] <= bound * bound + floor:
-            e2[i] = 0
-            return i
-    return d.size - 1
-
-
-def _root_free_sweep(d, e2, first, last):
-    """One QL sweep upwards over the block first..last, on squares of cosine (c), sine (s) and coupling."""
-    info = np.finfo(d.dtype)
-    one = d.dtype.type(1)
-    least = info.tiny / info.eps  # p below this has lost digits; then its limit for c -> 0 serves
-    shift = _wilkinson_shift(d[first], d[first + 1], math.sqrt(e2[first]), one)
-    c, s = one, d.dtype.type(0)
-    gamma = d[last] - shift
-    p = gamma * gamma
+def root_free_sweep(d, e2, n, first, last, low, high, shift, limits):
+    """One QL sweep upwards, on squares of cosine (c), sine (s) and coupling; p = gamma² / c, or its limit for c = 0."""
+    ratio, floor = limits.half_ulp, limits.squared_coupling
+    top = high - 1.0
+    d_below, e_below = d[last], e2[last]
+    d_done = d_below
+    zero = d_below - d_below
+    c, s, gamma, p = zero + 1.0, zero, zero, zero
+    found = _start(zero, n, last, d_below)
     for i in range(last - 1, first - 1, -1):
-        r = p + e2[i]
-        e2[i + 1] = s * r
-        s = e2[i] / r
-        limit = c * e2[i]
-        c = p / r
+        enters, leaves = top == i, low == i
+        inside = (top >= i) & (low <= i)
+        d_i, e_i = d[i], e2[i]
+        gamma = where(enters, d_below - shift, gamma)
+        p = where(enters, gamma * gamma, p)
+        c, s = where(enters, 1.0, c), where(enters, 0.0, s)
+        r = p + e_i
+        r_inverse = reciprocal(r)
+        e_done = where(inside & ~enters, s * r, e_below)
+        vanishes, limit = p <= limits.cosine * e_i + limits.product, c * e_i
+        inverse_c = r * reciprocal(p)
+        c, s = p * r_inverse, e_i * r_inverse
         previous = gamma
-        gamma = c * (d[i] - shift) - s * previous
-        d[i + 1] = previous + (d[i] - gamma)
-        p = gamma * gamma / c if p > least else limit
-    e2[first] = s * p
-    d[first] = shift + gamma
-    e2[last] = 0
+        gamma = fma(p, d_i - shift, -(e_i * previous)) * r_inverse
+        d_done = where(inside, previous + (d_i - gamma), d_done)
+        p = where(vanishes, limit, gamma * inverse_c * gamma)
+        if i + 1 < last:
+            found, e_done = _search(
+                found, i + 1, d_done, e_done, d_done, limits.half_ulp, limits.squared_coupling, True
+            )
+        else:
+            found = _start(zero, n, last, d_done)
+        e2[i + 1], d[i + 1] = e_done, d_done
+        e_below, d_done, d_below = where(leaves, s * p, e_i), where(leaves, shift + gamma, d_i), d_i
+    found, e_below = _search(found, first, d_done, e_below, d_done, ratio, floor, True)
+    e2[first], d[first] = e_below, d_done
+    return found
+
+
+def normalised(c, s):
+    """One Newton step towards c² + s² = 1.
+
+    What is missing, (1 - c² - s²) / 2, is found without rounding 1 - c² first: for small s that leaves ties to the
+    step's own rounding, and shortens every vector a little (by 0.25 eps in c² + s² for s from 1e-8 to 1e-5;
+    max|V'V - I| at n = 128 was 26 eps in float32, and is 10).
+    """
+    large, small = max(abs(c), abs(s)), min(abs(c), abs(s))
+    rest = 1.0 - large
+    missing = fma(-0.5, fma(rest, rest, small * small), rest)
+    return fma(missing, c, c), fma(missing, s, s)
+
+
+def ql_sweep(d, e, n, first, last, low, high, shift, known, cosines, sines, limits):
+    """One implicit-shift QL sweep upwards; rotation i acts on rows i and i + 1, the identity outside windows.
+
+    Dubrulle, Martin & Wilkinson, "The implicit QL algorithm" (Handbook for Automatic Computation II/4, 1971; EISPACK's
+    imtql2, LAPACK's steqr).
+    """
+    ratio, floor = limits.half_ulp, limits.coupling
+    top = high - 1.0
+    d_below, e_below = d[last], e[last]
+    d_done = d_below
+    zero = d_below - d_below
+    c, s, p, g = zero + 1.0, zero + 1.0, zero, zero
+    found = _start(zero, n, last, d_below)
+    for i in range(last - 1, first - 1, -1):
+        enters, leaves = top == i, low == i
+        inside = (top >= i) & (low <= i)
+        d_i, e_i = d[i], e[i]
+        g = where(enters, d_below - shift, g)
+        p, c, s = where(enters, 0.0, p), where(enters, 1.0, c), where(enters, 1.0, s)
+        f, b = s * e_i, c * e_i
+        g = where(abs(g) < limits.coupling, limits.coupling, g)  # moves an eigenvalue by no more; squares are numbers
+        square = fma(g, g, f * f)
+        r_inverse = reciprocal_sqrt(square)
+        c, s = g * r_inverse, f * r_inverse
+        c, s = normalised(c, s)
+        e_done = where(inside & ~enters, square * r_inverse, e_below)
+        x = d_below - p
+        t = fma(d_i - x, s, 2.0 * c * b)
+        p = s * t
+        d_done = where(inside, x + p, d_done)
+        g = fma(c, t, -b)
+        cosines[i], sines[i] = where(inside, c, 1.0), where(inside, s, 0.0)
+        if i + 1 < last:
+            found, e_done = _search(found, i + 1, d_done, e_done, known[i + 1], ratio, floor, False)
+        else:
+            found = _start(zero, n, last, d_done)
+        e[i + 1], d[i + 1] = e_done, d_done
+        e_below, d_done, d_below = where(leaves, g, e_i), where(leaves, d_i - p, d_i), d_i
+    found, e_below = _search(found, first, d_done, e_below, known[first], ratio, floor, False)
+    e[first], d[first] = e_below, d_done
+    return found

@@ -1,155 +1,300 @@
-"""Eigenvalues and eigenvectors of one real symmetric matrix, in scratch that the caller gives.
+"""Eigenvalues and eigenvectors of a group of real symmetric matrices, one in each lane.
 
-Scaling by a power of two, tridiagonalisation, QL, order. Nothing is checked but finiteness.
+A `Way` says how a group is solved; `stages` gives the two stages of it, plain functions to compile. `reduce_part` takes
+packed matrices to tridiagonal form, one part of the group after the other; `finish` solves the whole group. Between
+them everything is in scratch that the caller gives; `Scratch` tells what is where.
 """
 
-import math
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from fastcurv.symmetric._ql import diagonalise_pair, ql_values, ql_vectors
-from fastcurv.symmetric._tridiagonal import accumulate, tridiagonalise
+from fastcurv.simd import lane_array, native_lanes, reduce_max, reduce_min, splat, where
 
-TILE = 8  # columns moved together by transpositions: a cache line of float64
+from ._jacobi import jacobi_2, jacobi_3
+from ._limits import LIMITS
+from ._packing import columns_of, finish_values, scale, sort
+from ._ql import (
+    SWEEPS_PER_EIGENVALUE,
+    find_windows,
+    is_incomplete,
+    ql_sweep,
+    ql_values,
+    square_couplings,
+    wilkinson_shift,
+)
+from ._rotations import complete_sweep, gather_rotations, note_windows, rotate_lanes, rotate_matrix
+from ._tridiagonal import accumulate_lanes, accumulate_matrix, gather_rows, tridiagonalise
+
+#: sweeps whose rotations are collected before they are applied to one matrix after the other
+SWEEPS_TOGETHER = 16
 
 
-def work_size(n):
-    """Elements of scratch that `eigenvalues` and `eigensystem` need for a matrix of order n."""
-    return 3 * n
+class Way(NamedTuple):
+    """How a group of matrices is solved.
 
-
-def eigenvalues(a, w, work):
-    """Eigenvalues of a symmetric matrix, ascending.
-
-    All NaN where the lower triangle holds a NaN or an infinity, or where QL does not converge.
-
-    Parameters
-    ----------
-    a : (n, n), float32 or float64, C-contiguous
-        Only the lower triangle is read. Overwritten.
-    w : (n,)
-        Written.
-    work : (work_size(n),) or longer
-        Scratch.
+    A group has `parts` parts of `lanes` matrices: wide vectors hide the latency of QL, narrower ones keep
+    tridiagonalisation in registers and cache.
     """
-    n = a.shape[0]
-    e, q, y = work[:n], work[n : 2 * n], work[2 * n : 3 * n]
-    ok, exponent = _magnitude(a)
-    if ok:
-        _scale_and_mirror(a, exponent)
-        if n == 2:
-            w[0], e[0], w[1] = a[0, 0], a[1, 0], a[1, 1]
-            diagonalise_pair(w, e, 0)
-        else:
-            tridiagonalise(a, w, e, q, y)
-            ok = ql_values(w, e)
-    if ok:
-        _unscale(w, exponent)
-        _sort(w)
-    else:
-        _fill_with_nan(w)
+
+    dtype: str
+    kind: str  # "values"; vectors in "lanes", or "matrix" by matrix; of n = 2, 3: "jacobi values", "jacobi vectors"
+    lanes: int
+    parts: int
+
+    @property
+    def group(self) -> int:
+        """Matrices in a group."""
+        return self.lanes * self.parts
+
+    @property
+    def vectors(self) -> bool:
+        """Whether eigenvectors are computed."""
+        return self.kind in ("lanes", "matrix", "jacobi vectors")
+
+    @property
+    def tag(self) -> str:
+        """All of it in one word."""
+        return f"{np.dtype(self.dtype).name}_{self.kind.replace(' ', '_')}_{self.lanes}_{self.parts}"
 
 
-def eigensystem(a, w, z, work):
-    """Eigenvalues of a symmetric matrix, ascending, and orthonormal eigenvectors in the columns of z.
+class Scratch(NamedTuple):
+    """Offsets into scratch, in elements; packed matrices of one part are at 0."""
 
-    As `eigenvalues`; z : (n, n) is written. The sign of an eigenvector is left as it comes.
+    #: d, e, and two more vectors of length n, each of all lanes; then scales, and flags of lanes that did not converge
+    vectors: int
+    #: matrix by matrix: rows of Q', `stride` elements apart
+    z: int
+    stride: int
+    #: cosines and sines, `room` elements each, and where those of a matrix are gathered
+    rotations: int
+    room: int
+    gathered: int
+    end: int
+
+
+def scratch(n, lanes, parts, register):
+    """`Scratch` of a group; `register` is 0 unless vectors are computed matrix by matrix."""
+    group = lanes * parts
+    vectors = n * columns_of(n, lanes) * lanes
+    z = vectors + (4 * n + 2) * group
+    if register == 0:
+        return Scratch(vectors, z, 0, z, 0, z, z)
+    columns = -(-n // register) * register
+    stride = (columns // register | 1) * register  # an odd number of cache lines: columns meet in no one set
+    rotations = z + group * columns * stride
+    room = (SWEEPS_TOGETHER * n + 2 * n + register) * group
+    gathered = rotations + 2 * room
+    width = 2 * SWEEPS_TOGETHER * lanes
+    return Scratch(vectors, z, stride, rotations, room, gathered, gathered + stride * max(width, 4 * register))
+
+
+def work_size(way: Way, n: int) -> int:
+    """Elements of scratch for a group of matrices of order n."""
+    return scratch(n, way.lanes, way.parts, register_of(way)).end
+
+
+def places_size(way: Way, n: int) -> int:
+    """Integers of scratch."""
+    return 2 * n + (2 * SWEEPS_TOGETHER * way.group if way.kind == "matrix" else 0)
+
+
+def register_of(way: Way) -> int:
+    """Lanes of the vectors that a single matrix is worked on with; 0 where that is not done."""
+    return native_lanes(way.dtype) if way.kind == "matrix" else 0
+
+
+def stages(way: Way) -> tuple[Callable, Callable]:
+    """(reduce_part, finish) for groups of this kind.
+
+    ``reduce_part(work, n, part, count)`` takes the packed matrices of a part, `count` of them present;
+    ``finish(work, places, n, count)`` leaves sorted eigenvalues, and with vectors their order, in lanes.
     """
-    n = a.shape[0]
-    e, q, y = work[:n], work[n : 2 * n], work[2 * n : 3 * n]
-    ok, exponent = _magnitude(a)
-    if ok:
-        _scale_and_mirror(a, exponent)
-        if n == 2:
-            w[0], e[0], w[1] = a[0, 0], a[1, 0], a[1, 1]
-            a[1, 1], a[1, 0] = diagonalise_pair(w, e, 0)
-            a[0, 0], a[0, 1] = a[1, 1], -a[1, 0]
-        else:
-            tridiagonalise(a, w, e, q, y)
-            accumulate(a, z, q, y)
-            _transpose(z, a)  # rotations then act on contiguous rows
-            ok = ql_vectors(w, e, a, q, y)
-    if ok:
-        _unscale(w, exponent)
-        _sort_with_rows(w, a)
-        _transpose(a, z)
+    if way.kind.startswith("jacobi"):
+        return _jacobi_stages(way)
+    return {"values": _value_stages, "lanes": _lane_stages, "matrix": _matrix_stages}[way.kind](way)
+
+
+def _reduced(work, vectors, n, part, count, lanes, parts, limits):
+    """Scale the packed matrices of a part, if there are any, and make them tridiagonal."""
+    row = n * lanes * parts
+    a = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
+    d, e = lane_array(vectors, 0, (n, parts), lanes), lane_array(vectors, row, (n, parts), lanes)
+    scales = lane_array(vectors, 4 * row, parts, lanes)
+    if count == 0:
+        scales[part] = 1.0
+        for i in range(n):
+            d[i, part], e[i, part] = 0.0, 0.0
+        return a
+    scale(a, n, scales, part, limits)
+    if n > 1:
+        q, y = lane_array(vectors, 2 * row, n, lanes), lane_array(vectors, 3 * row, n, lanes)
+        tridiagonalise(a, n, d, e, part, q, y, limits)
     else:
-        _fill_with_nan(w)
+        d[0, part], e[0, part] = a[0, 0], 0.0
+    return a
+
+
+def _vectors(vectors, n, group):
+    """The diagonal, the couplings and two more vectors of all lanes; and (scales, flags)."""
+    row = n * group
+    return (
+        lane_array(vectors, 0, n, group),
+        lane_array(vectors, row, n, group),
+        lane_array(vectors, 2 * row, n, group),
+        lane_array(vectors, 3 * row, n, group),
+        lane_array(vectors, 4 * row, 2, group),
+    )
+
+
+def _in_order(d, order, others, good, n):
+    """Sort eigenvalues, with their numbers in `order`; undo the scaling; flag lanes that did not converge."""
+    others[1] = where(good, splat(0.0, others[0]), 1.0)
+    for i in range(n):
+        order[i] = splat(i, others[0])
+    sort(d, order, n)
+    finish_values(d, n, others[0])
+
+
+def _value_stages(way: Way) -> tuple[Callable, Callable]:
+    limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
+
+    def reduce_part(work, n, part, count):
+        _reduced(work, work[scratch(n, lanes, parts, 0).vectors :], n, part, count, lanes, parts, limits)
+
+    def finish(work, places, n, count):
+        d, e, _, _, others = _vectors(work[scratch(n, lanes, parts, 0).vectors :], n, group)
+        square_couplings(e, n)
+        others[1] = where(ql_values(d, e, n, limits), splat(0.0, others[0]), 1.0)
+        sort(d, None, n)
+        finish_values(d, n, others[0])
+
+    return reduce_part, finish
+
+
+def _jacobi_stages(way: Way) -> tuple[Callable, Callable]:
+    limits, lanes, vectors = LIMITS[np.dtype(way.dtype)], way.lanes, way.kind == "jacobi vectors"
+
+    def reduce_part(work, n, part, count):
+        others = lane_array(work[scratch(n, lanes, 1, 0).vectors :], 4 * n * lanes, 1, lanes)
+        scale(lane_array(work, 0, (n, n), lanes), n, others, part, limits)
+
+    def finish(work, places, n, count):
+        d, _, order, _, others = _vectors(work[scratch(n, lanes, 1, 0).vectors :], n, lanes)
+        a = lane_array(work, 0, (n, n), lanes)
+        z = a if vectors else None
+        good = jacobi_2(a, d, z) if n == 2 else jacobi_3(a, d, z, limits)
+        others[1] = where(good, splat(0.0, others[0]), 1.0)
         for i in range(n):
-            for k in range(n):
-                z[i, k] = np.nan
+            order[i] = splat(i, others[0])
+        finish_values(d, n, others[0])
+
+    return reduce_part, finish
 
 
-def _magnitude(a):
-    """Whether the lower triangle is finite, and the k with 2^(k-1) <= max |a| < 2^k."""
-    finite = True
-    largest = a.dtype.type(0)
-    for i in range(a.shape[0]):
-        for k in range(i + 1):
-            x = abs(a[i, k])
-            largest = max(largest, x)
-            finite &= x < np.inf
-    return finite, math.frexp(largest)[1]
+def _lane_stages(way: Way) -> tuple[Callable, Callable]:
+    limits, lanes = LIMITS[np.dtype(way.dtype)], way.lanes
+
+    def reduce_part(work, n, part, count):
+        vectors = work[scratch(n, lanes, 1, 0).vectors :]
+        a = _reduced(work, vectors, n, part, count, lanes, 1, limits)
+        if n > 1:
+            accumulate_lanes(a, n, _vectors(vectors, n, lanes)[3])
+        else:
+            a[0, 0] = 1.0
+
+    def finish(work, places, n, count):
+        vectors = work[scratch(n, lanes, 1, 0).vectors :]
+        d, e, c, s, others = _vectors(vectors, n, lanes)
+        a = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
+        sweeps = 0
+        found = find_windows(d, e, n, sweeps, d, limits.half_ulp, limits.coupling, False)
+        while True:
+            low, high = found[0], found[1]
+            first, last = int(reduce_min(low)), int(reduce_max(high))
+            if first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n:
+                break
+            shift = wilkinson_shift(found[2], found[3], found[4])
+            found = ql_sweep(d, e, n, first, last, low, high, shift, d, c, s, limits)
+            if is_incomplete(found, low, high, n, last):
+                found = find_windows(d, e, n, first, d, limits.half_ulp, limits.coupling, False)
+            rotate_lanes(a, n, c, s, first, last)
+            sweeps += 1
+        _in_order(d, c, others, low >= n, n)
+
+    return reduce_part, finish
 
 
-def _powers(a, exponent):
-    """Two factors with product 2^exponent, which itself may over- or underflow."""
-    one = a.dtype.type(1)
-    part = exponent // 2
-    return math.ldexp(one, part), math.ldexp(one, exponent - part)
+def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
+    limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
+    narrow = register_of(way)
+    middle, wide = 2 * narrow, 4 * narrow
 
+    def reduce_part(work, n, part, count):
+        at = scratch(n, lanes, parts, narrow)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, parts, limits)
+        columns = -(-n // narrow) * narrow
+        size = columns * at.stride
+        first = at.z + part * lanes * size
+        gather_rows(work, first, size, at.stride, n, columns_of(n, lanes), lanes)
+        for lane in range(count):
+            accumulate_matrix(
+                work, first + lane * size, n, at.stride, columns, work[at.gathered :], wide, middle, narrow
+            )
 
-def _scale_and_mirror(a, exponent):
-    """a *= 2^-exponent, and the upper triangle from the lower."""
-    n = a.shape[0]
-    f, g = _powers(a, -exponent)
-    for first in range(0, n, TILE):
-        for i in range(first, n):
-            for k in range(first, min(first + TILE, i + 1)):
-                a[i, k] = a[i, k] * f * g
-                a[k, i] = a[i, k]
+    def rotate(work, windows, at, n, count, sweeps):
+        """The sweeps collected, on one matrix after the other."""
+        cosines, sines, gathered = work[at.rotations :], work[at.rotations + at.room :], work[at.gathered :]
+        columns = -(-n // narrow) * narrow
+        for part in range(parts):
+            if part * lanes < count:
+                gather_rotations(gathered, at.stride, cosines, sines, sweeps, n, group, part, lanes)
+                for lane in range(part * lanes, min(count, (part + 1) * lanes)):
+                    rotate_matrix(
+                        work, at.z + lane * columns * at.stride, at.stride, columns, n, gathered,
+                        (lane - part * lanes) * 2 * sweeps * at.stride, sweeps,
+                        windows[lane * SWEEPS_TOGETHER :], windows[(group + lane) * SWEEPS_TOGETHER :],
+                        wide, middle, narrow,
+                    )  # fmt: skip
 
-
-def _unscale(w, exponent):
-    f, g = _powers(w, exponent)
-    for i in range(w.size):
-        w[i] = w[i] * f * g
-
-
-def _fill_with_nan(x):
-    for i in range(x.size):
-        x[i] = np.nan
-
-
-def _transpose(a, b):
-    """b = a'."""
-    n = a.shape[0]
-    for first in range(0, n, TILE):
+    def finish(work, places, n, count):
+        at = scratch(n, lanes, parts, narrow)
+        d, e, order, e_2, others = _vectors(work[at.vectors :], n, group)
+        windows = places[2 * n :]
+        cosines, sines = work[at.rotations :], work[at.rotations + at.room :]
+        known = lane_array(cosines, SWEEPS_TOGETHER * n * group, n, group)
         for i in range(n):
-            for k in range(first, min(first + TILE, n)):
-                b[i, k] = a[k, i]
+            known[i], e_2[i] = d[i], e[i]
+        square_couplings(e_2, n)
+        ql_values(known, e_2, n, limits)
+        sweeps = together = 0
+        found = find_windows(d, e, n, sweeps, known, limits.half_ulp, limits.coupling, False)
+        tried = splat(-1.0, found[0])
+        while True:
+            low, high = found[0], found[1]
+            first, last = int(reduce_min(low)), int(reduce_max(high))
+            done = first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n
+            if together == SWEEPS_TOGETHER or (done and together > 0):
+                rotate(work, windows, at, n, count, together)
+                together = 0
+            if done:
+                break
+            # a known eigenvalue as a shift splits it off at once; where it does not, Wilkinson's shift goes on
+            shift = where(low == tried, wilkinson_shift(found[2], found[3], found[4]), found[5])
+            tried = low
+            c = lane_array(cosines, together * n * group, n, group)
+            s = lane_array(sines, together * n * group, n, group)
+            found = ql_sweep(d, e, n, first, last, low, high, shift, known, c, s, limits)
+            if is_incomplete(found, low, high, n, last):
+                found = find_windows(d, e, n, first, known, limits.half_ulp, limits.coupling, False)
+            complete_sweep(c, s, n, first, last)
+            e_2[0], e_2[1] = low, high
+            note_windows(windows, together, SWEEPS_TOGETHER, work, at.vectors + 3 * n * group, group)
+            together += 1
+            sweeps += 1
+        _in_order(d, order, others, low >= n, n)
 
-
-def _sort(w):
-    """Ascending w, by insertion: QL leaves it nearly in order."""
-    for i in range(1, w.size):
-        x = w[i]
-        k = i
-        while k > 0 and w[k - 1] > x:
-            w[k] = w[k - 1]
-            k -= 1
-        w[k] = x
-
-
-def _sort_with_rows(w, z):
-    """Ascending w, and the rows of z with it, by selection: n swaps at most."""
-    n = w.size
-    for i in range(n - 1):
-        least = i
-        for k in range(i + 1, n):
-            if w[k] < w[least]:
-                least = k
-        if least != i:
-            w[i], w[least] = w[least], w[i]
-            for k in range(n):
-                z[i, k], z[least, k] = z[least, k], z[i, k]
+    return reduce_part, finish

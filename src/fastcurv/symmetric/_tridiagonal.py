@@ -1,161 +1,221 @@
-"""Householder tridiagonalisation A = Q T Q' of one dense symmetric matrix, and Q itself.
+"""Householder tridiagonalisation A = Q T Q' and the matrix Q, for one matrix in each lane.
 
-After Martin, Reinsch & Wilkinson, "Householder's tridiagonalization of a symmetric matrix" (Handbook for
-Automatic Computation II/2, 1971; EISPACK's tred1 and tred2): rows are taken from the last to the first.
-
-The matrix is stored in full, not as a triangle: every inner loop then runs along contiguous rows and writes
-element by element. A dot product would not be vectorised, because sums may not be reordered. The rank-2
-update of one step is done in the same pass as the matrix-vector product of the next.
-
-Passes take four rows at a time, a quarter of the block apart. Neighbouring rows would be no slower in
-principle, but the compiler asks once for the whole pass whether the rows it writes can overlap: the rows of
-four separate bands cannot, those of four interleaved ones seem to, and the loop would stay scalar.
+After Martin, Reinsch & Wilkinson, "Householder's tridiagonalization of a symmetric matrix" (Handbook for Automatic
+Computation II/2, 1971; EISPACK's tred1 and tred2): rows are taken from the last to the first, and only the lower
+triangle is stored. The rank-2 update of one step is done in the same pass as the matrix-vector product of the next,
+four rows at a time: each element is then loaded and stored once.
 """
+
+from __future__ import annotations
 
 import math
 
-import numpy as np
+from fastcurv.simd import fma, lane_array, splat, spread, transpose, where
 
 
-def tridiagonalise(a, d, e, q, y):
-    """T = Q' A Q; afterwards row i of `a` holds reflector i and, at (i, i), its factor.
+def tridiagonalise(a, n, d, e, part, q, y, limits):
+    """T = Q'AQ; afterwards row i of `a` holds reflector i and, at (i, i), its factor.
 
-    Reflector i is H = I - tau u u' with u = a[i, :i], tau = a[i, i]; Q = H[n-1] H[n-2] ... H[1].
+    Reflector i is H = I - tau u u' with u = a[i, :i], tau = a[i, i]; Q = H[n-1] H[n-2] ... H[2].
 
     Parameters
     ----------
-    a : (n, n)
-        Both triangles; entries of magnitude about one or less. Overwritten.
-    d, e : (n,)
-        Diagonal, and e[i] = T[i, i+1] with e[n-1] = 0. Written.
-    q, y : (n,)
+    a : (n, n) vectors
+        Lower triangles, entries of magnitude about one or less. Overwritten.
+    n : int
+        At least 2.
+    d, e : (n, parts) vectors
+        Diagonal, and e[i] = T[i, i+1] with e[n-1] = 0. Column `part` is written.
+    q, y : (n,) vectors
         Scratch.
     """
-    n = a.shape[0]
+    zero = a[0, 0] - a[0, 0]
     for k in range(n):
-        q[k] = 0  # no update is pending at first
-        e[k] = 0
-    p = n - 1  # the row of the reflector whose update is pending
-    for i in range(n - 1, 0, -1):
+        q[k] = zero  # no update is pending at first
+    e[n - 1, part] = zero
+    pending = n - 1  # the row of the reflector whose update is
+    for i in range(n - 1, 1, -1):
+        u, v = a[i], a[pending]
+        v_i, q_i = v[i], q[i]
         for k in range(i + 1):
-            a[i, k] -= a[p, i] * q[k] + q[i] * a[p, k]
-        d[i] = a[i, i]
-        e[i - 1], tau = _reflector(a, i)
-        _update_and_multiply(a, i, p, q, y)
-        _update_vector(a, i, tau, y, q)
-        a[i, i] = tau
-        p = i
-    if n > 0:
-        d[0] = a[0, 0] - (a[p, 0] * q[0] + q[0] * a[p, 0])
+            u[k] = fma(-v_i, q[k], fma(-q_i, v[k], u[k]))
+        d[i, part] = u[i]
+        e[i - 1, part], tau = _reflector(u, i, limits)
+        for k in range(i):
+            y[k] = zero
+        _update_and_multiply(a, i, u, v, q, y)
+        _update_vector(u, i, tau, y, q)
+        u[i] = tau
+        pending = i
+    v = a[pending]
+    if n == 2:
+        d[1, part], e[0, part], d[0, part] = a[1, 1], a[1, 0], a[0, 0]
+    else:
+        v0, v1, q0, q1 = v[0], v[1], q[0], q[1]
+        d[1, part] = fma(-v1, q1, fma(-q1, v1, a[1, 1]))
+        e[0, part] = fma(-v1, q0, fma(-q1, v0, a[1, 0]))
+        d[0, part] = fma(-v0, q0, fma(-q0, v0, a[0, 0]))
 
 
-def _reflector(a, i):
-    """Make x = a[i, :i] into the u of a reflector with H x = beta e[i-1]; return beta and tau.
+def _reflector(u, i, limits):
+    """Make x = u[:i] into the u of a reflector with H x = beta e[i-1]; return beta and tau.
 
-    What lies before x[i-1] is dropped when its square sum has no full precision: relative to the norm of
-    the matrix (about one) that is far below rounding.
+    What lies before x[i-1] is dropped when its square sum has no full precision: relative to the norm of the matrix
+    (about one) that is far below rounding. The sum is compensated, for an error of tau is one of orthogonality.
     """
-    zero = a.dtype.type(0)
-    one = a.dtype.type(1)
-    sigma = zero
+    alpha = u[i - 1]
+    sigma = rest = alpha - alpha
     for k in range(i - 1):
-        sigma += a[i, k] * a[i, k]
-    alpha = a[i, i - 1]
-    if sigma <= least_square(a):
-        for k in range(i):
-            a[i, k] = zero
-        return alpha, zero
-    beta = -math.copysign(math.sqrt(alpha * alpha + sigma), alpha)
-    a[i, i - 1] = alpha - beta
-    return beta, one / (sigma + alpha * (alpha - beta))
+        square = u[k] * u[k]
+        total = sigma + square
+        added = total - sigma
+        rest = rest + ((sigma - (total - added)) + (square - added)) + fma(u[k], u[k], -square)
+        sigma = total
+    sigma = sigma + rest
+    nothing = sigma <= limits.square
+    beta = -math.copysign(math.sqrt(fma(alpha, alpha, sigma)), alpha)
+    tau = where(nothing, 0.0, 1.0 / where(nothing, 1.0, fma(alpha, alpha - beta, sigma)))
+    u[i - 1] = alpha - beta
+    return where(nothing, alpha, beta), tau
 
 
-def least_square(x):
-    """The least sum of squares that is taken at face value: below it, underflow may have eaten digits."""
-    info = np.finfo(x.dtype)
-    return info.tiny / (info.eps * info.eps)
-
-
-def _update_vector(a, i, tau, y, q):
+def _update_vector(u, i, tau, y, q):
     """q = p - (tau p'u / 2) u with p = tau A u, so that H A H = A - u q' - q u'; y holds A u."""
-    projection = a.dtype.type(0)
+    projection = tau - tau
     for k in range(i):
-        y[k] *= tau  # before any product with u: tau² may overflow
-        projection += y[k] * a[i, k]
-    projection *= a.dtype.type(0.5) * tau
+        projection = fma(y[k], u[k], projection)
+    half = 0.5 * tau * (tau * projection)
     for k in range(i):
-        q[k] = y[k] - projection * a[i, k]
+        q[k] = fma(-half, u[k], tau * y[k])
 
 
-def _update_and_multiply(a, i, p, q, y):
-    """A -= v q' + q v', then y = A u, on the leading block of order i; v = a[p, :], u = a[i, :]."""
-    for k in range(i):
-        y[k] = 0
-    h = i // 4
-    for j in range(h):
-        v0, v1, v2, v3 = a[p, j], a[p, j + h], a[p, j + 2 * h], a[p, j + 3 * h]
-        q0, q1, q2, q3 = q[j], q[j + h], q[j + 2 * h], q[j + 3 * h]
-        u0, u1, u2, u3 = a[i, j], a[i, j + h], a[i, j + 2 * h], a[i, j + 3 * h]
-        for k in range(i):
-            a0 = a[j, k] - v0 * q[k] - q0 * a[p, k]
-            a1 = a[j + h, k] - v1 * q[k] - q1 * a[p, k]
-            a2 = a[j + 2 * h, k] - v2 * q[k] - q2 * a[p, k]
-            a3 = a[j + 3 * h, k] - v3 * q[k] - q3 * a[p, k]
-            a[j, k] = a0
-            a[j + h, k] = a1
-            a[j + 2 * h, k] = a2
-            a[j + 3 * h, k] = a3
-            y[k] += (u0 * a0 + u1 * a1) + (u2 * a2 + u3 * a3)
-    for j in range(4 * h, i):
-        vj, qj, uj = a[p, j], q[j], a[i, j]
-        for k in range(i):
-            aj = a[j, k] - vj * q[k] - qj * a[p, k]
-            a[j, k] = aj
-            y[k] += uj * aj
+def _update_and_multiply(a, i, u, v, q, y):
+    """A -= v q' + q v', then y += A u, on the lower triangle of the leading block of order i."""
+    for block in range(i % 4 - 4, i, 4):  # what is left over comes first
+        r = max(block, 0)
+        if block >= 0:
+            a0, a1, a2, a3 = a[r], a[r + 1], a[r + 2], a[r + 3]
+            v0, v1, v2, v3 = v[r], v[r + 1], v[r + 2], v[r + 3]
+            q0, q1, q2, q3 = q[r], q[r + 1], q[r + 2], q[r + 3]
+            u0, u1, u2, u3 = u[r], u[r + 1], u[r + 2], u[r + 3]
+            y0, y1, y2, y3 = y[r], y[r + 1], y[r + 2], y[r + 3]
+            for k in range(r):
+                q_k, v_k, u_k = q[k], v[k], u[k]
+                x0 = fma(-v0, q_k, fma(-q0, v_k, a0[k]))
+                x1 = fma(-v1, q_k, fma(-q1, v_k, a1[k]))
+                x2 = fma(-v2, q_k, fma(-q2, v_k, a2[k]))
+                x3 = fma(-v3, q_k, fma(-q3, v_k, a3[k]))
+                a0[k], a1[k], a2[k], a3[k] = x0, x1, x2, x3
+                y0, y1, y2, y3 = fma(x0, u_k, y0), fma(x1, u_k, y1), fma(x2, u_k, y2), fma(x3, u_k, y3)
+                y[k] = fma(x0, u0, fma(x2, u2, y[k])) + fma(x1, u1, x3 * u3)
+            y[r], y[r + 1], y[r + 2], y[r + 3] = y0, y1, y2, y3
+        for row in range(r, block + 4):
+            _update_row(a[row], r, row, u, v, q, y)
 
 
-def accumulate(a, z, g, y):
-    """z = Q from the reflectors that `tridiagonalise` left in `a`; g, y : (n,) scratch.
+def _update_row(a_r, first, r, u, v, q, y):
+    """The same for row r from column `first` to the diagonal."""
+    v_r, q_r, u_r, y_r = v[r], q[r], u[r], y[r]
+    for k in range(first, r):
+        x = fma(-v_r, q[k], fma(-q_r, v[k], a_r[k]))
+        a_r[k] = x
+        y_r = fma(x, u[k], y_r)
+        y[k] = fma(x, u_r, y[k])
+    x = fma(-v_r, q_r, fma(-q_r, v_r, a_r[r]))
+    a_r[r] = x
+    y[r] = fma(x, u_r, y_r)
 
-    Q = H[n-1] (... (H[2] H[1])): the reflector of least support first, so that the work grows with it.
-    As above, the update z -= tau u g', g = z'u, waits for the pass that forms the next g.
+
+def accumulate_lanes(a, n, g):
+    """Q', in place of the reflectors that `tridiagonalise` left in the rows of `a`; g : (n,) vectors, scratch.
+
+    Q = H[n-1] (... (H[2] I)): the reflector of least support first, so that the work grows with it. Row j of `a` is
+    column j of Q; its product g[j] with the next reflector is formed while the present one is applied.
     """
-    n = a.shape[0]
-    for i in range(n):
-        g[i] = 0
-        for k in range(n):
-            z[i, k] = 0
-        z[i, i] = 1
+    one = splat(1.0, a[0, 0])
+    zero = one - one
+    if n > 2:
+        g[0], g[1] = a[2, 0], a[2, 1]
+    a[0, 0], a[0, 1], a[1, 0], a[1, 1] = one, zero, zero, one
     for i in range(2, n):
-        _reflect_and_multiply(a, z, i - 1, i, g, y)
-        y[i - 1] = a[i, i - 1]  # row i - 1 of z is still that of the identity
-        g, y = y, g
-    if n > 1:
-        _reflect_and_multiply(a, z, n - 1, 0, g, y)
+        u, following = a[i], a[min(i + 1, n - 1)]
+        tau = u[i]
+        rest = i % 4
+        for j in range(rest):
+            row, tau_g, product = a[j], tau * g[j], zero
+            for k in range(i):
+                x = fma(-tau_g, u[k], row[k])
+                row[k] = x
+                product = fma(x, following[k], product)
+            row[i] = zero
+            g[j] = product
+        for j in range(rest, i, 4):
+            z0, z1, z2, z3 = a[j], a[j + 1], a[j + 2], a[j + 3]
+            g0, g1, g2, g3 = tau * g[j], tau * g[j + 1], tau * g[j + 2], tau * g[j + 3]
+            p0, p1, p2, p3 = zero, zero, zero, zero
+            for k in range(i):
+                u_k, next_k = u[k], following[k]
+                x0, x1, x2, x3 = fma(-g0, u_k, z0[k]), fma(-g1, u_k, z1[k]), fma(-g2, u_k, z2[k]), fma(-g3, u_k, z3[k])
+                z0[k], z1[k], z2[k], z3[k] = x0, x1, x2, x3
+                p0, p1, p2, p3 = fma(x0, next_k, p0), fma(x1, next_k, p1), fma(x2, next_k, p2), fma(x3, next_k, p3)
+            z0[i], z1[i], z2[i], z3[i] = zero, zero, zero, zero
+            g[j], g[j + 1], g[j + 2], g[j + 3] = p0, p1, p2, p3
+        g[i] = following[i]
+        for k in range(i):
+            u[k] = zero
+        u[i] = one
 
 
-def _reflect_and_multiply(a, z, i, r, g, y):
-    """Z -= tau v g', then y = Z'u, on the leading block of order i; v, tau: reflector i, u: row r of a."""
-    tau = a[i, i]
-    for k in range(i):
-        y[k] = 0
-    h = i // 4
-    for j in range(h):
-        v0, v1, v2, v3 = tau * a[i, j], tau * a[i, j + h], tau * a[i, j + 2 * h], tau * a[i, j + 3 * h]
-        u0, u1, u2, u3 = a[r, j], a[r, j + h], a[r, j + 2 * h], a[r, j + 3 * h]
+def gather_rows(work, first, size, stride, n, columns, lanes):
+    """The rows that `tridiagonalise` left, up to the diagonal, from vectors to one matrix after the other.
+
+    Matrices begin `size` elements apart from `first` on, their rows `stride` apart; the vectors are at 0.
+    """
+    for i in range(n):
+        for k in range(0, i + 1, lanes):
+            transpose(work, first + i * stride + k, size, work, (i * columns + k) * lanes, lanes, lanes)
+
+
+def accumulate_matrix(z, start, n, stride, columns, strip, wide, middle, narrow):
+    """Q' of one matrix by `accumulate_strip`, in strips as wide as registers allow; they cover `columns`."""
+    k = 0
+    while columns - k >= wide:
+        accumulate_strip(z, start, n, stride, columns, k, strip, wide, narrow)
+        k += wide
+    if columns - k >= middle:
+        accumulate_strip(z, start, n, stride, columns, k, strip, middle, narrow)
+        k += middle
+    if columns - k >= narrow:
+        accumulate_strip(z, start, n, stride, columns, k, strip, narrow, narrow)
+
+
+def accumulate_strip(z, start, n, stride, columns, column, strip, lanes, narrow):
+    """Columns `column` .. `column + lanes - 1` of Q for one matrix, as rows of z, in place of its reflectors there.
+
+    Those of the rows below are still needed, for later columns: strips are taken in ascending order. The strip itself
+    stays in the first-level cache while all reflectors pass over it. z[start + i stride + k] is row i; strip :
+    (columns * lanes,) scratch.
+    """
+    q = lane_array(strip, 0, columns, lanes)
+    zero = splat(0.0, q[0])
+    for k in range(columns):
+        q[k] = zero
+    for k in range(lanes):
+        strip[(column + k) * lanes + k] = 1.0
+    first = max(column + 1, 2)
+    product = zero
+    if first < n:
+        for k in range(first):
+            product = fma(q[k], spread(z, start + first * stride + k, zero), product)
+    for i in range(first, n):
+        u, following = start + i * stride, start + min(i + 1, n - 1) * stride
+        tau_g = spread(z, u + i, zero) * product
+        product = zero
         for k in range(i):
-            z0 = z[j, k] - v0 * g[k]
-            z1 = z[j + h, k] - v1 * g[k]
-            z2 = z[j + 2 * h, k] - v2 * g[k]
-            z3 = z[j + 3 * h, k] - v3 * g[k]
-            z[j, k] = z0
-            z[j + h, k] = z1
-            z[j + 2 * h, k] = z2
-            z[j + 3 * h, k] = z3
-            y[k] += (u0 * z0 + u1 * z1) + (u2 * z2 + u3 * z3)
-    for j in range(4 * h, i):
-        vj, uj = tau * a[i, j], a[r, j]
-        for k in range(i):
-            zj = z[j, k] - vj * g[k]
-            z[j, k] = zj
-            y[k] += uj * zj
+            x = fma(-tau_g, spread(z, u + k, zero), q[k])
+            q[k] = x
+            product = fma(x, spread(z, following + k, zero), product)
+        product = fma(q[i], spread(z, following + i, zero), product)
+    for k in range(0, columns, narrow):
+        for j in range(0, lanes, narrow):
+            transpose(z, start + (column + j) * stride + k, stride, strip, k * lanes + j, lanes, narrow)

@@ -1,0 +1,34 @@
+"""Explicit vectors for Numba: a `Vector` holds one number of each of several problems, its lanes.
+
+LLVM does not reliably vectorise loops over problems; code written with these values is vector code by construction. A
+body that has no branch on numbers works on lanes as on floats: arithmetic, comparisons, ``abs``, ``min``, ``max`` and
+``math.*`` act on each lane, and `where` takes the place of ``if``. Scalars mix freely with vectors and take their
+element type, also where a variable is first the one and then the other (``s = 0.0; s += v``).
+
+Each operation gives the same bits for any number of lanes. Products and sums are fused where `fma` says so and nowhere
+else; on processors without it, `fma` rounds twice.
+"""
+
+from ._arrays import lane_array, load, spread, store, transpose, transpose_rows
+from ._operations import (
+    all_lanes,
+    any_lane,
+    floor_power_of_two,
+    fma,
+    reciprocal,
+    reciprocal_sqrt,
+    reduce_max,
+    reduce_min,
+    reduce_sum,
+    shuffle,
+    splat,
+    where,
+)
+from ._types import Vector
+from ._width import native_bytes, native_lanes
+
+__all__ = [
+    "Vector", "all_lanes", "any_lane", "floor_power_of_two", "fma", "lane_array", "load", "native_bytes",
+    "native_lanes", "reciprocal", "reciprocal_sqrt", "reduce_max", "reduce_min", "reduce_sum", "shuffle", "splat",
+    "spread", "store", "transpose", "transpose_rows", "where",
+]  # fmt: skip

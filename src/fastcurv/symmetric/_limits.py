@@ -1,0 +1,30 @@
+"""The small numbers of the solver, for each precision; matrices are scaled to a largest entry between 1 and 2."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Limits(NamedTuple):
+    """What counts as negligible in matrices of norm about one."""
+
+    half_ulp: float
+    #: the least power of two by which a matrix is scaled: its inverse is a number
+    scale: float
+    #: sums of squares up to here may have lost digits to underflow: taken as zero
+    square: float
+    #: couplings up to here are dropped between any rows
+    coupling: float
+    #: the same for squared couplings, whose squares the root-free sweep forms
+    squared_coupling: float
+    #: where a squared cosine is so small against its sine's, or a product of it so small, digits are lost
+    cosine: float
+    product: float
+
+
+LIMITS = {
+    np.dtype(np.float64): Limits(2.0**-53, 2.0**-1021, 1e-280, 1e-140, 1e-200, 1e-40, 1e-290),
+    np.dtype(np.float32): Limits(2.0**-24, 2.0**-125, 1e-30, 1e-17, 1e-20, 1e-20, 1e-36),
+}

@@ -1,0 +1,120 @@
+"""Between matrices one after the other in memory and matrices side by side in lanes; scaling; order."""
+
+from __future__ import annotations
+
+from fastcurv.simd import any_lane, floor_power_of_two, transpose, transpose_rows, where
+
+
+def columns_of(n, lanes):
+    """The length of rows of vectors: odd, so that entries of a column do not meet in one set of the cache."""
+    return n if n < 2 * lanes else n | 1
+
+
+def pack(matrices, first, count, n, target, lanes):
+    """Lower triangles of `count` matrices into lanes; lanes without a matrix are zero.
+
+    matrices : flat, the first to take begins at `first`; target : flat (n, columns_of(n, lanes)) vectors.
+    """
+    size, columns = n * n, columns_of(n, lanes)
+    if count < lanes or size < lanes:
+        for lane in range(lanes):
+            for i in range(n):
+                here, there = first + lane * size + i * n, i * columns * lanes + lane
+                for k in range(i + 1):
+                    target[there + k * lanes] = matrices[here + k] if lane < count else 0.0
+    elif columns == n:
+        for k in range(0, size, lanes):
+            place = k if k + lanes <= size else size - lanes
+            transpose(target, place * lanes, lanes, matrices, first + place, size, lanes)
+    else:
+        for i in range(n):
+            for k in range(0, i + 1, lanes):
+                place = k if k + lanes <= n else n - lanes
+                transpose(target, (i * columns + place) * lanes, lanes, matrices, first + i * n + place, size, lanes)
+
+
+def scale(a, n, scales, part, limits):
+    """Divide each matrix by a power of two so that its largest entry lies between 1 and 2; NaN for what is not finite.
+
+    Such matrices are set to zero: nothing that follows sees a NaN.
+    """
+    largest = a[0, 0] - a[0, 0]
+    poison = largest
+    for i in range(n):
+        for k in range(i + 1):
+            x = abs(a[i, k])
+            largest = max(largest, x)
+            poison = poison + x * 0.0
+    finite = poison == 0.0
+    power = floor_power_of_two(where(finite, max(largest, limits.scale), 1.0))
+    inverse = 1.0 / power
+    scales[part] = where(finite, power, poison)
+    for i in range(n):
+        for k in range(i + 1):
+            a[i, k] = where(finite, a[i, k] * inverse, 0.0)
+
+
+def sort(d, order, n):
+    """Sort each lane's d, and `order` with it unless that is None.
+
+    By Batcher's merge exchange (Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M): what is compared does
+    not depend on the numbers.
+    """
+    top = 1
+    while 2 * top < n:
+        top *= 2
+    p = top
+    while p > 0:
+        q, r, distance = top, 0, p
+        while True:
+            for i in range(n - distance):
+                if (i & p) == r:
+                    lower, upper = d[i], d[i + distance]
+                    swap = lower > upper
+                    d[i], d[i + distance] = where(swap, upper, lower), where(swap, lower, upper)
+                    if order is not None and any_lane(swap):
+                        lower, upper = order[i], order[i + distance]
+                        order[i], order[i + distance] = where(swap, upper, lower), where(swap, lower, upper)
+            if q == p:
+                break
+            distance, q, r = q - p, q // 2, p
+        p //= 2
+
+
+def finish_values(d, n, scales):
+    """Undo the scaling: NaN where the matrix was not finite, and no negative zeros."""
+    for i in range(n):
+        d[i] = d[i] * scales + 0.0
+
+
+def unpack_values(d, n, count, target, first, lanes):
+    """target[first + lane n + i] = d[i lanes + lane], both flat, of `count` lanes."""
+    for lane in range(count):
+        for i in range(n):
+            target[first + lane * n + i] = d[i * lanes + lane]
+
+
+def unpack_vectors(z, order, n, poison, target, first, lane, lanes, places):
+    """One lane's eigenvectors, in the rows of z : (n, columns_of(n, lanes)) vectors, flat, to the columns of a matrix.
+
+    order[j lanes + lane] is the row of eigenvector j, `poison` zero or NaN; places : n integers of scratch.
+    """
+    row_size = columns_of(n, lanes) * lanes
+    for j in range(n):
+        places[j] = int(order[j * lanes + lane]) * row_size + lane
+    for k in range(n):
+        for j in range(n):
+            target[first + k * n + j] = z[places[j] + k * lanes] + poison
+
+
+def unpack_rows(z, start, stride, order, n, target, first, lane, lanes, places, register):
+    """The same of one matrix with contiguous rows, z[start + i stride + k]; places : 2 n integers of scratch."""
+    for j in range(n):
+        places[j] = start + int(order[j * lanes + lane]) * stride
+    for k in range(0, n, register):
+        column = k if k + register <= n else n - register
+        for j in range(n):
+            places[n + j] = places[j] + column
+        for j in range(0, n, register):
+            row = j if j + register <= n else n - register
+            transpose_rows(target, first + column * n + row, n, z, places, n + row, register)

@@ -4,15 +4,17 @@ import numpy as np
 
 from fastcurv._eigen import by_lapack, in_lanes
 from fastcurv.simd import native_lanes
-from fastcurv.symmetric import Way, choose
+from fastcurv.symmetric import Way, choose_lanes
 
 from .cases import symmetric_matrices
 from .peers.measure import interleave, machine, one_cpu, significant, table
 from .peers.peer import Run
 
 SIZES = (2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 256, 384, 512)
-WORK = 4e6
-"""Matrices in a measurement times n²: 1 to 60 of them, in whole groups."""
+WORK = 1e6
+"""About the number of entries in a measurement of many matrices."""
+LEAST_LAPACK = 64
+"""LAPACK is tried from here on."""
 
 
 def candidates(dtype: np.dtype, n: int, vectors: bool) -> dict[str, Way]:
@@ -30,7 +32,7 @@ def candidates(dtype: np.dtype, n: int, vectors: bool) -> dict[str, Way]:
     if kinds and "matrix" in found:
         del found["matrix"]  # transposes one register at a time
     if n in (2, 3):
-        found["Jacobi"] = choose(dtype, n, 1000, vectors)
+        found["Jacobi"] = choose_lanes(dtype, n, 1000, vectors)
     return found
 
 
@@ -38,12 +40,13 @@ def measure(dtype: np.dtype, vectors: bool, rounds: int = 5) -> str:
     """A table: microseconds per matrix of each way, by size, of many matrices; and of a single one."""
     rows = []
     for n in SIZES:
-        number = max(1, int(WORK / n**2 / 64)) * 64 if n < 256 else 16
+        number = max(1, int(WORK / n**2 / 64)) * 64 if n < 256 else 16  # whole groups
         a = symmetric_matrices(number, n).astype(dtype)
         runs: dict[str, tuple[Run, int]] = {
             name: (lambda a=a, way=way: in_lanes(a, way), len(a)) for name, way in candidates(dtype, n, vectors).items()
         }
-        runs["LAPACK"] = (lambda a=a: by_lapack(a, vectors), len(a))
+        if n >= LEAST_LAPACK:
+            runs["LAPACK"] = (lambda a=a: by_lapack(a, vectors), len(a))
         single: dict[str, tuple[Run, int]] = {
             f"{name}, single": (lambda a=a[:1], way=way: in_lanes(a, way), 1)
             for name, way in candidates(dtype, n, vectors).items()

@@ -17,14 +17,7 @@ CASES = (
 
 def main() -> None:
     rng = np.random.default_rng(0)
-    for n, count, dtype in (
-        (2, 9, np.float64),
-        (3, 9, np.float64),
-        (7, 40, np.float64),
-        (7, 40, np.float32),
-        (34, 20, np.float64),
-        (34, 1, np.float64),
-    ):
+    for n, count, dtype in CASES:
         a = rng.standard_normal((count, n, n)).astype(dtype)
         a = a + a.swapaxes(1, 2)
         exact = np.linalg.eigvalsh(a.astype(np.float64))

@@ -243,7 +243,7 @@ def test_transpositions(dtype, lanes):
     @njit(error_model="numpy")
     def run(source, starts, direct, picked):
         transpose(direct, 3, lanes + 2, source, 5, lanes + 1, lanes)
-        transpose_rows(picked, 1, lanes + 3, source, starts, 1, lanes)
+        transpose_rows(picked, 1, lanes + 3, source, starts, 1, 0.5, lanes)
 
     size = (lanes + 3) * (lanes + 3)
     source = np.arange(size + 5).astype(dtype)
@@ -253,7 +253,7 @@ def test_transpositions(dtype, lanes):
     for k in range(lanes):
         for lane in range(lanes):
             assert direct[3 + k * (lanes + 2) + lane] == source[5 + lane * (lanes + 1) + k]
-            assert picked[1 + k * (lanes + 3) + lane] == source[starts[1 + lane] + k]
+            assert picked[1 + k * (lanes + 3) + lane] == source[starts[1 + lane] + k] + 0.5
     assert np.count_nonzero(direct) == lanes * lanes
 
 

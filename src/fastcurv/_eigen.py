@@ -13,17 +13,15 @@ from .backends._layout import span
 from .backends._threads import get_threads
 from .function import compiled
 from .symmetric import (
-    LAPACK,
     Way,
     choose,
     pack,
     places_size,
-    register_of,
     scratch,
     stages,
+    unpack,
     unpack_rows,
     unpack_values,
-    unpack_vectors,
     work_size,
 )
 
@@ -103,10 +101,10 @@ def _solve(a: Any, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
     matrices = read_only(array.reshape(int(np.prod(array.shape[:-2])), n, n))
     if matrices.size == 0:
         w, z = np.empty(matrices.shape[:2], array.dtype), np.empty(matrices.shape, array.dtype)
-    elif vectors and n >= LAPACK:
+    elif (way := choose(array.dtype, n, len(matrices), vectors)) is None:
         w, z = by_lapack(matrices, vectors)
     else:
-        w, z, failed = in_lanes(matrices, choose(array.dtype, n, len(matrices), vectors))
+        w, z, failed = in_lanes(matrices, way)
         (rest,) = np.nonzero(failed)
         if rest.size:
             w[rest], z[rest if vectors else slice(0)] = by_lapack(matrices[rest], vectors)
@@ -154,11 +152,12 @@ def _block(way: Way):
     tag = f"symmetric_{way.tag}"
     reduce_part, finish = (compiled(stage, tag, exact=True) for stage in stages(way))
     packed, values_out = compiled(pack, tag), compiled(unpack_values, tag)
-    vectors_out, rows_out = compiled(unpack_vectors, tag), compiled(unpack_rows, tag)
-    lanes, parts, group, register = way.lanes, way.parts, way.group, register_of(way)
+    unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
+    lanes, parts, group, register, side, known = way.lanes, way.parts, way.group, way.register, way.block, way.n
     vectors = way.vectors
 
     def block(task, worker, layout, matrices, n, w, z, failed, scratch_rows, places_rows):
+        n = known if known > 0 else n
         count = len(failed)
         first, last = span(layout, task, -(-count // group))
         work, places = scratch_rows[worker], places_rows[worker]
@@ -166,29 +165,33 @@ def _block(way: Way):
         results = work[at.vectors :]
         order = results[2 * n * group :]
         others = results[4 * n * group :]
+        rows = n if register == 0 else -(-n // register) * register
         for k in range(first, last):
             begin = k * group
             here = min(group, count - begin)
             for part in range(parts):
                 present = min(max(here - part * lanes, 0), lanes)
-                packed(matrices, (begin + part * lanes) * n * n, present, n, work, lanes)
+                packed(matrices, (begin + part * lanes) * n * n, present, n, work, lanes, side)
                 reduce_part(work, n, part, present)
             finish(work, places, n, here)
             values_out(results, n, here, w, begin * n, group)
             for lane in range(here):
                 failed[begin + lane] = others[group + lane] != 0
-                if vectors:
-                    poison = others[lane] * 0
-                    target = (begin + lane) * n * n
-                    if register == 0:
-                        vectors_out(work, order, n, poison, z, target, lane, lanes, places)
-                    elif poison == 0:
-                        size = -(-n // register) * register * at.stride
-                        rows_out(
-                            work, at.z + lane * size, at.stride, order, n, z, target, lane, group, places, register
-                        )
-                    else:
-                        for i in range(n * n):
-                            z[target + i] = poison
+            if vectors and known > 0 and here == group:
+                for lane in range(0, group, side):
+                    unpacked(work, n * n, lanes, lane, z, (begin + lane) * n * n, n * n, side)
+            elif vectors and known > 0:
+                for lane in range(0, here, side):
+                    unpacked(work, n * n, lanes, lane, work, at.z + lane * n * n, n * n, side)
+                for i in range(here * n * n):
+                    z[begin * n * n + i] = work[at.z + i]
+            elif vectors:
+                size = rows * at.stride
+                if register == 0:
+                    for lane in range(0, here, side):
+                        unpacked(work, size, lanes, lane, work, at.z + lane * size, size, side)
+                for lane in range(here):
+                    row, target, poison = at.z + lane * size, (begin + lane) * n * n, others[lane] * 0
+                    vectors_out(work, row, at.stride, order, n, z, target, lane, group, places, poison, side)
 
     return block

@@ -15,15 +15,15 @@ from .backends._native import call_task
 from .backends.cpu import Operation
 from .function import compiled
 from .simd import native_lanes
-from .symmetric import Way, choose, pack, scratch, stages, unpack_vectors, work_size
+from .symmetric import Way, choose_lanes, pack, scratch, stages, work_size
 
 
 def spectrum_way(n: int, count: int, vectors: bool) -> Way:
     """How the Hessians of points are solved: a group has all its matrices in the lanes of one vector."""
-    way = choose(np.float64, n, count, vectors)
-    lanes = 1 if way.lanes == 1 else 2 * native_lanes(np.float64)
-    kind = "lanes" if way.kind == "matrix" else way.kind
-    return way._replace(kind=kind, lanes=lanes, parts=1)
+    dtype = np.dtype(np.float64)
+    way = choose_lanes(dtype, n, count, vectors)
+    lanes = 1 if way.lanes == 1 else 2 * native_lanes(dtype)
+    return Way(dtype.str, "lanes", lanes, 1) if vectors else way._replace(lanes=lanes, parts=1)
 
 
 def scratch_size(way: Way, n: int) -> int:
@@ -97,14 +97,11 @@ def read_out_block(way):
 
     Where the way gives vectors, eigenvectors and Newton steps too (where they have room).
     """
-    vectors, lanes = way.vectors, way.lanes
+    vectors, lanes, side = way.vectors, way.lanes, way.block
     tag = f"read_outs_{way.tag}"
     reduce_part, finish = (compiled(stage, tag, exact=True) for stage in stages(way))
-    packed, vectors_out, one_point = (
-        compiled(pack, tag),
-        compiled(unpack_vectors, tag),
-        compiled(_read_out(vectors), tag),
-    )
+    packed, unpacked = compiled(pack, tag), compiled(unpack, tag)
+    vectors_out, one_point = compiled(unpack_rows, tag), compiled(_read_out(vectors), tag)
 
     def block(
         b, worker, layout, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, scratch_rows,
@@ -117,16 +114,21 @@ def read_out_block(way):
         first, work, places = b + 1 - present, scratch_rows[worker], places_rows[worker]
         at = scratch(n, lanes, 1, 0)
         begin = home(layout, worker, first)
-        packed(hessian.reshape(-1), begin * n * n, present, n, work, lanes)
+        packed(hessian.reshape(-1), begin * n * n, present, n, work, lanes, side)
         reduce_part(work, n, 0, present)
         finish(work, places, n, present)
         results, z, w = work[at.vectors :], work[at.end : at.end + n * n], work[at.end + n * n : at.end + n * n + n]
         order, others = results[2 * n * lanes :], results[4 * n * lanes :]
+        size = n * at.stride
+        if vectors:
+            for lane in range(0, present, side):
+                unpacked(work, size, lanes, lane, work, at.z + lane * size, size, side)
         for lane in range(present):
             for i in range(n):
                 w[i] = results[i * lanes + lane]
             if vectors:
-                vectors_out(work, order, n, others[lane] * 0, z, 0 * n, lane, lanes, places)
+                row, poison = at.z + lane * size, others[lane] * 0
+                vectors_out(work, row, at.stride, order, n, z, 0 * n, lane, lanes, places, poison, side)
             if others[lanes + lane] != 0 and status[first + lane] == 0:
                 status[first + lane] = -4
             one_point(

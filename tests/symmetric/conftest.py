@@ -5,7 +5,7 @@ import pytest
 
 from fastcurv._eigen import in_lanes
 from fastcurv.simd import native_lanes
-from fastcurv.symmetric import Way, choose
+from fastcurv.symmetric import Way, choose_lanes
 
 rng = np.random.default_rng(12)
 
@@ -13,7 +13,7 @@ rng = np.random.default_rng(12)
 def ways(dtype, n):
     """What `choose` takes for many and for few matrices, and what it would take for larger ones."""
     dtype, lanes = np.dtype(dtype), native_lanes(dtype)
-    found = {choose(dtype, n, count, vectors) for count in (1, 1000) for vectors in (False, True)}
+    found = {choose_lanes(dtype, n, count, vectors) for count in (1, 1000) for vectors in (False, True)}
     if n > 3:
         found |= {Way(dtype.str, "values", lanes, 2), Way(dtype.str, "values", 1, 1)}
     if n >= lanes:

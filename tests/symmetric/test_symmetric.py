@@ -10,7 +10,7 @@ from scipy.linalg import hilbert, lapack, qr
 import fastcurv as fc
 from fastcurv._eigen import in_lanes
 from fastcurv.backends import cpu
-from fastcurv.symmetric import _ql, _solve, choose
+from fastcurv.symmetric import _ql, _solve, choose_lanes
 
 DTYPES = (np.float32, np.float64)
 RESIDUAL = 25  # in eps ||A||_2, to n = 64
@@ -251,7 +251,7 @@ def test_what_does_not_converge_goes_to_lapack(n, monkeypatch):
     monkeypatch.setattr(cpu, "_kernels", {})
     monkeypatch.setattr(cpu, "package_digest", lambda: "without sweeps")
     for vectors in (False, True):
-        way = choose(A.dtype, n, len(A), vectors)
+        way = choose_lanes(A.dtype, n, len(A), vectors)
         assert in_lanes(A, way)[2].tolist() == [True, False, True]
     assert fc.curvature(lambda x: 0.5 * x[0] ** 2 + x[0] * x[1] * x[2] * x[3], np.ones(4)).status == -4
     w, V = fc.eigh(A)

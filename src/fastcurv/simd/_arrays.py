@@ -190,9 +190,11 @@ def _transposed(builder, rows: list, lanes: int) -> list:
     return rows
 
 
-def _move(context, builder, kind: Vector, target, offset, stride, sources):
+def _move(context, builder, kind: Vector, target, offset, stride, sources, addend=None):
     """Store the transpose of the vectors at `sources`, `stride` elements apart from `offset` on."""
     rows = [builder.load(source, align=_aligned(kind)) for source in sources]
+    if addend is not None:
+        rows = [builder.fadd(row, addend) for row in rows]
     for k, row in enumerate(_transposed(builder, rows, kind.lanes)):
         place = builder.add(offset, builder.mul(stride, ir.Constant(WORD, k)))
         builder.store(row, _at(builder, target, place, kind), align=_aligned(kind))
@@ -220,21 +222,22 @@ def transpose(typing_context, target, to, to_stride, source, start, stride, lane
 
 
 @intrinsic
-def transpose_rows(typing_context, target, to, to_stride, source, starts, first, lanes):
-    """target[to + k to_stride + l] = source[starts[first + l] + k] for k, l < lanes, of flat arrays."""
+def transpose_rows(typing_context, target, to, to_stride, source, starts, first, addend, lanes):
+    """target[to + k to_stride + l] = source[starts[first + l] + k] + addend for k, l < lanes, of flat arrays."""
     flat = _is_flat(source) and _is_flat(target) and _is_flat(starts) and starts.dtype == types.intp
     if not (flat and isinstance(lanes, types.IntegerLiteral)):
         return None
     kind = Vector(source.dtype, lanes.literal_value)
 
     def codegen(context, builder, sig, values):
-        goal, to, to_stride, origin, table, first, _ = values
+        goal, to, to_stride, origin, table, first, addend, _ = values
         data, places = _data(context, builder, source, origin), _data(context, builder, starts, table)
         sources = [
             _at(builder, data, builder.load(builder.gep(places, [builder.add(first, ir.Constant(WORD, k))])), kind)
             for k in range(kind.lanes)
         ]
-        return _move(context, builder, kind, _data(context, builder, target, goal), to, to_stride, sources)
+        addend = broadcast(context, builder, kind, source.dtype, addend)
+        return _move(context, builder, kind, _data(context, builder, target, goal), to, to_stride, sources, addend)
 
     word = types.intp
-    return types.void(target, word, word, source, starts, word, lanes), codegen
+    return types.void(target, word, word, source, starts, word, source.dtype, lanes), codegen

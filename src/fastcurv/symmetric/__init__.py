@@ -3,11 +3,11 @@
 Plain functions in Numba's nopython subset over `fastcurv.simd`, to be compiled without any fast-math flag.
 """
 
-from ._packing import pack, unpack_rows, unpack_values, unpack_vectors
-from ._solve import Way, places_size, register_of, scratch, stages, work_size
-from ._ways import LAPACK, choose
+from ._packing import pack, unpack, unpack_rows, unpack_values
+from ._solve import Way, places_size, scratch, stages, work_size
+from ._ways import choose, choose_lanes
 
 __all__ = [
-    "LAPACK", "Way", "choose", "pack", "places_size", "register_of", "scratch", "stages", "unpack_rows",
-    "unpack_values", "unpack_vectors", "work_size",
+    "Way", "choose", "choose_lanes", "pack", "places_size", "scratch", "stages", "unpack",
+    "unpack_rows", "unpack_values", "work_size",
 ]  # fmt: skip

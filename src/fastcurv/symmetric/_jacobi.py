@@ -29,15 +29,15 @@ def turn(x, y, c, s):
 
 
 def jacobi_2(a, d, z):
-    """Eigenvalues d and, in the rows of z unless it is None, eigenvectors of 2 x 2 matrices. Lanes that converged."""
+    """Eigenvalues d and eigenvectors, in the columns of z unless it is None, of 2 x 2 matrices. Lanes that converged."""
     a_00, a_10, a_11 = a[0, 0], a[1, 0], a[1, 1]
     t, c, s = rotation(a_00, a_11, a_10, a_10 == a_10)
     x, y = fma(-t, a_10, a_00), fma(t, a_10, a_11)
     swap = x > y
     d[0], d[1] = where(swap, y, x), where(swap, x, y)
     if z is not None:
-        z[0, 0], z[0, 1] = where(swap, s, c), where(swap, c, -s)
-        z[1, 0], z[1, 1] = where(swap, c, s), where(swap, -s, c)
+        z[0, 0], z[1, 0] = where(swap, s, c), where(swap, c, -s)
+        z[0, 1], z[1, 1] = where(swap, c, s), where(swap, -s, c)
     return a_10 == a_10
 
 
@@ -91,7 +91,7 @@ def jacobi_3(a, d, z, limits):
     x, y, x_0, x_1, x_2, y_0, y_1, y_2 = _exchange(x, y, x_0, x_1, x_2, y_0, y_1, y_2)
     d[0], d[1], d[2] = x, y, w
     if z is not None:
-        z[0, 0], z[0, 1], z[0, 2] = x_0, x_1, x_2
-        z[1, 0], z[1, 1], z[1, 2] = y_0, y_1, y_2
-        z[2, 0], z[2, 1], z[2, 2] = w_0, w_1, w_2
+        z[0, 0], z[1, 0], z[2, 0] = x_0, x_1, x_2
+        z[0, 1], z[1, 1], z[2, 1] = y_0, y_1, y_2
+        z[0, 2], z[1, 2], z[2, 2] = w_0, w_1, w_2
     return ~active

@@ -10,27 +10,31 @@ def columns_of(n, lanes):
     return n if n < 2 * lanes else n | 1
 
 
-def pack(matrices, first, count, n, target, lanes):
+def pack(matrices, first, count, n, target, lanes, block):
     """Lower triangles of `count` matrices into lanes; lanes without a matrix are zero.
 
-    matrices : flat, the first to take begins at `first`; target : flat (n, columns_of(n, lanes)) vectors.
+    matrices : flat, the first to take begins at `first`; target : flat (n, columns_of(n, lanes)) vectors; `block`
+    lanes and entries are transposed together.
     """
     size, columns = n * n, columns_of(n, lanes)
-    if count < lanes or size < lanes:
+    if count < lanes or size < block:
         for lane in range(lanes):
             for i in range(n):
                 here, there = first + lane * size + i * n, i * columns * lanes + lane
                 for k in range(i + 1):
                     target[there + k * lanes] = matrices[here + k] if lane < count else 0.0
     elif columns == n:
-        for k in range(0, size, lanes):
-            place = k if k + lanes <= size else size - lanes
-            transpose(target, place * lanes, lanes, matrices, first + place, size, lanes)
+        for k in range(0, size, block):
+            place = k if k + block <= size else size - block
+            for lane in range(0, lanes, block):
+                transpose(target, place * lanes + lane, lanes, matrices, first + lane * size + place, size, block)
     else:
         for i in range(n):
-            for k in range(0, i + 1, lanes):
-                place = k if k + lanes <= n else n - lanes
-                transpose(target, (i * columns + place) * lanes, lanes, matrices, first + i * n + place, size, lanes)
+            for k in range(0, i + 1, block):
+                place = k if k + block <= n else n - block
+                here, there = first + i * n + place, (i * columns + place) * lanes
+                for lane in range(0, lanes, block):
+                    transpose(target, there + lane, lanes, matrices, here + lane * size, size, block)
 
 
 def scale(a, n, scales, part, limits):
@@ -94,27 +98,34 @@ def unpack_values(d, n, count, target, first, lanes):
             target[first + lane * n + i] = d[i * lanes + lane]
 
 
-def unpack_vectors(z, order, n, poison, target, first, lane, lanes, places):
-    """One lane's eigenvectors, in the rows of z : (n, columns_of(n, lanes)) vectors, flat, to the columns of a matrix.
+def unpack(source, size, lanes, lane, target, to, apart, block):
+    """target[to + l apart + k] = source[k lanes + lane + l] for k < size, l < block: the reverse of `pack`."""
+    if size < block:
+        for k in range(size):
+            for other in range(block):
+                target[to + other * apart + k] = source[k * lanes + lane + other]
+        return
+    for k in range(0, size, block):
+        place = k if k + block <= size else size - block
+        transpose(target, to + place, apart, source, place * lanes + lane, lanes, block)
 
-    order[j lanes + lane] is the row of eigenvector j, `poison` zero or NaN; places : n integers of scratch.
+
+def unpack_rows(z, start, stride, order, n, target, first, lane, lanes, places, poison, block):
+    """One matrix's eigenvectors, in rows z[start + i stride + k], to the columns of a matrix.
+
+    order[j lanes + lane] is the row of eigenvector j; `poison`, zero or NaN, is added; places : 2 n integers, scratch.
     """
-    row_size = columns_of(n, lanes) * lanes
-    for j in range(n):
-        places[j] = int(order[j * lanes + lane]) * row_size + lane
-    for k in range(n):
-        for j in range(n):
-            target[first + k * n + j] = z[places[j] + k * lanes] + poison
-
-
-def unpack_rows(z, start, stride, order, n, target, first, lane, lanes, places, register):
-    """The same of one matrix with contiguous rows, z[start + i stride + k]; places : 2 n integers of scratch."""
     for j in range(n):
         places[j] = start + int(order[j * lanes + lane]) * stride
-    for k in range(0, n, register):
-        column = k if k + register <= n else n - register
+    if n < block:
+        for k in range(n):
+            for j in range(n):
+                target[first + k * n + j] = z[places[j] + k] + poison
+        return
+    for k in range(0, n, block):
+        column = k if k + block <= n else n - block
         for j in range(n):
             places[n + j] = places[j] + column
-        for j in range(0, n, register):
-            row = j if j + register <= n else n - register
-            transpose_rows(target, first + column * n + row, n, z, places, n + row, register)
+        for j in range(0, n, block):
+            row = j if j + block <= n else n - block
+            transpose_rows(target, first + column * n + row, n, z, places, n + row, poison, block)

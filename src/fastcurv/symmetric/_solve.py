@@ -41,9 +41,12 @@ class Way(NamedTuple):
     """
 
     dtype: str
-    kind: str  # "values"; vectors in "lanes", or "matrix" by matrix; of n = 2, 3: "jacobi values", "jacobi vectors"
+    #: "values", or how vectors are rotated: in "lanes", or "matrix" by matrix
+    kind: str
     lanes: int
     parts: int
+    #: the order, 2 or 3, of matrices for Jacobi's method; else 0, for any
+    n: int = 0
 
     @property
     def group(self) -> int:
@@ -53,12 +56,22 @@ class Way(NamedTuple):
     @property
     def vectors(self) -> bool:
         """Whether eigenvectors are computed."""
-        return self.kind in ("lanes", "matrix", "jacobi vectors")
+        return self.kind != "values"
+
+    @property
+    def register(self) -> int:
+        """Lanes of the vectors that a single matrix is worked on with; 0 where that is not done."""
+        return native_lanes(self.dtype) if self.kind == "matrix" else 0
+
+    @property
+    def block(self) -> int:
+        """Lanes, and entries of a matrix, that are transposed together: entries of a matrix fill such a block."""
+        return min(native_lanes(self.dtype), {2: 4, 3: 8}.get(self.n, 16), max(self.lanes, self.register))
 
     @property
     def tag(self) -> str:
         """All of it in one word."""
-        return f"{np.dtype(self.dtype).name}_{self.kind.replace(' ', '_')}_{self.lanes}_{self.parts}"
+        return "_".join(map(str, (np.dtype(self.dtype).name, *self[1:])))
 
 
 class Scratch(NamedTuple):
@@ -66,7 +79,7 @@ class Scratch(NamedTuple):
 
     #: d, e, and two more vectors of length n, each of all lanes; then scales, and flags of lanes that did not converge
     vectors: int
-    #: matrix by matrix: rows of Q', `stride` elements apart
+    #: matrix by matrix: rows of Q', `stride` elements apart; in lanes: those of `block` matrices, unpacked
     z: int
     stride: int
     #: cosines and sines, `room` elements each, and where those of a matrix are gathered
@@ -79,10 +92,12 @@ class Scratch(NamedTuple):
 def scratch(n, lanes, parts, register):
     """`Scratch` of a group; `register` is 0 unless vectors are computed matrix by matrix."""
     group = lanes * parts
-    vectors = n * columns_of(n, lanes) * lanes
+    columns = columns_of(n, lanes)
+    vectors = n * columns * lanes
     z = vectors + (4 * n + 2) * group
     if register == 0:
-        return Scratch(vectors, z, 0, z, 0, z, z)
+        end = z + n * columns * lanes
+        return Scratch(vectors, z, columns, end, 0, end, end)
     columns = -(-n // register) * register
     stride = (columns // register | 1) * register  # an odd number of cache lines: columns meet in no one set
     rotations = z + group * columns * stride
@@ -94,17 +109,12 @@ def scratch(n, lanes, parts, register):
 
 def work_size(way: Way, n: int) -> int:
     """Elements of scratch for a group of matrices of order n."""
-    return scratch(n, way.lanes, way.parts, register_of(way)).end
+    return scratch(n, way.lanes, way.parts, way.register).end
 
 
 def places_size(way: Way, n: int) -> int:
     """Integers of scratch."""
     return 2 * n + (2 * SWEEPS_TOGETHER * way.group if way.kind == "matrix" else 0)
-
-
-def register_of(way: Way) -> int:
-    """Lanes of the vectors that a single matrix is worked on with; 0 where that is not done."""
-    return native_lanes(way.dtype) if way.kind == "matrix" else 0
 
 
 def stages(way: Way) -> tuple[Callable, Callable]:
@@ -113,7 +123,7 @@ def stages(way: Way) -> tuple[Callable, Callable]:
     ``reduce_part(work, n, part, count)`` takes the packed matrices of a part, `count` of them present;
     ``finish(work, places, n, count)`` leaves sorted eigenvalues, and with vectors their order, in lanes.
     """
-    if way.kind.startswith("jacobi"):
+    if way.n:
         return _jacobi_stages(way)
     return {"values": _value_stages, "lanes": _lane_stages, "matrix": _matrix_stages}[way.kind](way)
 
@@ -176,21 +186,25 @@ def _value_stages(way: Way) -> tuple[Callable, Callable]:
 
 
 def _jacobi_stages(way: Way) -> tuple[Callable, Callable]:
-    limits, lanes, vectors = LIMITS[np.dtype(way.dtype)], way.lanes, way.kind == "jacobi vectors"
+    """Here ``finish`` leaves eigenvectors as a matrix, in order, with NaN where the matrix was not finite."""
+    limits, lanes, vectors, order = LIMITS[np.dtype(way.dtype)], way.lanes, way.vectors, way.n
 
     def reduce_part(work, n, part, count):
-        others = lane_array(work[scratch(n, lanes, 1, 0).vectors :], 4 * n * lanes, 1, lanes)
-        scale(lane_array(work, 0, (n, n), lanes), n, others, part, limits)
+        others = lane_array(work, scratch(order, lanes, 1, 0).vectors + 4 * order * lanes, 1, lanes)
+        scale(lane_array(work, 0, (order, order), lanes), order, others, part, limits)
 
     def finish(work, places, n, count):
-        d, _, order, _, others = _vectors(work[scratch(n, lanes, 1, 0).vectors :], n, lanes)
-        a = lane_array(work, 0, (n, n), lanes)
+        d, _, _, _, others = _vectors(work[scratch(order, lanes, 1, 0).vectors :], order, lanes)
+        a = lane_array(work, 0, (order, order), lanes)
         z = a if vectors else None
-        good = jacobi_2(a, d, z) if n == 2 else jacobi_3(a, d, z, limits)
+        good = jacobi_2(a, d, z) if order == 2 else jacobi_3(a, d, z, limits)
         others[1] = where(good, splat(0.0, others[0]), 1.0)
-        for i in range(n):
-            order[i] = splat(i, others[0])
-        finish_values(d, n, others[0])
+        finish_values(d, order, others[0])
+        if vectors:
+            poison = others[0] * 0.0
+            for i in range(order):
+                for k in range(order):
+                    a[i, k] = a[i, k] + poison
 
     return reduce_part, finish
 
@@ -230,7 +244,7 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
 
 def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
-    narrow = register_of(way)
+    narrow = way.register
     middle, wide = 2 * narrow, 4 * narrow
 
     def reduce_part(work, n, part, count):

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from fastcurv.simd import native_lanes
 
 from ._solve import Way
 
-#: from here on QL takes two parts of one register each, for values
-HALVES = {np.dtype(np.float64): 40, np.dtype(np.float32): 40}
 #: from here on vectors are computed matrix by matrix
-BY_MATRIX = {np.dtype(np.float64): 28, np.dtype(np.float32): 48}
-#: from here on LAPACK computes vectors
-LAPACK = 400
-#: so few matrices of at least so many rows are solved one by one, without lanes that stay empty
-FEW, NOT_SMALL = 3, 24
+BY_MATRIX = {"float64": 28, "float32": 48}
+#: from here on tridiagonalisation takes half as many lanes as QL
+HALVES = 32
+#: from here on a single matrix is solved in one lane
+ALONE = 8
+#: LAPACK solves so many matrices or fewer of order n or more: with vectors, and without
+BY_LAPACK = {True: ((96, 1), (200, 3), (400, np.inf)), False: ((128, 1), (200, 3), (400, 5))}
 
 
-def choose(dtype, n: int, count: int, vectors: bool) -> Way:
-    """The way for so many matrices of order n."""
-    dtype = np.dtype(dtype)
+@lru_cache(maxsize=1024)
+def choose(dtype: np.dtype, n: int, count: int, vectors: bool) -> Way | None:
+    """The way for so many matrices of order n; None for LAPACK."""
+    if any(n >= order and count <= few for order, few in BY_LAPACK[vectors]):
+        return None
+    return choose_lanes(dtype, n, count, vectors)
+
+
+def choose_lanes(dtype: np.dtype, n: int, count: int, vectors: bool) -> Way:
+    """The same where LAPACK cannot be called."""
     lanes = native_lanes(dtype)
-    by_matrix = vectors and n >= max(BY_MATRIX[dtype], 2 * lanes)
-    kind = ("matrix" if by_matrix else "lanes") if vectors else "values"
-    if count <= FEW and n >= NOT_SMALL and (by_matrix or not vectors):
-        return Way(dtype.str, kind, 1, 1)
     if n in (2, 3):
-        return Way(dtype.str, f"jacobi {'vectors' if vectors else 'values'}", 2 * lanes, 1)
-    if by_matrix or (not vectors and n >= HALVES[dtype]):
+        return Way(dtype.str, "lanes" if vectors else "values", 2 * lanes, 1, n)
+    by_matrix = vectors and n >= max(BY_MATRIX[dtype.name], 2 * lanes)
+    kind = ("matrix" if by_matrix else "lanes") if vectors else "values"
+    if count == 1 and n >= ALONE:
+        return Way(dtype.str, kind, 1, 1)
+    if by_matrix or (not vectors and n >= HALVES):
         return Way(dtype.str, kind, lanes, 2)
     return Way(dtype.str, kind, 2 * lanes, 1)

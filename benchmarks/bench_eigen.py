@@ -4,7 +4,7 @@ import fastcurv as fc
 
 from .cases import symmetric_matrices
 
-NUMBER = {2: 50_000, 3: 20_000, 4: 10_000, 8: 4_000, 16: 1_000, 24: 500, 32: 250, 64: 50, 128: 12}
+NUMBER = {2: 50_000, 3: 20_000, 4: 10_000, 8: 4_000, 16: 1_000, 24: 512, 32: 256, 64: 64, 128: 32}
 """Matrices in one measurement: 10-30 ms with LAPACK."""
 
 

@@ -1,4 +1,6 @@
-"""Solve small batches in every way and compare with NumPy: run as a script, under another NUMBA_CPU_NAME."""
+"""Solve small batches in so many of the ways and compare with NumPy: a script, to run under another NUMBA_CPU_NAME."""
+
+import sys
 
 import numpy as np
 
@@ -6,18 +8,17 @@ import fastcurv as fc
 from fastcurv.simd import native_bytes
 
 CASES = (
-    (2, 9, np.float64),
-    (3, 9, np.float64),
     (7, 40, np.float64),
-    (7, 40, np.float32),
+    (3, 9, np.float64),
     (34, 20, np.float64),
+    (7, 40, np.float32),
 )
 """Order, number and precision."""
 
 
 def main() -> None:
     rng = np.random.default_rng(0)
-    for n, count, dtype in CASES:
+    for n, count, dtype in CASES[: int(sys.argv[1])]:
         a = rng.standard_normal((count, n, n)).astype(dtype)
         a = a + a.swapaxes(1, 2)
         exact = np.linalg.eigvalsh(a.astype(np.float64))

@@ -58,15 +58,42 @@ def test_shapes(batch, n):
             fc.eigvalsh(A, subset="extremes")
 
 
-def test_a_matrix_alone_is_what_it_is_in_a_batch():
-    A = symmetric(300, 6, 6)
+def bits(*arrays):
+    """What is in arrays, to the last bit and the sign of zero."""
+    return [np.ascontiguousarray(array).tobytes() for array in arrays]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 3, 6, 17, 33, 64])
+def test_results_depend_on_the_matrix_alone(n, dtype):
+    """Not on its neighbours (here also not finite, zero, diagonal or graded), its place, the batch or the threads."""
+    A = symmetric(70, n, n, dtype=dtype)
+    A[7] = np.diag(np.arange(n)) - 2 * np.eye(n)
+    A[8] = 0
+    A[9] *= np.outer(10.0 ** -np.arange(n), 10.0 ** -np.arange(n)).astype(dtype)
     w, V = fc.eigh(A)
     values = fc.eigvalsh(A)
-    for k in (0, 1, 150, 299):
-        alone = fc.eigh(A[k])
-        assert np.array_equal(alone.eigenvalues, w[k])
-        assert np.array_equal(alone.eigenvectors, V[k])
-        assert np.array_equal(fc.eigvalsh(A[k]), values[k])
+    for k in (0, 1, 7, 8, 9, 17, 69):
+        found, alone = fc.eigh(A[k]), fc.eigvalsh(A[k])
+        assert bits(*found, alone) == bits(w[k], V[k], values[k])
+    order = rng.permutation(70)
+    spoilt = A[order]
+    bad = rng.random(70) < 0.3
+    spoilt[bad, 0, 0] = np.nan
+    found, moved = fc.eigh(spoilt), fc.eigvalsh(spoilt)
+    good = order[~bad]
+    assert bits(found.eigenvalues[~bad], found.eigenvectors[~bad], moved[~bad]) == bits(w[good], V[good], values[good])
+    assert np.isnan(moved[bad]).all()
+    with fc.threads(1):
+        assert bits(*fc.eigh(A), fc.eigvalsh(A)) == bits(w, V, values)
+
+
+def test_few_large_matrices_go_to_lapack():
+    for n, count in ((100, 1), (210, 2)):
+        A = symmetric(count, n, n)
+        w, V = fc.eigh(A)
+        check(A, w, V, w)
+    assert np.isnan(fc.eigh(np.full((1, 100, 100), np.nan)).eigenvectors).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -105,15 +105,13 @@ def serial_loop(task, data, first, last, workers):
 
 def parallel_loop(task, data, first, last, workers):
     """Run tasks `first` to `last` - 1 on several threads, each taking the next one when it is done with its own."""
-    counter = np.full(1, first)
-    previous = numba.get_num_threads()
-    numba.set_num_threads(workers)
+    counter = np.empty(1, np.int64)
+    counter[0] = first
     for worker in prange(workers):
         index = next_task(counter)
         while index < last:
             call_task(task, data, index, worker)
             index = next_task(counter)
-    numba.set_num_threads(previous)
 
 
 @cache
@@ -153,7 +151,7 @@ class _Parallel(_Loop):
     """The loop on several threads, or on one where others cannot be had."""
 
     def __init__(self, workers: int):
-        self._workers = workers
+        self._workers, self._mask = workers, 0
         self._locked = False
 
     def __enter__(self) -> tuple[int, int]:
@@ -162,11 +160,17 @@ class _Parallel(_Loop):
         parallel = _loop(True)
         self._locked = numba.threading_layer() == "workqueue"
         if not self._locked or _parallel_lock.acquire(blocking=False):
+            mask = numba.get_num_threads()
+            if mask != self._workers:  # here and not in the loop, which could not be cached on disk then
+                self._mask = mask
+                numba.set_num_threads(self._workers)
             return parallel, self._workers
         self._locked = False
         return super().__enter__()
 
     def __exit__(self, *exception: object) -> None:
+        if self._mask:
+            numba.set_num_threads(self._mask)
         if self._locked:
             _parallel_lock.release()
 

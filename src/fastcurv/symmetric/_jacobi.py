@@ -29,7 +29,7 @@ def turn(x, y, c, s):
 
 
 def jacobi_2(a, d, z):
-    """Eigenvalues d and eigenvectors, in the columns of z unless it is None, of 2 x 2 matrices. Lanes that converged."""
+    """Eigenvalues d and eigenvectors, columns of z unless it is None, of 2 x 2 matrices. Lanes that converged."""
     a_00, a_10, a_11 = a[0, 0], a[1, 0], a[1, 1]
     t, c, s = rotation(a_00, a_11, a_10, a_10 == a_10)
     x, y = fma(-t, a_10, a_00), fma(t, a_10, a_11)

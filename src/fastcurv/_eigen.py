@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,7 +100,7 @@ def eigvalsh(a: Any, *, subset: str | None = None) -> np.ndarray:
 def _solve(a: Any, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
     array = square_matrices(a)
     n = array.shape[-1]
-    matrices = read_only(array.reshape(int(np.prod(array.shape[:-2])), n, n))
+    matrices = read_only(array.reshape(prod(array.shape[:-2]), n, n))
     if matrices.size == 0:
         w, z = np.empty(matrices.shape[:2], array.dtype), np.empty(matrices.shape, array.dtype)
     elif (way := choose(array.dtype, n, len(matrices), vectors)) is None:
@@ -119,7 +121,7 @@ def in_lanes(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray, np
 
     def arguments(workers: int) -> tuple:
         work = cpu.scratch(workers, work_size(way, n), matrices.dtype)
-        places = cpu.scratch(workers, places_size(way, n), np.intp)
+        places = np.empty((workers, places_size(way, n) + cpu.APART), np.intp)
         return matrices.reshape(-1), n, w.reshape(-1), z.reshape(-1), failed, work, places
 
     seconds = way.group * (3e-10 * n**3 + 1e-8 * n**2) / (1 if way.vectors else 3)  # about, of a group
@@ -129,8 +131,6 @@ def in_lanes(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray, np
 
 def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
     """The same by LAPACK, several matrices at once; on one BLAS thread each, for bits depend on their number."""
-    from threadpoolctl import threadpool_limits  # seldom needed, and slow to import
-
     count, n, _ = matrices.shape
     w = np.full((count, n), np.nan, matrices.dtype)
     z = np.full((count if vectors else 0, n, n), np.nan, matrices.dtype)
@@ -142,9 +142,22 @@ def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarr
             else:
                 w[b] = np.linalg.eigvalsh(matrices[b])
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(get_threads()) as pool:
-        list(pool.map(solve, range(count)))
+    with _blas().limit(limits=1, user_api="blas"):
+        if count == 1 or get_threads() == 1:
+            for b in range(count):
+                solve(b)
+        else:
+            with ThreadPoolExecutor(get_threads()) as pool:
+                list(pool.map(solve, range(count)))
     return w, z
+
+
+@cache
+def _blas() -> Any:
+    """The libraries that have threads of their own: to find them takes milliseconds."""
+    from threadpoolctl import ThreadpoolController  # seldom needed, and slow to import
+
+    return ThreadpoolController()
 
 
 def _block(way: Way):

@@ -8,6 +8,7 @@ them everything is in scratch that the caller gives; `Scratch` tells what is whe
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -107,11 +108,13 @@ def scratch(n, lanes, parts, register):
     return Scratch(vectors, z, stride, rotations, room, gathered, gathered + stride * max(width, 4 * register))
 
 
+@lru_cache(maxsize=1024)
 def work_size(way: Way, n: int) -> int:
     """Elements of scratch for a group of matrices of order n."""
     return scratch(n, way.lanes, way.parts, way.register).end
 
 
+@lru_cache(maxsize=1024)
 def places_size(way: Way, n: int) -> int:
     """Integers of scratch."""
     return 2 * n + (2 * SWEEPS_TOGETHER * way.group if way.kind == "matrix" else 0)

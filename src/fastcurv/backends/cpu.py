@@ -199,7 +199,7 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
 
 
 def scratch(workers: int, size: int, dtype: Any) -> np.ndarray:
-    """A row of scratch for each worker, on cache lines of its own; if it is not small, vectors do not straddle lines."""
+    """A row of scratch for each worker, on cache lines of its own; where it is large, vectors do not straddle lines."""
     if size < SMALL:
         return np.empty((workers, size + 2 * APART), dtype)
     dtype = np.dtype(dtype)

@@ -48,6 +48,21 @@ def test_undecorated_helpers_are_compiled():
     assert fc.value(closure, [3.0]) == 18.0
 
 
+def test_parameters_with_defaults():
+    def f(x, a=2.0, b=(1.0, 3.0)):
+        return a * x[0] ** 2 + b[1] * x[1]
+
+    def g(x, scale=2.0):
+        return (scale * x[0], x[1])
+
+    assert fc.value(f, [3.0, 1.0]) == 21.0
+    assert fc.value(f, [3.0, 1.0], args=(1.0,)) == 12.0
+    assert fc.value(f, [[3.0, 1.0]], point_args=([5.0],)) == 48.0
+    np.testing.assert_allclose(fc.hessian(f, [3.0, 1.0]), [[4, 0], [0, 0]], atol=1e-5)
+    np.testing.assert_allclose(fc.curvature(f, [3.0, 1.0]).eigenvalues, [0, 4], atol=1e-5)
+    np.testing.assert_allclose(fc.jacobian(g, [3.0, 1.0]), [[2, 0], [0, 1]], atol=1e-8)
+
+
 def test_helpers_in_modules(tmp_path, monkeypatch):
     (tmp_path / "inner_module.py").write_text("def g(t):\n    return h(t) + 1.0\n\ndef h(t):\n    return 2.0 * t\n")
     monkeypatch.syspath_prepend(tmp_path)

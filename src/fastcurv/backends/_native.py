@@ -126,10 +126,11 @@ def next_task(typing_context, counter):
 
 
 def _call_at_point(context, builder, function, inner, x_type, x, arguments):
-    """(status, value) of ``function(x, *arguments)``."""
+    """(status, value) of ``function(x, *arguments)``, whose other parameters have defaults."""
     result = _compiled(context, function, inner)
     x = _borrowed(context, builder, x_type, x)
-    return context.call_internal_no_propagate(builder, result.fndesc, inner, [x, *arguments])
+    omitted = [context.get_constant_generic(builder, kind, kind.value) for kind in inner.args[1 + len(arguments) :]]
+    return context.call_internal_no_propagate(builder, result.fndesc, inner, [x, *arguments, *omitted])
 
 
 def _signature_at_point(typing_context, function, x, args):

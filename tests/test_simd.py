@@ -2,6 +2,7 @@
 
 import math
 import os
+import platform
 import subprocess
 import sys
 from functools import cache
@@ -309,7 +310,7 @@ def test_bits_do_not_depend_on_the_number_of_lanes():
 @pytest.mark.parametrize(("cpu", "width", "cases"), [("haswell", 32, 4), ("nehalem", 16, 2)])
 def test_widths_of_other_processors(cpu, width, cases):
     """With NUMBA_CPU_NAME set: vectors as wide as there, the same results as NumPy, for several ways of solving."""
-    if not any(name in os.uname().machine for name in ("x86_64", "AMD64")):
+    if not any(name in platform.machine() for name in ("x86_64", "AMD64")):
         pytest.skip("names of x86 processors")
     environment = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "NUMBA_NUM_THREADS": "1"}
     script = Path(__file__).parent / "solve_everything.py"

@@ -22,7 +22,7 @@ from numba.core.registry import cpu_target
 
 from .._errors import CompilationError
 from ._digest import is_library, names_in
-from ._parts import PartCompiler
+from ._parts import KernelCompiler, PartCompiler
 
 #: IEEE division by zero; contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
 FLAGS = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -66,9 +66,9 @@ class _Rebuild:
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         twin = types.FunctionType(code, namespace, function.__name__, function.__defaults__, cells or None)
         twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{self._tag}", __package__
-        if not entry and code.co_filename.startswith(
-            _PACKAGE
-        ):  # users' functions may be recursive, which needs Numba's
+        if entry:
+            flags["pipeline_class"] = KernelCompiler
+        elif code.co_filename.startswith(_PACKAGE):  # users' functions may be recursive, which needs Numba's
             flags["pipeline_class"] = PartCompiler
         flags = {**FLAGS, "no_cpython_wrapper": not entry, "no_cfunc_wrapper": True, **flags}
         self._made[id(function)] = made = _njit(**flags)(twin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastcurv.simd import fma, load, spread, store, transpose
+from fastcurv.simd import fma, load, reduce_sum, splat, spread, store, transpose
 
 
 def rotate_lanes(z, n, cosines, sines, first, last):
@@ -108,12 +108,29 @@ def rotate_strip(z, start, stride, n, rotations, begin, sweeps, lows, highs, lan
 
 def rotate_matrix(z, start, stride, columns, n, rotations, begin, sweeps, lows, highs, wide, middle, narrow):
     """All sweeps on one matrix, Z[i, k] at start + i stride + k, by strips of columns as wide as registers allow."""
-    k = 0
-    while columns - k >= wide:
+    for k in range(0, columns - wide + 1, wide):
         rotate_strip(z, start + k, stride, n, rotations, begin, sweeps, lows, highs, wide)
-        k += wide
+    k = columns - columns % wide
     if columns - k >= middle:
         rotate_strip(z, start + k, stride, n, rotations, begin, sweeps, lows, highs, middle)
         k += middle
     if columns - k >= narrow:
         rotate_strip(z, start + k, stride, n, rotations, begin, sweeps, lows, highs, narrow)
+
+
+def normalise_rows(z, start, stride, columns, n, lanes):
+    """Rows of almost unit length: one Newton step towards it.
+
+    A product with a cosine just below 1 is rounded downwards more often than not, so that a vector that many small
+    rotations pass over gets shorter (by 34 eps in float32, seen in one of 5,000 matrices of order 64).
+    """
+    for i in range(n):
+        first = start + i * stride
+        square = load(z, first, lanes) * 0.0
+        for k in range(0, columns, lanes):
+            x = load(z, first + k, lanes)
+            square = fma(x, x, square)
+        missing = splat(0.5 - 0.5 * reduce_sum(square), square)
+        for k in range(0, columns, lanes):
+            x = load(z, first + k, lanes)
+            store(z, first + k, fma(missing, x, x))

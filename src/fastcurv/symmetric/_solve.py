@@ -20,6 +20,7 @@ from ._limits import LIMITS
 from ._packing import columns_of, finish_values, scale, sort
 from ._ql import (
     SWEEPS_PER_EIGENVALUE,
+    all_rows,
     find_windows,
     is_incomplete,
     ql_sweep,
@@ -27,7 +28,7 @@ from ._ql import (
     square_couplings,
     wilkinson_shift,
 )
-from ._rotations import complete_sweep, gather_rotations, note_windows, rotate_lanes, rotate_matrix
+from ._rotations import complete_sweep, gather_rotations, normalise_rows, note_windows, rotate_lanes, rotate_matrix
 from ._tridiagonal import accumulate_lanes, accumulate_matrix, gather_rows, tridiagonalise
 
 #: sweeps whose rotations are collected before they are applied to one matrix after the other
@@ -227,9 +228,8 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
         vectors = work[scratch(n, lanes, 1, 0).vectors :]
         d, e, c, s, others = _vectors(vectors, n, lanes)
         a = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
-        sweeps = 0
-        found = find_windows(d, e, n, sweeps, d, limits.half_ulp, limits.coupling, False)
-        while True:
+        found = find_windows(d, e, n, all_rows(n), d, limits.half_ulp, limits.coupling, False)
+        for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
             low, high = found[0], found[1]
             first, last = int(reduce_min(low)), int(reduce_max(high))
             if first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n:
@@ -239,7 +239,6 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
             if is_incomplete(found, low, high, n, last):
                 found = find_windows(d, e, n, first, d, limits.half_ulp, limits.coupling, False)
             rotate_lanes(a, n, c, s, first, last)
-            sweeps += 1
         _in_order(d, c, others, low >= n, n)
 
     return reduce_part, finish
@@ -287,16 +286,15 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
             known[i], e_2[i] = d[i], e[i]
         square_couplings(e_2, n)
         ql_values(known, e_2, n, limits)
-        sweeps = together = 0
-        found = find_windows(d, e, n, sweeps, known, limits.half_ulp, limits.coupling, False)
+        found = find_windows(d, e, n, all_rows(n), known, limits.half_ulp, limits.coupling, False)
         tried = splat(-1.0, found[0])
-        while True:
+        for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
             low, high = found[0], found[1]
             first, last = int(reduce_min(low)), int(reduce_max(high))
             done = first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n
-            if together == SWEEPS_TOGETHER or (done and together > 0):
-                rotate(work, windows, at, n, count, together)
-                together = 0
+            together = sweeps % SWEEPS_TOGETHER
+            if sweeps > 0 and (together == 0 or done):
+                rotate(work, windows, at, n, count, (sweeps - 1) % SWEEPS_TOGETHER + 1)
             if done:
                 break
             # a known eigenvalue as a shift splits it off at once; where it does not, Wilkinson's shift goes on
@@ -310,8 +308,9 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
             complete_sweep(c, s, n, first, last)
             e_2[0], e_2[1] = low, high
             note_windows(windows, together, SWEEPS_TOGETHER, work, at.vectors + 3 * n * group, group)
-            together += 1
-            sweeps += 1
+        columns = -(-n // narrow) * narrow
+        for lane in range(count):
+            normalise_rows(work, at.z + lane * columns * at.stride, at.stride, columns, n, narrow)
         _in_order(d, order, others, low >= n, n)
 
     return reduce_part, finish

@@ -178,10 +178,9 @@ def gather_rows(work, first, size, stride, n, columns, lanes):
 
 def accumulate_matrix(z, start, n, stride, columns, strip, wide, middle, narrow):
     """Q' of one matrix by `accumulate_strip`, in strips as wide as registers allow; they cover `columns`."""
-    k = 0
-    while columns - k >= wide:
+    for k in range(0, columns - wide + 1, wide):
         accumulate_strip(z, start, n, stride, columns, k, strip, wide, narrow)
-        k += wide
+    k = columns - columns % wide
     if columns - k >= middle:
         accumulate_strip(z, start, n, stride, columns, k, strip, middle, narrow)
         k += middle

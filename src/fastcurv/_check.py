@@ -179,8 +179,8 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     asked = Options(**options)
     call = launch.call(fun, x, args, point_args, device, grad, options=asked)
     count, chosen = call.shape[0], call.plan
-    outline = launch.outline(call.function, call.gradient, chosen, False)
-    evaluations = [launch.outline(call.function, call.gradient, chosen, errors).evaluations for errors in (False, True)]
+    outline = launch.outline(call, False)
+    evaluations = [launch.outline(call, errors).evaluations for errors in (False, True)]
     if chosen.widens:  # the magnitude of fun around the point is measured first
         evaluations = [count + 1 + chosen.n * (1 if chosen.method == "forward" else 2) for count in evaluations]
     why = "asked for" if asked.method != "auto" else "auto: exact methods are not in this version"

@@ -302,7 +302,7 @@ def curvature(
         return bound.task
 
     bound = None
-    found = launch.second_order(call, call.plan, errors=True, out=hessians, reader=reader, together=way.group)
+    found = launch.second_order(call, errors=True, out=hessians, reader=reader, together=way.group)
     if not found.is_read and count:
         seconds = 1e-10 * n**3 + 1e-7
 

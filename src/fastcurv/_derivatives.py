@@ -74,7 +74,9 @@ def gradient(
     ----------
     fun, x, args, point_args, device, out
         As for `value`.
-    method : {"auto", "central", "forward"}
+    method : {"auto", "exact", "hyperdual", "central", "forward"}
+        "exact" is exact to rounding, by numbers that carry derivatives ("hyperdual"); "auto" takes it unless `fun`
+        cannot be evaluated in such numbers (`explain` tells why) or an option of differences is given.
     order : {2, 4, 6, 8}
         Order of accuracy of central differences: 2n, 4n, 6n, 8n evaluations (and one) per point.
     rel_step, abs_step : float or array_like, shape (n,), optional
@@ -165,7 +167,7 @@ def _first(call: launch.Call, role: Role, m: int | None, errors: bool, out: Any)
     shape = (*call.batch, n) if m is None else (*call.batch, m, n)
     result = output(out, shape, call.x.dtype, x=call.x)
     rows = m or 1
-    found = launch.first_order(call, call.plan, role, rows, errors, result.reshape(count, rows, n))
+    found = launch.first_order(call, role, rows, errors, result.reshape(count, rows, n))
     return (result, rounded(found.error, result.dtype).reshape(shape)) if errors else result
 
 
@@ -229,7 +231,7 @@ def hessian(
     count, n = call.shape
     shape = (*call.batch, n, n)
     result = output(out, shape, call.x.dtype, x=call.x)
-    found = launch.second_order(call, call.plan, errors=errors, out=result.reshape(count, n, n))
+    found = launch.second_order(call, errors=errors, out=result.reshape(count, n, n))
     if key is not None:
         repeat.remember(key, call)
     return (result, rounded(found.hessian_error, result.dtype).reshape(shape)) if errors else result
@@ -298,12 +300,12 @@ def hvp(
     result = output(out, shape, dtype, x=call.x, v=directions)
     if call.plan.bounds.any:
         H = np.empty((len(call.x), n, n), dtype)
-        second = launch.second_order(call, call.plan, errors=errors, out=H)
+        second = launch.second_order(call, errors=errors, out=H)
         vectors = directions.reshape(len(call.x), k, n)
         result.reshape(vectors.shape)[...] = np.einsum("bij,bkj->bki", H, vectors)
         error = np.einsum("bij,bkj->bki", second.hessian_error, np.abs(vectors)) if errors else np.empty(0)
     else:
-        error = launch.products(call, call.plan, directions, errors, result.reshape(-1, n)).error
+        error = launch.products(call, directions, errors, result.reshape(-1, n)).error
     return (result, rounded(error, dtype).reshape(shape)) if errors else result
 
 
@@ -347,7 +349,7 @@ def quadratic_model(
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
     count, n = call.shape
     H = np.empty((*call.batch, n, n), call.x.dtype)
-    found = launch.second_order(call, call.plan, errors=True, out=H.reshape(count, n, n))
+    found = launch.second_order(call, errors=True, out=H.reshape(count, n, n))
     largest = found.hessian_error.max(axis=(1, 2), keepdims=True)
     scale = np.where((largest > 0) & (largest < np.inf), largest, 1.0)  # against overflow of squares
     error = scale[:, 0, 0] * np.sqrt(((found.hessian_error / scale) ** 2).sum(axis=(1, 2)))

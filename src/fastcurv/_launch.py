@@ -1,129 +1,29 @@
-"""From a checked call to results: which block, which tables, how many tasks, and what is left to do after them."""
+"""From a checked call to results: by numbers that carry derivatives where the function allows, else by differences."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ._inputs import arguments, arguments_by_point, points_array, read_only
-from ._plan import Options, Plan, check_device, plan
+from . import _by_differences as by_differences
+from . import _by_numbers as by_numbers
+from ._by_differences import Outline
+from ._call import Call, First, Product, Second, call
+from ._errors import CompilationError
 from .backends import cpu
-from .backends.cpu import Job, Operation, Points, Role, Shares
-from .differences import _tables as tables
-from .differences._hessian import central_hessian_block, plain_hessian_block, small_hessian_block
-from .differences._jacobian import jacobian_block, magnitude_block, value_block
-from .differences._product import gradient_product_block, product_block
-from .differences._sided import sided_hessian_block
-from .function import Compiled, UserFunction, Vectorized, trial, user_function
+from .backends.cpu import Job, Operation, Role
+from .differences._jacobian import value_block
+from .function import Compiled, UserFunction
 
-#: kernels know n, up to here with a point in registers, up to there in loops of known length (3x faster at n = 2,
-#: 1.1x at 16 for cheap functions)
-MAX_SMALL, MAX_KNOWN = 4, 16
-DEFAULT = Options()
-_nothing = np.zeros(0)
-_no_matrix = np.zeros((0, 0))
-_no_matrices = np.zeros((1, 0, 0))
-_one = np.ones(1)
-_no_reader = np.zeros(2, np.int64)
-_no_status = np.zeros(0, np.int8)
+__all__ = [
+    "Call", "First", "Product", "Second", "call", "first_order", "outline", "products", "second_order", "settled",
+    "values",
+]  # fmt: skip
 
-
-class Call(NamedTuple):
-    """What a user called with, checked: points flattened to (N, n)."""
-
-    function: UserFunction
-    gradient: UserFunction | None
-    batch: tuple[int, ...]
-    points: Points
-    plan: Plan
-    length: int | None  # how many values fun returns, of a vector
-
-    @property
-    def x(self) -> np.ndarray:
-        return self.points.x
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.points.x.shape  # pyright: ignore[reportReturnType]
-
-
-def call(
-    fun: Any,
-    x: Any,
-    args: Any,
-    point_args: Any = (),
-    device: Any = "auto",
-    grad: Any = None,
-    *,
-    vector: bool = False,
-    options: Options = DEFAULT,
-) -> Call:
-    """Check a call, and evaluate a function new to us once in plain Python."""
-    function = user_function(fun)
-    gradient = None if grad is None else user_function(grad, "grad")
-    if gradient is not None and isinstance(gradient, Vectorized) != isinstance(function, Vectorized):
-        raise TypeError("fun and grad must both be vectorized, or neither")
-    check_device(device)
-    array = points_array(x)
-    batch, n = array.shape[:-1], array.shape[-1]
-    flat = read_only(array.reshape((-1, n) if array.size else (0, n)))
-    points = Points(flat, arguments(args), arguments_by_point(point_args, batch))
-    chosen = plan(options, n, batch, array.dtype)
-    length = _checked(function, points, vector, chosen)
-    if gradient is not None:
-        found = _checked(gradient, points, True, chosen)
-        if found not in (None, n):
-            raise ValueError(f"grad must return {n} values at points with {n} coordinates, got {found}")
-    return Call(function, gradient, batch, points, chosen, length)
-
-
-def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -> int | None:
-    """The number of values that a function returns, from its plain Python form; at most one trial for each case."""
-    if isinstance(function, Vectorized):
-        if not vector:
-            return 1
-        first = _worth_trying(points.x, plan)[:1]
-        own = tuple(array[first] for array in points.point_args)
-        return function.evaluate(points.x[first], points.args, own, vector=True).shape[1] if len(first) else None
-    if not isinstance(function, Compiled):
-        if vector:
-            raise TypeError(f"{function.name} returns one number; a function of vector values must be compiled")
-        if points.x.dtype != np.float64:
-            raise TypeError(f"x must be float64 for a C function, got {points.x.dtype}")
-        return 1
-    case = points.x.shape[1], points.x.dtype.char, vector
-    if points.args or points.point_args:
-        case += len(points.args), *map(_kind, points.args + points.point_args)
-    known = function.checked.get(case)
-    if known is None and (len(points.x) or vector):
-        x, point_args = points.x, points.point_args
-        if len(x) == 0:
-            x = np.zeros((1, x.shape[1]), x.dtype)
-            point_args = tuple(np.zeros((1, *array.shape[1:]), array.dtype) for array in point_args)
-        rows = _worth_trying(x, plan)
-        known = trial(
-            function.function,
-            x,
-            rows if vector else rows[:10],
-            lambda b: (*points.args, *(array[b] for array in point_args)),
-            vector=vector,
-        )
-        if known is not None:
-            function.checked[case] = known
-    return known
-
-
-def _worth_trying(x: np.ndarray, plan: Plan) -> np.ndarray:
-    """Points within the bounds, by number, finite ones first."""
-    lower, upper = plan.bounds.rows
-    (rows,) = np.nonzero(((lower <= x) & (x <= upper) | (lower == -np.inf) & (upper == np.inf)).all(axis=1))
-    return rows[np.argsort(~np.isfinite(x[rows]).all(axis=1), kind="stable")]
-
-
-def _kind(argument: Any) -> Any:
-    return (argument.shape, argument.dtype.char) if isinstance(argument, np.ndarray) else type(argument)
+Result = TypeVar("Result")
 
 
 @lru_cache(maxsize=256)
@@ -137,270 +37,65 @@ def values(call: Call, out: np.ndarray) -> None:
     cpu.launch(job, call.points, (out,), cpu.plan_shares(job, call.shape[0], 1, 1), 1)
 
 
-def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
-    """By how much noise widens the relative steps: (e_f / F eps)^(1 / (p + d)), F the largest |f| around x."""
-    if not plan.widens or call.shape[0] == 0:
-        return _one
-    formula = plan.formula(derivative, False)
-    magnitude = np.empty(call.shape[0])
-    width = call.shape[1] if role.kind == "vector" and role.function is call.gradient else (call.length or 1)
-    job = Job(Operation(magnitude_block), role)
-    evaluations = 2 * call.shape[1] + 1
-    shared = cpu.plan_shares(job, call.shape[0], evaluations, 1)
-    data = (formula.steps, plan.bounds.rows, formula.reach, width, magnitude)
-    cpu.launch(job, call.points, data, shared, evaluations)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.clip(np.nan_to_num(plan.noise / magnitude, nan=1.0, posinf=1.0), plan.eps, 1.0)
-    return (ratio / plan.eps) ** plan.exponent(derivative)
+def _either(call: Call, derivative: str, compute: Callable[[Any, Call], Result]) -> Result:
+    """compute(module, call) by numbers where the plan allows and the function can be compiled so, else by differences.
+
+    What cannot be compiled is remembered, and why.
+    """
+    if not call.plan.is_exact:
+        return compute(by_differences, call)
+    functions = [f for f in (call.function, call.gradient) if isinstance(f, Compiled)]
+    case = (derivative, call.gradient is not None, *call.kinds)
+    if not call.plan.may_fall_back:
+        return compute(by_numbers, call)
+    if not any(case in function.refused for function in functions):
+        try:
+            return compute(by_numbers, call)
+        except CompilationError as error:
+            functions[-1].refused[case] = str(error)
+    return compute(by_differences, call.by_differences)
 
 
-class First(NamedTuple):
-    """First derivatives: matrices (N, m, n), their errors, and the status of each point."""
-
-    matrix: np.ndarray
-    error: np.ndarray
-    status: np.ndarray
-
-
-@lru_cache(maxsize=256)
-def _first_job(role: Role, errors: bool, central_only: bool) -> Job:
-    return Job(Operation(jacobian_block, (errors, False, central_only)), role, None)
-
-
-def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
-    """Jacobians of a function of m values."""
-    count, n = call.shape
-    formula = plan.formula(1, errors)
-    job = _first_job(role, errors, plan.is_central)
-    evaluations = 1 + _axis_evaluations(plan, formula) * n
-    shared = cpu.plan_shares(job, count, evaluations, n)
-    error = np.empty((count, m, n)) if errors else _no_matrices
-    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
-    data = (
-        formula.steps, widening(call, plan, 1, role), plan.bounds.rows, formula.reach, formula.weights,
-        formula.sided.first, plan.noise_levels, formula.amplification.first, _no_reader, status, _nothing, _no_matrix,
-        out, error,
-    )  # fmt: skip
-    cpu.launch(job, call.points, data, shared, evaluations)
-    status = _settle(status, shared, out, *([error] if errors else []))
-    return First(out, error, status)
-
-
-class Outline(NamedTuple):
-    """How Hessians are taken: the job, its tables, and how the work of a point can be divided."""
-
-    job: Job
-    formula: Any
-    evaluations: int
-    divisible: int
-
-    @property
-    def specialisation(self) -> str:
-        """What `explain` says of the compilation."""
-        operation = self.job.operation
-        if operation.factory is small_hessian_block:
-            return f"n = {operation.known[0]}, in registers; n > {MAX_KNOWN} share one compilation"
-        if operation.factory is plain_hessian_block and operation.known[0]:
-            return f"n = {operation.known[0]}, loops of known length; n > {MAX_KNOWN} share one compilation"
-        if operation.factory is plain_hessian_block:
-            return f"one compilation for every n > {MAX_KNOWN}"
-        return "one compilation for every n"
-
-
-@lru_cache(maxsize=256)
-def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, errors: bool) -> Outline:
-    """Choose the block for Hessians, with or without values, gradients and error estimates."""
-    n = plan.n
-    role = Role(function, "scalar")
-    if gradient is not None:
-        formula = plan.formula(1, errors)
-        operation = Operation(jacobian_block, (errors, True, plan.is_central))
-        job = Job(operation, Role(gradient, "vector"), role if errors else None)
-        return Outline(job, formula, 1 + _axis_evaluations(plan, formula) * n, n)
-    formula = plan.formula(2, errors or not plan.is_central)
-    axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2
-    if not plan.is_central:
-        job = Job(Operation(sided_hessian_block, (plan.four_point,)), role)
-        first = int(formula.sided.first[:, 1:].any(axis=0).sum())  # nodes of mixed derivatives, along one side
-        if plan.method != "forward":
-            first = max(first, 2 * formula.weights.shape[1])
-        return Outline(job, formula, 1 + axis * n + first**2 * pairs, max(1, pairs))
-    if plan.order == 2 and not (errors or plan.four_point or plan.widens):
-        if 2 <= n <= MAX_SMALL:
-            operation, divisible = Operation(small_hessian_block, (n,)), 1
-        elif MAX_SMALL < n <= MAX_KNOWN:
-            operation, divisible = Operation(plain_hessian_block, (n,)), 1
-        else:
-            operation, divisible = Operation(plain_hessian_block, (0,)), max(1, pairs)
-        return Outline(Job(operation, role), formula, 1 + n * (n + 1), divisible)
-    job = Job(Operation(central_hessian_block, (plan.four_point, errors)), role)
-    evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * pairs
-    return Outline(job, formula, evaluations, max(1, pairs))
-
-
-class Second(NamedTuple):
-    """What second-order blocks found. Matrices are missing (no points) unless they were to be kept."""
-
-    value: np.ndarray
-    gradient: np.ndarray
-    gradient_error: np.ndarray
-    hessian: np.ndarray
-    hessian_error: np.ndarray
-    status: np.ndarray
-    is_read: bool  # whether the reader has seen every point
+def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
+    """Jacobians of a function of m values, or gradients (a role of one row)."""
+    return _either(call, role.kind, lambda way, call: way.first_order(call, call.plan, role, m, errors, out))
 
 
 def second_order(
-    call: Call,
-    plan: Plan,
-    *,
-    errors: bool,
-    out: np.ndarray | None,
-    reader: Any = None,
-    together: int = 1,
+    call: Call, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1
 ) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates.
 
     Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes, from
     (second-order results, layout), the task that is run after every point; it sees those of the point's group.
     """
-    job, formula, evaluations, divisible = outline(call.function, call.gradient, plan, errors)
+
+    def compute(way: Any, call: Call) -> Second:
+        return way.second_order(call, call.plan, errors=errors, out=out, reader=reader, together=together)
+
+    return _either(call, "hessian", compute)
+
+
+def products(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """H v for the same number of directions at each point."""
+    return _either(call, "hvp", lambda way, call: way.products(call, call.plan, directions, errors, out))
+
+
+def settled(call: Call) -> tuple[Call, str | None]:
+    """The call by the method that Hessians are taken with, and why it is not an exact one if it could have been."""
     count, n = call.shape
-    keep = out is not None
-    if out is not None and job.operation.factory in (small_hessian_block, plain_hessian_block):
-        shared = cpu.plan_shares(job, count, evaluations, divisible)
-        is_shared = shared.layout[1] > 1
-        status = np.empty(shared.tasks, np.int8) if is_shared else _no_status
-        cpu.launch(job, call.points, (formula.steps, status, out), shared, evaluations)
-        status = _settle(status, shared, out) if is_shared else status
-        return Second(_nothing, _no_matrix, _no_matrix, out, _no_matrices, status, False)
-    if call.gradient is not None:
-        scale = widening(call, plan, 1, Role(call.gradient, "vector"))
-    else:
-        scale = widening(call, plan, 2, Role(call.function, "row"))
-        errors = errors or not plan.is_central
-    spacing = 0 if keep else together + -(-cpu.APART // n)
-    shared = cpu.plan_shares(job, count, evaluations, divisible, spacing, together)
-    homes = shared.workers * spacing if shared.layout[2] else count
-    needs_status = errors or call.gradient is not None or shared.layout[1] > 1
-    found = Second(
-        value=np.empty(count) if errors else _nothing,
-        gradient=np.empty((count, n)) if errors else _no_matrix,
-        gradient_error=np.zeros((homes, n)) if errors else _no_matrix,
-        hessian=np.empty((homes, n, n)) if out is None else out,
-        hessian_error=np.empty((homes, n, n)) if errors else _no_matrices,
-        status=np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8) if needs_status else _no_status,
-        is_read=reader is not None and shared.layout[1] == 1,
-    )
-    task = reader(found, shared.layout) if reader is not None and found.is_read else _no_reader
-    if call.gradient is not None:
-        data = (
-            formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights, formula.sided.first,
-            plan.noise_levels, formula.amplification.first, task, found.status, found.value, found.gradient,
-            found.hessian, found.hessian_error,
-        )  # fmt: skip
-    elif plan.is_central:
-        data = (
-            formula.steps, scale, formula.weights, plan.noise_levels, formula.amplification.central, task,
-            found.status, found.value, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
-        )  # fmt: skip
-    else:
-        data = (
-            formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights,
-            (tuple(formula.central), tuple(formula.sided)), plan.noise_levels, formula.amplification.sided, task,
-            found.status, found.value, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
-        )  # fmt: skip
-    cpu.launch(job, call.points, data, shared, evaluations)
-    if shared.layout[1] > 1:
-        if call.gradient is not None:
-            for matrices in (found.hessian, found.hessian_error):
-                if matrices.size:
-                    matrices += matrices.swapaxes(1, 2)
-                    matrices *= 0.5
-        poisoned = (found.hessian, found.hessian_error, found.gradient) if errors else (found.hessian,)
-        found = found._replace(status=_settle(found.status, shared, *poisoned))
-    return found
+    if not (call.plan.is_exact and call.plan.may_fall_back):
+        return call, None
+    one = call.at_first_point()
+    second_order(one, errors=False, out=np.empty((len(one.x), n, n), call.x.dtype))
+    case = ("hessian", call.gradient is not None, *call.kinds)
+    for function in (call.function, call.gradient):
+        if isinstance(function, Compiled) and case in function.refused:
+            return call.by_differences, function.refused[case]
+    return call, None
 
 
-class Product(NamedTuple):
-    """Hessian-vector products (N k, n) and their errors."""
-
-    product: np.ndarray
-    error: np.ndarray
-    status: np.ndarray
-
-
-def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
-    """H v for the same number of directions at each point, without bounds."""
-    count, n = directions.shape
-    error = np.empty((count, n)) if errors else _no_matrix
-    if call.gradient is not None:
-        role = Role(call.gradient, "vector")
-        formula = plan.formula(1, errors)
-        offsets, weights = _first_weights(plan, formula)
-        job, divisible = Job(Operation(gradient_product_block, (errors,)), role), 1
-        evaluations = len(offsets)
-        scale = widening(call, plan, 1, role)
-        steps = ()
-        amplification = np.abs(weights[0]).sum()
-    else:
-        role = Role(call.function, "scalar")
-        factor = tables.FACTOR[2][plan.order] * (tables.PRODUCT_FACTOR if plan.method == "central" else 1.0)
-        formula = plan.formula(2, errors, factor)
-        offsets, weights = _product_weights(plan, formula)
-        job, divisible = Job(Operation(product_block, (errors,)), role), n
-        evaluations = 1 + n * int((weights != 0).any(axis=0).sum())
-        scale = widening(call, plan, 2, role._replace(kind="row"))
-        steps = (formula.steps,)
-        amplification = np.abs(weights[0]).sum()
-    step = np.zeros(2)
-    step[0 if plan.abs_step is None else 1] = formula.steps[0 if plan.abs_step is None else 2].max()
-    shared = cpu.plan_shares(job, count, evaluations, divisible)
-    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
-    data = (
-        directions, step, *steps, scale, offsets, weights, plan.noise_levels, float(amplification), status, out, error,
-    )  # fmt: skip
-    cpu.launch(job, call.points, data, shared, evaluations, count)
-    status = _settle(status, shared, out, *([error] if errors else []))
-    return Product(out, error, status)
-
-
-def _axis_evaluations(plan: Plan, formula: Any) -> int:
-    """Evaluations along one coordinate, the point itself not counted."""
-    sided = len(formula.sided.offsets)
-    if plan.method == "forward":
-        return sided
-    central = 2 * formula.weights.shape[1]
-    return central if plan.is_central else max(central, sided)
-
-
-def _first_weights(plan: Plan, formula: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets and weights (of orders p and p + 2) of the first derivative along a direction."""
-    axis = formula.sided if plan.method == "forward" else formula.central
-    if plan.method == "forward":
-        return np.concatenate([[0.0], axis.offsets]), np.ascontiguousarray(axis.first)
-    return axis.offsets, np.ascontiguousarray(axis.first[:, 1:])
-
-
-def _product_weights(plan: Plan, formula: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The two-dimensional formula for t h times a mixed derivative: offsets of both axes, weights [order, q, r]."""
-    if plan.method == "forward":
-        offsets, first = _first_weights(plan, formula)
-        return offsets, np.ascontiguousarray(np.einsum("pq,pr->pqr", first, first))
-    scales = formula.weights.shape[1]
-    weights = np.zeros((2, 2 * scales, 2 * scales))
-    square = np.array([[0.25, -0.25], [-0.25, 0.25]])
-    for scale in range(scales):
-        places = slice(2 * scale, 2 * scale + 2)
-        weights[:, places, places] = formula.weights[:, scale, None, None] * square
-    return formula.central.offsets, weights
-
-
-def _settle(status: np.ndarray, shared: Shares, *results: np.ndarray) -> np.ndarray:
-    """One status for each point; where a point had several tasks, what one of them found poisons all."""
-    if shared.layout[1] == 1:
-        return status
-    status = status.reshape(-1, shared.layout[1]).min(axis=1)
-    for array in results:
-        array[status != 0] = np.nan
-    return status
+def outline(call: Call, errors: bool) -> Outline:
+    """How Hessians are taken: by which job, and how many evaluations."""
+    way = by_numbers if call.plan.is_exact else by_differences
+    return way.outline(call.function, call.gradient, call.plan, errors)

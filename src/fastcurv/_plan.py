@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from ._errors import DeviceError
 from ._inputs import Limits, integer, limits, positive
 from .differences import _tables as tables
 
-METHODS = ("auto", "central", "forward")
+METHODS = ("auto", "exact", "hyperdual", "central", "forward")
 ORDERS = (2, 4, 6, 8)
 STENCILS = ("economical", "4-point")
 
@@ -52,7 +52,8 @@ class Amplification(NamedTuple):
 class Plan:
     """How a call takes its derivatives: method, order, steps, bounds, noise."""
 
-    method: str
+    method: str  # "hyperdual", "central" or "forward"
+    may_fall_back: bool  # from an exact method to central differences
     order: int
     n: int
     eps: float
@@ -61,6 +62,16 @@ class Plan:
     four_point: bool
     noise: np.ndarray  # absolute, per point or one for all; 0: rounding only
     bounds: Limits
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether derivatives are exact to rounding, not differences."""
+        return self.method == "hyperdual"
+
+    @cached_property
+    def differences(self) -> Plan:
+        """The same by central differences."""
+        return replace(self, method="central", may_fall_back=False)
 
     @cached_property
     def is_central(self) -> bool:
@@ -155,8 +166,8 @@ def _common_plan(method: str, order: int, stencil: str | None, n: int, dtype: np
 
 
 def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> Plan:
-    method = options.method
     order = integer(options.order, "order", ORDERS)
+    method = _method(options, order)
     if method == "forward":
         if order != 2:
             raise ValueError(f"order applies to method='central' only, got order={order} with method='forward'")
@@ -167,7 +178,8 @@ def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> 
         raise ValueError("stencil applies to method='central' only")
     noise = _no_noise if options.noise is None else _noise(options.noise, batch)
     return Plan(
-        method="central" if method == "auto" else method,
+        method=method,
+        may_fall_back=options.method == "auto" and method == "hyperdual",
         order=order,
         n=n,
         eps=float(np.finfo(dtype).eps),
@@ -180,6 +192,20 @@ def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> 
 
 
 _no_noise = np.zeros(1)
+
+
+def _method(options: Options, order: int) -> str:
+    """The method that is meant: exact unless something is asked for that only differences have."""
+    asked = [name for name in ("rel_step", "abs_step", "stencil", "noise") if getattr(options, name) is not None]
+    if order != 2:
+        asked.insert(0, "order")
+    if options.method in ("exact", "hyperdual"):
+        if asked:
+            raise ValueError(f"{', '.join(asked)}: for differences only, got method={options.method!r}")
+        return "hyperdual"
+    if options.method == "auto":
+        return "central" if asked else "hyperdual"
+    return options.method
 
 
 def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:

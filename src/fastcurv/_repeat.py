@@ -62,7 +62,7 @@ def hessian(key: Any, x: np.ndarray) -> np.ndarray | None:
 
 def remember(key: Any, call: launch.Call) -> None:
     """Note a Hessian's call that need not be prepared again: points so few that they run on the calling thread."""
-    job, formula, evaluations, _ = launch.outline(call.function, call.gradient, call.plan, False)
+    job, formula, evaluations, _ = launch.outline(call, False)
     (count, n), function = call.shape, call.function
     if isinstance(function, Compiled) and job.operation.factory in BLOCKS and count:
         made = job.kernel

@@ -125,7 +125,7 @@ def next_task(typing_context, counter):
     return types.intp(counter), codegen
 
 
-def _call_at_point(context, builder, function, inner, x_type, x, arguments):
+def call_at_point(context, builder, function, inner, x_type, x, arguments):
     """(status, value) of ``function(x, *arguments)``, whose other parameters have defaults."""
     result = _compiled(context, function, inner)
     x = _borrowed(context, builder, x_type, x)
@@ -133,7 +133,7 @@ def _call_at_point(context, builder, function, inner, x_type, x, arguments):
     return context.call_internal_no_propagate(builder, result.fndesc, inner, [x, *arguments, *omitted])
 
 
-def _signature_at_point(typing_context, function, x, args):
+def signature_at_point(typing_context, function, x, args):
     """Of a user's function at a point: x cannot be written to, and the first of `args` is the kernel's own."""
     return typing_context.resolve_function_type(function, (x.copy(readonly=True), *args.types[1:]), {})
 
@@ -144,13 +144,13 @@ def scalar_evaluator(dispatcher):
 
     @intrinsic
     def evaluate(typing_context, x, args):
-        inner = _signature_at_point(typing_context, function, x, args)
+        inner = signature_at_point(typing_context, function, x, args)
         if not isinstance(inner.return_type, (types.Integer, types.Float, types.Boolean)):
             raise TypingError(f"the function must return one real number, got {inner.return_type}")
 
         def codegen(context, builder, signature, values):
             raised, *arguments = cgutils.unpack_tuple(builder, values[1])
-            status, value = _call_at_point(context, builder, function, inner, x, values[0], arguments)
+            status, value = call_at_point(context, builder, function, inner, x, values[0], arguments)
             flag = cgutils.create_struct_proxy(args.types[0])(context, builder, value=raised).data
             known = builder.load(flag)
             builder.store(builder.or_(known, builder.zext(status.is_error, known.type)), flag)
@@ -165,12 +165,12 @@ def scalar_evaluator(dispatcher):
 @intrinsic
 def call_guarded(typing_context, function, x, args):
     """``(raised, function(x, *args[1:]))``: an exception in `function` is reported, not propagated."""
-    inner = _signature_at_point(typing_context, function, x, args)
+    inner = signature_at_point(typing_context, function, x, args)
     result_type = types.Tuple((types.boolean, inner.return_type))
 
     def codegen(context, builder, signature, values):
         arguments = cgutils.unpack_tuple(builder, values[2])[1:]
-        status, value = _call_at_point(context, builder, function, inner, x, values[1], arguments)
+        status, value = call_at_point(context, builder, function, inner, x, values[1], arguments)
         return context.make_tuple(builder, result_type, [status.is_error, value])
 
     return result_type(function, x, args), codegen

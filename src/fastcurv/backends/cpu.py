@@ -55,7 +55,7 @@ class Role(NamedTuple):
     """A user's function and what a block takes it for: one number, a vector, or a vector of one number."""
 
     function: UserFunction
-    kind: str  # "scalar", "vector" or "row"
+    kind: str  # "scalar", "vector" or "row"; "number" or "numbers" where they carry derivatives
 
 
 class Operation(NamedTuple):
@@ -320,6 +320,10 @@ _PLAY = {"scalar": play, "vector": play_vector}
 
 def _evaluator(role: Role, mode: str, tag: str) -> Callable:
     """What a block calls as f(x, args) or, for vectors and rows, g(x, y, args)."""
+    if role.kind == "number":
+        return role.function.number()  # pyright: ignore
+    if role.kind == "numbers":
+        return compiled(role.function.numbers(), tag, inline_helpers=True, forceinline=True)  # pyright: ignore
     kind = "scalar" if role.kind == "row" else role.kind
     if mode == "native" and kind == "scalar":
         made = role.function.scalar()  # pyright: ignore

@@ -39,6 +39,7 @@ class Compiled:
         self.lasting = identity.lasting
         self._dispatcher: Dispatcher | None = None
         self.checked: dict[Any, int] = {}  # what the plain Python trial found, by n and types of arguments
+        self.refused: dict[Any, str] = {}  # why numbers that carry derivatives were not possible, by derivative and types
 
     @property
     def name(self) -> str:
@@ -53,6 +54,21 @@ class Compiled:
 
     def scalar(self) -> Evaluator:
         return scalar_evaluator(self.dispatcher)
+
+    def number(self) -> Evaluator:
+        """f(x, args) for a seeded x: a number that carries derivatives."""
+        from ..numbers import number_evaluator  # slow to import
+
+        return number_evaluator(self.dispatcher)
+
+    def numbers(self) -> Evaluator:
+        """(raised, values) for a seeded x."""
+        f = self.dispatcher
+
+        def evaluate(x, args):
+            return call_guarded(f, x, args)
+
+        return evaluate
 
     def vector(self) -> Evaluator:
         f = self.dispatcher
@@ -244,7 +260,7 @@ def _compiled(fun) -> Compiled:
         found = _by_digest.setdefault(identity.hex, Compiled(fun, identity))
         if found.identity is not identity:  # the same code in another function object: share what was compiled
             shared, found = found, Compiled(fun, identity)
-            found._dispatcher, found.checked = shared.dispatcher, shared.checked
+            found._dispatcher, found.checked, found.refused = shared.dispatcher, shared.checked, shared.refused
         _known[fun] = found
     return found
 

@@ -56,6 +56,10 @@ class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager, kind):
         super().__init__(manager, kind, kind.llvm)
 
+    def load_from_data_pointer(self, builder, ptr, align=None):
+        """In memory vectors are aligned as their elements are."""
+        return builder.load(ptr, align=1 if self._fe_type.is_mask else self._fe_type.element.bitwidth // 8)
+
 
 def is_scalar(kind: types.Type) -> bool:
     """Whether a value of this type can stand for a vector of equal lanes."""

@@ -1,0 +1,145 @@
+"""Exact derivatives by dual and hyper-dual numbers: which block, how many tasks, and what is left to do after them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ._by_differences import Outline
+from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, settle
+from ._plan import Plan
+from .backends import cpu
+from .backends.cpu import Job, Operation, Role
+from .function import UserFunction
+
+#: an estimate of rounding, in units of eps times the largest entry (15 seen, 45 in an ill-conditioned formula)
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
+
+
+def _rounding(dtype: np.dtype) -> float:
+    """Of results that are computed in float64 and stored in a type."""
+    return ROUNDING + (float(np.finfo(dtype).eps) / 2 if dtype != np.float64 else 0.0)
+
+
+def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
+    """Jacobians of a function of m values, or gradients."""
+    count, n = call.shape
+    job, parts = _first_job(role, n, plan.bounds.any, errors, False, None)
+    shared = cpu.plan_shares(job, count, parts, parts)
+    error = np.empty((count, m, n)) if errors else NO_MATRICES
+    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
+    rounding = _rounding(out.dtype)
+    data = (plan.bounds.rows, status, out, NO_READER, NOTHING, NO_MATRIX, error, rounding)
+    cpu.launch(job, call.points, data, shared, parts)
+    if errors and shared.layout[1] > 1:
+        error[...] = rounding * np.abs(out).max(axis=2, keepdims=True)
+    status = settle(status, shared, out, *([error] if errors else []))
+    return First(out, error, status)
+
+
+@lru_cache(maxsize=256)
+def _first_job(
+    role: Role, n: int, bounded: bool, errors: bool, symmetric: bool, value: Role | None
+) -> tuple[Job, int]:
+    """The job, and the number of evaluations at a point."""
+    from .numbers._blocks import jacobian_block  # what it teaches Numba takes time to import
+    from .numbers._shapes import lanes_for
+
+    lanes, known = lanes_for(n)
+    scalar = role.kind == "row"
+    role = role._replace(kind="number" if scalar else "numbers")
+    operation = Operation(jacobian_block, (scalar, lanes, known, bounded, errors, symmetric))
+    return Job(operation, role, value), -(-n // lanes)
+
+
+@lru_cache(maxsize=256)
+def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, errors: bool) -> Outline:
+    """The block for Hessians, with or without values, gradients and error estimates."""
+    from .numbers._blocks import blocks_of, hessian_block
+    from .numbers._shapes import block_shape
+
+    n, bounded = plan.n, plan.bounds.any
+    if gradient is not None:
+        value = Role(function, "scalar") if errors else None
+        job, parts = _first_job(Role(gradient, "vector"), n, bounded, errors, True, value)
+        return Outline(job, None, parts, parts)
+    rows, lanes, known = block_shape(n)
+    operation = Operation(hessian_block, (rows, lanes, known, bounded, errors))
+    parts = blocks_of(n, rows, lanes)
+    return Outline(Job(operation, Role(function, "number")), None, parts, parts)
+
+
+def second_order(
+    call: Call, plan: Plan, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1
+) -> Second:
+    """Hessians; with `errors` also values, gradients and error estimates."""
+    job, _, parts, divisible = outline(call.function, call.gradient, plan, errors)
+    count, n = call.shape
+    spacing = 0 if out is not None else together + -(-cpu.APART // n)
+    shared = cpu.plan_shares(job, count, parts, divisible, spacing, together)
+    is_shared = shared.layout[1] > 1
+    homes = shared.workers * spacing if shared.layout[2] else count
+    needs_status = errors or call.gradient is not None or is_shared
+    found = Second(
+        value=np.empty(count) if errors else NOTHING,
+        gradient=np.empty((count, n)) if errors else NO_MATRIX,
+        gradient_error=np.zeros((homes, n)) if errors else NO_MATRIX,
+        hessian=np.empty((homes, n, n)) if out is None else out,
+        hessian_error=np.empty((homes, n, n)) if errors else NO_MATRICES,
+        status=np.empty(shared.tasks if is_shared else count, np.int8) if needs_status else NO_STATUS,
+        is_read=reader is not None and not is_shared,
+    )
+    task = reader(found, shared.layout) if reader is not None and found.is_read else NO_READER
+    rounding = _rounding(found.hessian.dtype)
+    data = (plan.bounds.rows, found.status, found.hessian, task, found.value, found.gradient)
+    if call.gradient is not None:
+        data = (*data, found.hessian_error, rounding)
+    else:
+        data = (*data, found.gradient_error, found.hessian_error, rounding)
+    cpu.launch(job, call.points, data, shared, parts)
+    if is_shared:
+        found = _completed(call, found, errors, rounding)
+        poisoned = (found.hessian, found.hessian_error, found.gradient) if errors else (found.hessian,)
+        found = found._replace(status=settle(found.status, shared, *poisoned))
+    return found
+
+
+def _completed(call: Call, found: Second, errors: bool, rounding: float) -> Second:
+    """What is left to do for points that several tasks shared."""
+    H = found.hessian
+    if call.gradient is not None:
+        H += H.swapaxes(1, 2)
+        H *= 0.5
+    else:
+        lower = np.tril_indices(H.shape[1], -1)
+        H[:, lower[0], lower[1]] = H[:, lower[1], lower[0]]
+    if errors:
+        bend = np.abs(H).max(axis=(1, 2))
+        found.hessian_error[...] = rounding * bend[:, None, None]
+        if call.gradient is None:
+            lever = np.abs(H * call.x[:, None]).max(axis=(1, 2))
+            found.gradient_error[...] = rounding * (np.abs(found.gradient).max(axis=1) + lever)[:, None]
+    return found
+
+
+def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """H v for the same number of directions at each point, without bounds."""
+    from .numbers._blocks import gradient_product_block, product_block
+    from .numbers._shapes import lanes_for
+
+    count, n = directions.shape
+    lanes, known = lanes_for(n)
+    if call.gradient is not None:
+        job, parts = Job(Operation(gradient_product_block, (known,)), Role(call.gradient, "numbers")), 1
+    else:
+        job, parts = Job(Operation(product_block, (lanes, known)), Role(call.function, "number")), -(-n // lanes)
+    shared = cpu.plan_shares(job, count, parts, parts)
+    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
+    cpu.launch(job, call.points, (directions, status, out), shared, parts, count)
+    error = NO_MATRIX
+    if errors:
+        error = np.broadcast_to(_rounding(out.dtype) * np.abs(out).max(axis=1, keepdims=True), out.shape).copy()
+    status = settle(status, shared, out, *([error] if errors else []))
+    return Product(out, error, status)

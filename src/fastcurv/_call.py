@@ -1,0 +1,178 @@
+"""A checked call, and what a launch returns for it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._inputs import arguments, arguments_by_point, points_array, read_only
+from ._plan import Options, Plan, check_device, plan
+from .backends.cpu import Points, Shares
+from .function import Compiled, UserFunction, Vectorized, trial, user_function
+
+DEFAULT = Options()
+NOTHING = np.zeros(0)
+NO_MATRIX = np.zeros((0, 0))
+NO_MATRICES = np.zeros((1, 0, 0))
+NO_READER = np.zeros(2, np.int64)
+NO_STATUS = np.zeros(0, np.int8)
+
+
+class Call(NamedTuple):
+    """What a user called with, checked: points flattened to (N, n)."""
+
+    function: UserFunction
+    gradient: UserFunction | None
+    batch: tuple[int, ...]
+    points: Points
+    plan: Plan
+    length: int | None  # how many values fun returns, of a vector
+
+    @property
+    def x(self) -> np.ndarray:
+        return self.points.x
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.points.x.shape  # pyright: ignore[reportReturnType]
+
+    @property
+    def kinds(self) -> tuple:
+        """What a function is compiled for: the types of its arguments."""
+        return self.x.dtype.char, *map(_kind, self.points.args), *(_kind(array[:1]) for array in self.points.point_args)
+
+    @property
+    def by_differences(self) -> Call:
+        """The same by finite differences."""
+        return self._replace(plan=self.plan.differences)
+
+    def at_first_point(self) -> Call:
+        """The same at the first point, or at 0 where there is none."""
+        x, args, point_args = self.points
+        if len(x) == 0:
+            x, point_args = np.zeros((1, x.shape[1]), x.dtype), tuple(np.zeros((1, *a.shape[1:]), a.dtype) for a in point_args)
+        points = Points(read_only(x[:1]), args, tuple(array[:1] for array in point_args))
+        return self._replace(points=points, batch=(1,))
+
+
+def call(
+    fun: Any,
+    x: Any,
+    args: Any,
+    point_args: Any = (),
+    device: Any = "auto",
+    grad: Any = None,
+    *,
+    vector: bool = False,
+    options: Options = DEFAULT,
+) -> Call:
+    """Check a call, and evaluate a function new to us once in plain Python."""
+    function = user_function(fun)
+    gradient = None if grad is None else user_function(grad, "grad")
+    if gradient is not None and isinstance(gradient, Vectorized) != isinstance(function, Vectorized):
+        raise TypeError("fun and grad must both be vectorized, or neither")
+    check_device(device)
+    array = points_array(x)
+    batch, n = array.shape[:-1], array.shape[-1]
+    flat = read_only(array.reshape((-1, n) if array.size else (0, n)))
+    points = Points(flat, arguments(args), arguments_by_point(point_args, batch))
+    chosen = plan(options, n, batch, array.dtype)
+    if chosen.is_exact and not (isinstance(function, Compiled) and isinstance(gradient, Compiled | None)):
+        if not chosen.may_fall_back:
+            raise ValueError(
+                f"method={options.method!r} needs compiled functions; vectorized and C functions have finite "
+                f"differences only: use method='central'"
+            )
+        chosen = chosen.differences
+    length = _checked(function, points, vector, chosen)
+    if gradient is not None:
+        found = _checked(gradient, points, True, chosen)
+        if found not in (None, n):
+            raise ValueError(f"grad must return {n} values at points with {n} coordinates, got {found}")
+    return Call(function, gradient, batch, points, chosen, length)
+
+
+def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -> int | None:
+    """The number of values that a function returns, from its plain Python form; at most one trial for each case."""
+    if isinstance(function, Vectorized):
+        if not vector:
+            return 1
+        first = _worth_trying(points.x, plan)[:1]
+        own = tuple(array[first] for array in points.point_args)
+        return function.evaluate(points.x[first], points.args, own, vector=True).shape[1] if len(first) else None
+    if not isinstance(function, Compiled):
+        if vector:
+            raise TypeError(f"{function.name} returns one number; a function of vector values must be compiled")
+        if points.x.dtype != np.float64:
+            raise TypeError(f"x must be float64 for a C function, got {points.x.dtype}")
+        return 1
+    case = points.x.shape[1], points.x.dtype.char, vector
+    if points.args or points.point_args:
+        case += len(points.args), *map(_kind, points.args + points.point_args)
+    known = function.checked.get(case)
+    if known is None and (len(points.x) or vector):
+        x, point_args = points.x, points.point_args
+        if len(x) == 0:
+            x = np.zeros((1, x.shape[1]), x.dtype)
+            point_args = tuple(np.zeros((1, *array.shape[1:]), array.dtype) for array in point_args)
+        rows = _worth_trying(x, plan)
+        known = trial(
+            function.function,
+            x,
+            rows if vector else rows[:10],
+            lambda b: (*points.args, *(array[b] for array in point_args)),
+            vector=vector,
+        )
+        if known is not None:
+            function.checked[case] = known
+    return known
+
+
+def _worth_trying(x: np.ndarray, plan: Plan) -> np.ndarray:
+    """Points within the bounds, by number, finite ones first."""
+    lower, upper = plan.bounds.rows
+    (rows,) = np.nonzero(((lower <= x) & (x <= upper) | (lower == -np.inf) & (upper == np.inf)).all(axis=1))
+    return rows[np.argsort(~np.isfinite(x[rows]).all(axis=1), kind="stable")]
+
+
+def _kind(argument: Any) -> Any:
+    return (argument.shape, argument.dtype.char) if isinstance(argument, np.ndarray) else type(argument)
+
+
+class First(NamedTuple):
+    """First derivatives: matrices (N, m, n), their errors, and the status of each point."""
+
+    matrix: np.ndarray
+    error: np.ndarray
+    status: np.ndarray
+
+
+class Second(NamedTuple):
+    """What second-order blocks found. Matrices are missing (no points) unless they were to be kept."""
+
+    value: np.ndarray
+    gradient: np.ndarray
+    gradient_error: np.ndarray
+    hessian: np.ndarray
+    hessian_error: np.ndarray
+    status: np.ndarray
+    is_read: bool  # whether the reader has seen every point
+
+
+class Product(NamedTuple):
+    """Hessian-vector products (N k, n) and their errors."""
+
+    product: np.ndarray
+    error: np.ndarray
+    status: np.ndarray
+
+
+def settle(status: np.ndarray, shared: Shares, *results: np.ndarray) -> np.ndarray:
+    """One status for each point; where a point had several tasks, what one of them found poisons all."""
+    if shared.layout[1] == 1:
+        return status
+    status = status.reshape(-1, shared.layout[1]).min(axis=1)
+    for array in results:
+        array[status != 0] = np.nan
+    return status

@@ -1,0 +1,230 @@
+"""Blocks that take exact derivatives: Hessians by blocks of the upper triangle, Jacobians by blocks of columns, products.
+
+Evaluators are ``f(x, args) -> Number`` and ``g(x, args) -> (raised, values)`` for a seeded x. `rows`, `lanes` and, where
+it is not 0, `known` (n) are known at compile time; n is at least `lanes` unless it is known. The last block of columns
+(rows) ends with the last column (row), so that no block reaches beyond.
+"""
+
+from __future__ import annotations
+
+import math
+
+from fastcurv.simd import reduce_sum
+
+from ..backends._layout import home, share, slot, span
+from ..backends._native import call_task, slices, stack_array
+from ..differences._outcome import OUTSIDE, fill_nan, outcome
+from ..differences._steps import is_outside
+from ._evaluate import entries, entry, store_columns, store_cross, vanishing
+from ._operations import value_of
+from ._vector import directed, seeded
+
+def blocks_of(n, rows, lanes):
+    """The number of blocks that cover the upper triangle."""
+    count = 0
+    for first in range(0, n, lanes):
+        count += (min(first + lanes, n) + rows - 1) // rows
+    return count
+
+
+def hessian_block(f, rows, lanes, known, bounded, full):
+    """Hessians; with `full` also values, gradients and the estimates of both errors.
+
+    Of points that several tasks share, the lower triangles and error estimates are left to the caller.
+    """
+    width = min(lanes, known) if known > 0 else lanes
+
+    def block(
+        task, worker, layout, points, args, point_args,
+        bounds, status, hessian, reader, value, gradient, gradient_error, hessian_error, rounding,
+    ):  # fmt: skip
+        n = known if known > 0 else points.shape[1]
+        raised = stack_array(1, layout)
+        flat_hessian, flat_gradient = hessian.reshape(-1), gradient.reshape(-1)
+        begin, end = span(layout, task, len(points))
+        start, stop = share(layout, task, blocks_of(n, rows, lanes))
+        for b in range(begin, end):
+            place = home(layout, worker, b)
+            raised[0] = 0
+            point = (raised, *args, *slices(point_args, b))
+            poison, number = 0.0, 0
+            outside = is_outside(points[b], bounds) if bounded else False
+            if outside:
+                poison = math.nan
+            else:
+                for first in range(0, n, lanes):
+                    j = min(first, n - width)
+                    for row in range(0, j + width, rows):
+                        if start <= number < stop:
+                            i = min(row, n - rows)
+                            y = f(seeded(points, b, i, j, rows, lanes, known), point)
+                            store_cross(y, flat_hessian, (place * n + i) * n + j, n, width)
+                            poison += reduce_sum(vanishing(y))
+                            if full:
+                                value[b] = value_of(y)
+                                if row == 0:
+                                    store_columns(y, flat_gradient, b * n + j, width)
+                        number += 1
+            H = hessian[place]
+            if poison != 0.0:
+                fill_nan(H, 0, n)
+                if full:
+                    for i in range(n):
+                        gradient[b, i] = math.nan
+            elif layout[1] == 1:
+                for i in range(1, n):
+                    for j in range(i):
+                        H[i, j] = H[j, i]
+            if status.size > 0:
+                status[slot(layout, task, b)] = OUTSIDE if outside else outcome(raised[0], poison)
+            if full:
+                if layout[1] == 1:
+                    estimate_errors(points[b], gradient[b], H, gradient_error[place], hessian_error[place], rounding)
+                if reader[0] != 0:
+                    call_task(reader[0], reader[1], b, worker)
+
+    return block
+
+
+def estimate_errors(x, g, H, g_error, H_error, rounding):
+    """Of rounding: in each entry as much as in the largest, and in gradients that of x besides."""
+    n = len(x)
+    slope, bend, lever = 0.0, 0.0, 0.0
+    for i in range(n):
+        slope = max(slope, abs(g[i]))
+        for j in range(n):
+            bend = max(bend, abs(H[i, j]))
+            lever = max(lever, abs(H[i, j] * x[j]))
+    for i in range(n):
+        g_error[i] = rounding * (slope + lever)
+        for j in range(n):
+            H_error[i, j] = rounding * bend
+
+
+def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
+    """Jacobians of g, which returns numbers, or of a `scalar` one, which returns a number (one row).
+
+    With `symmetric` those of a gradient, averaged with their transposes. `value` gets f, and `centre` g itself, where
+    they have room.
+    """
+    width = min(lanes, known) if known > 0 else lanes
+
+    def block(
+        task, worker, layout, points, args, point_args, bounds, status, matrix, reader, value, centre, error, rounding,
+    ):  # fmt: skip
+        n, m = known if known > 0 else points.shape[1], matrix.shape[1]
+        raised = stack_array(1, layout)
+        flat = matrix.reshape(-1)
+        begin, end = span(layout, task, len(points))
+        start, stop = share(layout, task, (n + lanes - 1) // lanes)
+        for b in range(begin, end):
+            place = home(layout, worker, b)
+            raised[0] = 0
+            point = (raised, *args, *slices(point_args, b))
+            poison = 0.0
+            outside = is_outside(points[b], bounds) if bounded else False
+            if outside:
+                poison = math.nan
+            else:
+                if f is not None and value.size > 0:
+                    value[b] = f(points[b], point)
+                for part in range(start, stop):
+                    j = min(part * lanes, n - width)
+                    x = seeded(points, b, 0, j, 0, lanes, known)
+                    if scalar:
+                        y = g(x, point)
+                        store_columns(y, flat, place * n + j, width)
+                        poison += reduce_sum(vanishing(y))
+                    else:
+                        failed, values = g(x, point)
+                        if failed or len(values) != m:
+                            raised[0] = 1
+                            poison = math.nan
+                        else:
+                            numbers = entries(values, x)
+                            for r in range(m):
+                                y = entry(numbers, r, x)
+                                store_columns(y, flat, (place * m + r) * n + j, width)
+                                poison += reduce_sum(vanishing(y))
+                                if centre.size > 0:
+                                    centre[b, r] = value_of(y)
+            J = matrix[place]
+            if poison != 0.0:
+                fill_nan(J, 0, n)
+            elif symmetric and layout[1] == 1:
+                for i in range(1, n):
+                    for j in range(i):
+                        J[i, j] = J[j, i] = 0.5 * (J[i, j] + J[j, i])
+            if errors and layout[1] == 1:
+                E = error[place]
+                for r in range(m):
+                    largest = 0.0
+                    for i in range(n):
+                        largest = max(largest, abs(J[r, i])) if poison == 0.0 else math.nan
+                    for i in range(n):
+                        E[r, i] = rounding * largest
+            status[slot(layout, task, b)] = OUTSIDE if outside else outcome(raised[0], poison)
+            if reader[0] != 0:
+                call_task(reader[0], reader[1], b, worker)
+
+    return block
+
+
+def product_block(f, lanes, known):
+    """H v: second derivatives along v and along the coordinates, a block of these at a time."""
+    width = min(lanes, known) if known > 0 else lanes
+
+    def block(task, worker, layout, points, args, point_args, directions, status, product):
+        n = known if known > 0 else points.shape[1]
+        raised = stack_array(1, layout)
+        flat = product.reshape(-1)
+        begin, end = span(layout, task, len(directions))
+        start, stop = share(layout, task, (n + lanes - 1) // lanes)
+        for d in range(begin, end):
+            b = d // (len(directions) // len(points))
+            raised[0] = 0
+            point = (raised, *args, *slices(point_args, b))
+            poison = 0.0
+            for part in range(start, stop):
+                j = min(part * lanes, n - width)
+                y = f(directed(points, b, directions, d, j, 1, lanes, known), point)
+                store_cross(y, flat, d * n + j, n, width)
+                poison += reduce_sum(vanishing(y))
+            if poison != 0.0:
+                for i in range(n):
+                    product[d, i] = math.nan
+            status[slot(layout, task, d)] = outcome(raised[0], poison)
+
+    return block
+
+
+def gradient_product_block(g, known):
+    """H v as the derivative of the user's gradient along v."""
+
+    def block(task, worker, layout, points, args, point_args, directions, status, product):
+        n = known if known > 0 else points.shape[1]
+        raised = stack_array(1, layout)
+        flat = product.reshape(-1)
+        begin, end = span(layout, task, len(directions))
+        for d in range(begin, end):
+            b = d // (len(directions) // len(points))
+            raised[0] = 0
+            poison = 0.0
+            x = directed(points, b, directions, d, 0, 0, 1, known)
+            failed, values = g(x, (raised, *args, *slices(point_args, b)))
+            if failed or len(values) != n:
+                raised[0] = 1
+                poison = math.nan
+            else:
+                numbers = entries(values, x)
+                for r in range(n):
+                    y = entry(numbers, r, x)
+                    store_columns(y, flat, d * n + r, 1)
+                    poison += reduce_sum(vanishing(y))
+            if poison != 0.0:
+                for i in range(n):
+                    product[d, i] = math.nan
+            status[slot(layout, task, d)] = outcome(raised[0], poison)
+
+    return block
+

@@ -1,0 +1,153 @@
+"""A user's function at a seeded point, for the blocks; and what the blocks take from the numbers it returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import overload
+
+from fastcurv.simd import Vector
+
+from ..backends._native import WORD, call_at_point, intrinsic, signature_at_point
+from ._expressions import Emitter
+from ._types import Number, is_real, packed, parts
+
+
+def number_evaluator(dispatcher):
+    """``evaluate(x, args) -> Number``: NaN, and the integer ``args[0][0]`` set, where the function raised."""
+    function = types.Dispatcher(dispatcher)
+
+    @intrinsic
+    def evaluate(typing_context, x, args):
+        inner = signature_at_point(typing_context, function, x, args)
+        if not (isinstance(inner.return_type, Number) or is_real(inner.return_type)):
+            raise TypingError(f"the function must return one real number, got {inner.return_type}")
+        number = x.number.curved
+
+        def codegen(context, builder, signature, values):
+            raised, *arguments = cgutils.unpack_tuple(builder, values[1])
+            status, value = call_at_point(context, builder, function, inner, x, values[0], arguments)
+            flag = cgutils.create_struct_proxy(args.types[0])(context, builder, value=raised).data
+            known = builder.load(flag)
+            builder.store(builder.or_(known, builder.zext(status.is_error, known.type)), flag)
+            m = Emitter(context, builder)
+            found = parts(m, inner.return_type, value, number.rows)
+            nan = m.constant(float("nan"))
+            found.value.value = builder.select(status.is_error, nan, found.value.value)
+            return packed(m, number, found)
+
+        return number(x, args), codegen
+
+    return evaluate
+
+
+def _flat(context, builder, kind, array, offset):
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
+
+
+def _put(m: Emitter, target: types.Array, pointer: Any, vector: Any, width: int) -> None:
+    """Write the first `width` lanes of a vector of doubles, in the type of the array; no negative zeros."""
+    builder, element = m.builder, m.context.get_data_type(target.dtype)
+    vector = builder.fadd(vector, m.constant(0.0, vector.type))
+    if target.dtype != types.float64:
+        vector = builder.fptrunc(vector, ir.VectorType(element, vector.type.count))
+    if width == vector.type.count:
+        place = builder.bitcast(pointer, vector.type.as_pointer())
+        builder.store(vector, place, align=target.dtype.bitwidth // 8)
+        return
+    for lane in range(width):
+        entry = builder.extract_element(vector, ir.Constant(cgutils.int32_t, lane))
+        builder.store(entry, builder.gep(pointer, [ir.Constant(WORD, lane)]))
+
+
+@intrinsic
+def store_columns(typing_context, y, target, offset, width):
+    """Write the first `width` first derivatives along the columns into a flat array, from an offset on."""
+    if not isinstance(width, types.IntegerLiteral):
+        return None
+
+    def codegen(context, builder, sig, values):
+        m = Emitter(context, builder)
+        pointer = _flat(context, builder, target, values[1], values[2])
+        _put(m, target, pointer, parts(m, y, values[0], y.rows).columns.value, width.literal_value)
+        return context.get_dummy_value()
+
+    return types.void(y, target, types.intp, width), codegen
+
+
+@intrinsic
+def store_cross(typing_context, y, target, offset, stride, width):
+    """Write the second derivatives into a flat array: `width` of row p from offset + p stride on."""
+    if not isinstance(width, types.IntegerLiteral):
+        return None
+
+    def codegen(context, builder, sig, values):
+        m = Emitter(context, builder)
+        for p, row in enumerate(parts(m, y, values[0], y.rows).cross):
+            place = builder.add(values[2], builder.mul(values[3], ir.Constant(WORD, p)))
+            _put(m, target, _flat(context, builder, target, values[1], place), row.value, width.literal_value)
+        return context.get_dummy_value()
+
+    return types.void(y, target, types.intp, types.intp, width), codegen
+
+
+@intrinsic
+def vanishing(typing_context, y):
+    """0 times every part of a number, added up in a vector: NaN where one is not finite."""
+    vector = Vector(types.float64, y.lanes)
+
+    def codegen(context, builder, sig, values):
+        m = Emitter(context, builder)
+        found = parts(m, y, values[0], y.rows)
+        total = found.columns * 0.0 + found.value * 0.0
+        for row in found.cross:
+            total = total + row * 0.0
+        return total.value
+
+    return vector(y), codegen
+
+
+@intrinsic
+def _uniform(typing_context, values, x):
+    uniform = types.UniTuple(x.number.curved, len(values))
+
+    def codegen(context, builder, signature, arguments):
+        return context.cast(builder, arguments[0], signature.args[0], uniform)
+
+    return uniform(values, x), codegen
+
+
+@intrinsic
+def _as_number(typing_context, value, x):
+    number = x.number.curved
+
+    def codegen(context, builder, signature, arguments):
+        return context.cast(builder, arguments[0], signature.args[0], number)
+
+    return number(value, x), codegen
+
+
+def entries(values, x):
+    """What a function of vector values returned at x, such that entry r of it is a number or real."""
+    return values
+
+
+@overload(entries)
+def _entries(values, x):
+    if isinstance(values, types.BaseTuple):
+        return lambda values, x: _uniform(values, x)
+    return lambda values, x: values
+
+
+def entry(values, r, x):
+    """Entry r as a number."""
+    return values[r]
+
+
+@overload(entry)
+def _entry(values, r, x):
+    return lambda values, r, x: _as_number(values[r], x)

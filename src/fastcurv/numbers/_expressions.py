@@ -1,0 +1,201 @@
+"""Machine code as expressions: ``a * b + 1.0`` writes the instructions that compute it.
+
+The rules of `_rules` and the algebra of `_algebra` are applied to such expressions. A scalar meets a vector as a vector
+of equal lanes; `ZERO` is a derivative that is known to vanish, and whatever is multiplied by it is never written.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from . import _special
+
+DOUBLE = ir.DoubleType()
+#: the same operations as in a user's function are contracted
+FLAGS = ("contract",)
+
+
+class Zero:
+    """An exact zero."""
+
+    def __add__(self, other):
+        return other
+
+    def __sub__(self, other):
+        return -other
+
+    def __mul__(self, other):
+        return self
+
+    def __neg__(self):
+        return self
+
+    __radd__ = __add__
+    __rmul__ = __truediv__ = __mul__
+
+    def __rsub__(self, other):
+        return other
+
+
+ZERO = Zero()
+
+
+class Expression:
+    """A number, a vector or a truth value in code that is being written by `m`."""
+
+    def __init__(self, m: Emitter, value: Any):
+        self.m, self.value = m, value
+
+    def _with(self, other: Any, instruction: str, *, swap: bool = False) -> Any:
+        a, b = self.m.alike(self, other)
+        if swap:
+            a, b = b, a
+        return Expression(self.m, getattr(self.m.builder, instruction)(a, b, flags=FLAGS))
+
+    def __add__(self, other):
+        return self if other is ZERO else self._with(other, "fadd")
+
+    def __sub__(self, other):
+        return self if other is ZERO else self._with(other, "fsub")
+
+    def __rsub__(self, other):
+        return -self if other is ZERO else self._with(other, "fsub", swap=True)
+
+    def __mul__(self, other):
+        return ZERO if other is ZERO else self._with(other, "fmul")
+
+    def __truediv__(self, other):
+        return self._with(other, "fdiv")
+
+    def __rtruediv__(self, other):
+        return ZERO if other is ZERO else self._with(other, "fdiv", swap=True)
+
+    def __neg__(self):
+        return Expression(self.m, self.m.builder.fneg(self.value, flags=FLAGS))
+
+    def __abs__(self):
+        return self.m.intrinsic("fabs", self)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def compare(self, sign: str, other: Any) -> Expression:
+        """A comparison that is false, or for "!=" true, where one side is NaN."""
+        compare = self.m.builder.fcmp_unordered if sign == "!=" else self.m.builder.fcmp_ordered
+        return Expression(self.m, compare(sign, *self.m.alike(self, other)))
+
+    def __lt__(self, other):
+        return self.compare("<", other)
+
+    def __gt__(self, other):
+        return self.compare(">", other)
+
+    def __le__(self, other):
+        return self.compare("<=", other)
+
+    def __ge__(self, other):
+        return self.compare(">=", other)
+
+    def __eq__(self, other):
+        return self.compare("==", other)
+
+    def __and__(self, other):
+        return Expression(self.m, self.m.builder.and_(self.value, other.value))
+
+    def __or__(self, other):
+        return Expression(self.m, self.m.builder.or_(self.value, other.value))
+
+    __hash__ = object.__hash__
+
+
+class Emitter:
+    """The namespace of functions that rules are given, for code that a builder writes: `m.sin(x)` and the like."""
+
+    def __init__(self, context: Any, builder: ir.IRBuilder):
+        self.context, self.builder = context, builder
+
+    def constant(self, number: float, like: ir.Type = DOUBLE) -> Any:
+        """A number as a value of an LLVM type."""
+        return ir.Constant(like, [number] * like.count if isinstance(like, ir.VectorType) else number)
+
+    def alike(self, *operands: Any) -> list[Any]:
+        """Expressions and floats as LLVM values of one type: vectors if one of them is."""
+        kinds = [x.value.type for x in operands if isinstance(x, Expression)]
+        kind = next((kind for kind in kinds if isinstance(kind, ir.VectorType)), DOUBLE)
+        return [
+            self.spread(x.value, kind) if isinstance(x, Expression) else self.constant(float(x), kind)
+            for x in operands
+        ]
+
+    def spread(self, value: Any, kind: ir.Type) -> Any:
+        """A scalar as a vector of equal lanes; what is of the type already, as it is."""
+        if value.type == kind:
+            return value
+        undefined, first = ir.Constant(kind, ir.Undefined), ir.Constant(cgutils.int32_t, 0)
+        mask = ir.Constant(ir.VectorType(cgutils.int32_t, kind.count), None)  # pyright: ignore
+        return self.builder.shuffle_vector(self.builder.insert_element(undefined, value, first), undefined, mask)
+
+    def intrinsic(self, name: str, *operands: Any) -> Expression:
+        """An LLVM intrinsic of doubles."""
+        values = self.alike(*operands)
+        kind = values[0].type
+        suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+        signature = ir.FunctionType(kind, [kind] * len(values))
+        function = cgutils.get_or_insert_function(self.builder.module, signature, f"llvm.{name}.{suffix}")
+        return Expression(self, self.builder.call(function, values))
+
+    def where(self, condition: Expression, a: Any, b: Any) -> Expression:
+        """a where the condition holds, else b."""
+        return Expression(self, self.builder.select(condition.value, *self.alike(a, b)))
+
+    def single(self, x: Expression) -> Expression:
+        """x rounded to single precision."""
+        narrow = self.builder.fptrunc(x.value, ir.FloatType())
+        return Expression(self, self.builder.fpext(narrow, DOUBLE))
+
+    def floor(self, x):
+        return self.intrinsic("floor", x)
+
+    def trunc(self, x):
+        return self.intrinsic("trunc", x)
+
+    def sqrt(self, x):
+        return self.intrinsic("sqrt", x)
+
+    def copysign(self, x, y):
+        return self.intrinsic("copysign", x, y)
+
+    def pow(self, x, y):
+        return self.intrinsic("pow", x, y)
+
+    def mod(self, x, y):
+        """x % y as Python has it."""
+        return self._call(_special.mod, x, y)
+
+    def digamma(self, x):
+        return self._call(_special.digamma, x)
+
+    def trigamma(self, x):
+        return self._call(_special.trigamma, x)
+
+    def __getattr__(self, name: str):
+        function = getattr(math, name)
+        return lambda *operands: self._known(function, operands)
+
+    def _known(self, function: Any, operands: tuple) -> Expression:
+        """A function that Numba knows for scalars."""
+        known = self.context.typing_context.resolve_value_type(function)
+        signature = known.get_call_type(self.context.typing_context, (types.float64,) * len(operands), {})
+        call = self.context.get_function(known, signature)
+        return Expression(self, call(self.builder, self.alike(*operands)))
+
+    def _call(self, function: Any, *operands: Any) -> Expression:
+        """A Python function, compiled for scalars."""
+        signature = types.float64(*[types.float64] * len(operands))
+        return Expression(
+            self, self.context.compile_internal(self.builder, function, signature, self.alike(*operands))
+        )

@@ -1,0 +1,21 @@
+"""How many directions a number carries, from n alone: the same numbers for any batch, and few compilations."""
+
+from __future__ import annotations
+
+#: columns of a block, and its rows where n is large
+LANES, ROWS = 8, 4
+#: up to here a number carries all directions, and the compiler knows n
+MAX_KNOWN = 8
+
+
+def lanes_for(n: int) -> tuple[int, int]:
+    """(lanes, n if the compiler is to know it, else 0) of dual numbers."""
+    if n > MAX_KNOWN:
+        return LANES, 0
+    return next(lanes for lanes in (1, 2, 4, 8) if lanes >= n), n
+
+
+def block_shape(n: int) -> tuple[int, int, int]:
+    """(rows, lanes, known) of hyper-dual numbers."""
+    lanes, known = lanes_for(n)
+    return (known or ROWS), lanes, known

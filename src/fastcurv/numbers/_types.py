@@ -1,0 +1,143 @@
+"""Numbers that carry derivatives, as Numba types.
+
+A hyper-dual number (Fike & Alonso, AIAA 2011-886) has a value f, first derivatives along `rows` directions d_p and
+`lanes` directions e_q, and the second derivatives f_pq along both. With values, d_p and control flow scalar, and e_q
+and f_pq in vectors, one evaluation of a function gives a block of a Hessian; a branch is taken once for all of it.
+Without rows it is a dual number: a value and its first derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typeconv import Conversion
+from numba.extending import lower_cast, models, register_model
+
+from fastcurv.simd import Vector
+
+from ._expressions import ZERO, Emitter, Expression
+
+
+class Number(types.Type):
+    """A dual (rows = 0) or hyper-dual number; one that is `linear` has no second derivatives."""
+
+    def __init__(self, rows: int, lanes: int, linear: bool):
+        self.rows, self.lanes, self.linear = rows, lanes, linear or rows == 0
+        super().__init__(name=f"Number({rows}, {lanes}, {'linear' if self.linear else 'second'})")
+
+    @property
+    def curved(self) -> Number:
+        """The type of a nonlinear function of such a number."""
+        return Number(self.rows, self.lanes, False)
+
+    def joined(self, other: types.Type) -> Number | None:
+        """The type that holds this number and another, or a real number."""
+        if isinstance(other, Number):
+            same = (other.rows, other.lanes) == (self.rows, self.lanes)
+            return Number(self.rows, self.lanes, self.linear and other.linear) if same else None
+        return self if is_real(other) else None
+
+    def unify(self, typingctx, other):
+        return self.joined(other)
+
+    def can_convert_from(self, typingctx, other):
+        if is_real(other):
+            return Conversion.safe
+        return Conversion.promote if isinstance(other, Number) and self.joined(other) == self else None
+
+
+def is_real(kind: types.Type) -> bool:
+    """Whether a value of this type is a constant to differentiation."""
+    return isinstance(kind, (types.Integer, types.Float, types.Boolean))
+
+
+@register_model(Number)
+class _NumberModel(models.StructModel):
+    def __init__(self, manager, kind):
+        columns = Vector(types.float64, kind.lanes)
+        members = [("value", types.float64), *((f"row_{p}", types.float64) for p in range(kind.rows))]
+        members.append(("columns", columns))
+        if not kind.linear:
+            members += [(f"cross_{p}", columns) for p in range(kind.rows)]
+        super().__init__(manager, kind, members)
+
+    def get_data_type(self):
+        """Packed: what is on the heap is aligned to 16 bytes at most."""
+        return ir.LiteralStructType([model.get_data_type() for model in self._models], packed=True)
+
+
+class Parts:
+    """The parts of a number in code that is being written; `ZERO` where a derivative is known to vanish."""
+
+    def __init__(self, value: Any, rows: list, columns: Any, cross: list):
+        self.value, self.rows, self.columns, self.cross = value, rows, columns, cross
+
+    def each(self, function: Callable, other: Parts | None = None) -> Parts:
+        """The number whose parts are function(part) or function(part, other's part)."""
+        if other is None:
+            return Parts(
+                function(self.value), [function(d) for d in self.rows], function(self.columns),
+                [function(h) for h in self.cross],
+            )  # fmt: skip
+        return Parts(
+            function(self.value, other.value),
+            [function(a, b) for a, b in zip(self.rows, other.rows, strict=True)],
+            function(self.columns, other.columns),
+            [function(a, b) for a, b in zip(self.cross, other.cross, strict=True)],
+        )
+
+
+def constant(value: Any, rows: int) -> Parts:
+    """A number all of whose derivatives vanish."""
+    return Parts(value, [ZERO] * rows, ZERO, [ZERO] * rows)
+
+
+def parts(m: Emitter, kind: types.Type, value: Any, rows: int) -> Parts:
+    """The parts of a number, or of a real one, of the type `kind`."""
+    if not isinstance(kind, Number):
+        return constant(Expression(m, m.context.cast(m.builder, value, kind, types.float64)), rows)
+    fields = cgutils.create_struct_proxy(kind)(m.context, m.builder, value=value)
+
+    def field(name):
+        return Expression(m, getattr(fields, name))
+
+    return Parts(
+        field("value"),
+        [field(f"row_{p}") for p in range(rows)],
+        field("columns"),
+        [ZERO if kind.linear else field(f"cross_{p}") for p in range(rows)],
+    )
+
+
+def packed(m: Emitter, kind: Number, found: Parts) -> Any:
+    """The LLVM value of a number of type `kind` with these parts."""
+    fields = cgutils.create_struct_proxy(kind)(m.context, m.builder)
+    vector = ir.VectorType(ir.DoubleType(), kind.lanes)
+
+    def put(name, part, target):
+        part = m.constant(0.0, target) if part is ZERO else m.spread(part.value, target)
+        setattr(fields, name, part)
+
+    put("value", found.value, ir.DoubleType())
+    for p, row in enumerate(found.rows):
+        put(f"row_{p}", row, ir.DoubleType())
+    put("columns", found.columns, vector)
+    if not kind.linear:
+        for p, cross in enumerate(found.cross):
+            put(f"cross_{p}", cross, vector)
+    return fields._getvalue()
+
+
+@lower_cast(types.Integer, Number)
+@lower_cast(types.Float, Number)
+@lower_cast(types.Boolean, Number)
+@lower_cast(Number, Number)
+def _cast(context, builder, source, target, value):
+    if source == target:
+        return value
+    m = Emitter(context, builder)
+    return packed(m, target, parts(m, source, value, target.rows))

@@ -1,0 +1,266 @@
+"""What a function sees as x: a vector whose entries become numbers, with their seeds, as they are read.
+
+Nothing is stored: x[k] is the coordinate, with the derivative 1 along the k-th direction. It serves any n and, by its
+first row and column, any block of the Hessian. Slices are views.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.imputils import RefType, iternext_impl, lower_builtin
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, signature
+from numba.core.typing.templates import infer_global as numba_infer_global
+from numba.core.typing.templates import infer_getattr as numba_infer_getattr
+from numba.cpython import slicing
+from numba.extending import lower_getattr, models, overload_attribute, register_model
+
+import operator
+
+from ..backends._native import WORD, intrinsic
+from ._expressions import DOUBLE, ZERO, Emitter, Expression
+from ._types import Number, Parts, packed
+
+infer_global: Any = numba_infer_global
+infer_getattr: Any = numba_infer_getattr
+
+
+class SeededVector(types.IterableType):
+    """Coordinates of one point, stored as `element`; `length` is 0 unless it is known at compile time.
+
+    The rows of a number are derivatives along coordinates, or, if `directed`, along a vector given by its entries;
+    columns are along coordinates, unless a directed number has no rows.
+    """
+
+    def __init__(self, element: types.Type, rows: int, lanes: int, length: int, directed: bool):
+        self.element, self.rows, self.lanes, self.length, self.directed = element, rows, lanes, length, directed
+        self.number = Number(rows, lanes, True)
+        super().__init__(name=f"SeededVector({element}, {rows}, {lanes}, {length}, {directed})")
+
+    @property
+    def iterator_type(self) -> types.Type:
+        return SeededIterator(self)
+
+    @property
+    def view(self) -> SeededVector:
+        """The type of a slice."""
+        return SeededVector(self.element, self.rows, self.lanes, 0, self.directed)
+
+    def copy(self, **changes) -> SeededVector:
+        """The type itself: it cannot be written to anyway."""
+        return self
+
+
+class SeededIterator(types.SimpleIteratorType):
+    """Iterates over a `SeededVector`."""
+
+    def __init__(self, vector: SeededVector):
+        self.vector = vector
+        super().__init__(f"SeededIterator({vector})", vector.number)
+
+
+@register_model(SeededVector)
+class _SeededVectorModel(models.StructModel):
+    def __init__(self, manager, kind):
+        members = [
+            ("data", types.CPointer(kind.element)),
+            ("along", types.CPointer(kind.element)),
+            ("length", types.intp),
+            ("first", types.intp),  # of the view, and the distance of its entries, in the vector
+            ("stride", types.intp),
+            ("row", types.intp),
+            ("column", types.intp),
+        ]
+        super().__init__(manager, kind, members)
+
+
+@register_model(SeededIterator)
+class _SeededIteratorModel(models.StructModel):
+    def __init__(self, manager, kind):
+        members = [("vector", kind.vector), ("next", types.EphemeralPointer(types.intp))]
+        super().__init__(manager, kind, members)
+
+
+def _at(context, builder, array_type, array, row):
+    """A pointer to a row of a matrix whose rows are contiguous."""
+    view = context.make_array(array_type)(context, builder, array)
+    offset = builder.mul(row, builder.extract_value(view.shape, 1))
+    return builder.gep(view.data, [offset]), builder.extract_value(view.shape, 1)
+
+
+@intrinsic
+def seeded(typing_context, points, b, row, column, rows, lanes, length):
+    """Point b, with numbers of `rows` rows from coordinate `row` on, and `lanes` columns from `column` on.
+
+    `rows`, `lanes` and `length` (n, or 0) are known at compile time.
+    """
+    if not all(isinstance(kind, types.IntegerLiteral) for kind in (rows, lanes, length)):
+        return None
+    kind = SeededVector(points.dtype, rows.literal_value, lanes.literal_value, length.literal_value, False)
+
+    def codegen(context, builder, sig, values):
+        vector = cgutils.create_struct_proxy(kind)(context, builder)
+        vector.data, vector.length = _at(context, builder, points, values[0], values[1])
+        vector.along = vector.data
+        vector.first, vector.stride = ir.Constant(WORD, 0), ir.Constant(WORD, 1)
+        vector.row, vector.column = values[2], values[3]
+        return vector._getvalue()
+
+    return kind(points, types.intp, types.intp, types.intp, rows, lanes, length), codegen
+
+
+@intrinsic
+def directed(typing_context, points, b, directions, d, column, rows, lanes, length):
+    """Point b, with numbers whose one row, or (rows = 0, lanes = 1) whose one column, is along row d of `directions`.
+
+    Columns are the coordinates from `column` on.
+    """
+    if not all(isinstance(kind, types.IntegerLiteral) for kind in (rows, lanes, length)):
+        return None
+    kind = SeededVector(points.dtype, rows.literal_value, lanes.literal_value, length.literal_value, True)
+
+    def codegen(context, builder, sig, values):
+        vector = cgutils.create_struct_proxy(kind)(context, builder)
+        vector.data, vector.length = _at(context, builder, points, values[0], values[1])
+        vector.along, _ = _at(context, builder, directions, values[2], values[3])
+        vector.first, vector.stride = ir.Constant(WORD, 0), ir.Constant(WORD, 1)
+        vector.row, vector.column = ir.Constant(WORD, 0), values[4]
+        return vector._getvalue()
+
+    return kind(points, types.intp, directions, types.intp, types.intp, rows, lanes, length), codegen
+
+
+def _entry(context, builder, kind: SeededVector, vector, index):
+    """The number at an index of the view."""
+    m = Emitter(context, builder)
+    place = builder.add(vector.first, builder.mul(index, vector.stride))
+
+    def read(pointer):
+        entry = builder.load(builder.gep(pointer, [place]))
+        return context.cast(builder, entry, kind.element, types.float64)
+
+    def one_where(same, target):
+        return Expression(m, builder.select(same, m.constant(1.0, target), m.constant(0.0, target)))
+
+    if kind.directed:
+        rows = [Expression(m, read(vector.along))] * kind.rows
+    else:
+        rows = [
+            one_where(builder.icmp_signed("==", place, builder.add(vector.row, ir.Constant(WORD, p))), DOUBLE)
+            for p in range(kind.rows)
+        ]
+    numbers = ir.VectorType(WORD, kind.lanes)
+    lane = m.spread(builder.sub(place, vector.column), numbers)
+    same = builder.icmp_signed("==", lane, ir.Constant(numbers, list(range(kind.lanes))))
+    columns = one_where(same, ir.VectorType(DOUBLE, kind.lanes))
+    if kind.directed and kind.rows == 0:
+        columns = Expression(m, read(vector.along))
+    found = Parts(Expression(m, read(vector.data)), rows, columns, [ZERO] * kind.rows)
+    return packed(m, kind.number, found)
+
+
+def _length(context, builder, kind: SeededVector, value):
+    if kind.length:
+        return ir.Constant(WORD, kind.length)
+    return cgutils.create_struct_proxy(kind)(context, builder, value=value).length
+
+
+@infer_global(operator.getitem)
+class _GetItem(AbstractTemplate):
+    def generic(self, args, kws):
+        vector, index = args
+        if isinstance(vector, SeededVector) and isinstance(index, types.Integer):
+            return signature(vector.number, vector, types.intp)
+        if isinstance(vector, SeededVector) and isinstance(index, types.SliceType):
+            return signature(vector.view, vector, index)
+        return None
+
+
+@lower_builtin(operator.getitem, SeededVector, types.Integer)
+def _get_number(context, builder, sig, values):
+    kind = sig.args[0]
+    vector = cgutils.create_struct_proxy(kind)(context, builder, value=values[0])
+    index = values[1]
+    wrapped = builder.add(index, _length(context, builder, kind, values[0]))
+    index = builder.select(builder.icmp_signed("<", index, ir.Constant(WORD, 0)), wrapped, index)
+    return _entry(context, builder, kind, vector, index)
+
+
+@lower_builtin(operator.getitem, SeededVector, types.SliceType)
+def _get_slice(context, builder, sig, values):
+    vector = cgutils.create_struct_proxy(sig.args[0])(context, builder, value=values[0])
+    found = cgutils.create_struct_proxy(sig.return_type)(context, builder, value=values[0])
+    bounds = context.make_helper(builder, sig.args[1], value=values[1])
+    slicing.guard_invalid_slice(context, builder, sig.args[1], bounds)
+    slicing.fix_slice(builder, bounds, _length(context, builder, sig.args[0], values[0]))
+    found.length = slicing.get_slice_length(builder, bounds)
+    found.first = builder.add(vector.first, builder.mul(bounds.start, vector.stride))
+    found.stride = builder.mul(vector.stride, bounds.step)
+    return found._getvalue()
+
+
+@infer_global(len)
+class _Len(AbstractTemplate):
+    def generic(self, args, kws):
+        if len(args) == 1 and isinstance(args[0], SeededVector):
+            return signature(types.intp, *args)
+        return None
+
+
+@lower_builtin(len, SeededVector)
+def _len(context, builder, sig, values):
+    return _length(context, builder, sig.args[0], values[0])
+
+
+@overload_attribute(SeededVector, "size")
+def _size(x):
+    return lambda x: len(x)
+
+
+@overload_attribute(SeededVector, "shape")
+def _shape(x):
+    return lambda x: (len(x),)
+
+
+@overload_attribute(SeededVector, "ndim")
+def _ndim(x):
+    return lambda x: 1
+
+
+@infer_getattr
+class _Attributes(AttributeTemplate):
+    key = SeededVector
+
+    def resolve_dtype(self, vector):
+        """What arrays of numbers are made of: ``np.empty(m, x.dtype)``."""
+        return types.DType(vector.number.curved)
+
+
+@lower_getattr(SeededVector, "dtype")
+def _dtype(context, builder, kind, value):
+    return context.get_dummy_value()
+
+
+@lower_builtin("getiter", SeededVector)
+def _iterator(context, builder, sig, values):
+    iterator = cgutils.create_struct_proxy(sig.return_type)(context, builder)
+    iterator.vector = values[0]
+    iterator.next = cgutils.alloca_once_value(builder, ir.Constant(WORD, 0))
+    return iterator._getvalue()
+
+
+@lower_builtin("iternext", SeededIterator)
+@iternext_impl(RefType.UNTRACKED)
+def _next(context, builder, sig, values, result):
+    kind = sig.args[0]
+    iterator = cgutils.create_struct_proxy(kind)(context, builder, value=values[0])
+    vector = cgutils.create_struct_proxy(kind.vector)(context, builder, value=iterator.vector)
+    index = builder.load(iterator.next)
+    is_valid = builder.icmp_signed("<", index, _length(context, builder, kind.vector, iterator.vector))
+    result.set_valid(is_valid)
+    with builder.if_then(is_valid):
+        result.yield_(_entry(context, builder, kind.vector, vector, index))
+        builder.store(builder.add(index, ir.Constant(WORD, 1)), iterator.next)

@@ -21,6 +21,7 @@ from .function import UserFunction
 #: kernels know n, up to here with a point in registers, up to there in loops of known length (3x faster at n = 2,
 #: 1.1x at 16 for cheap functions)
 MAX_SMALL, MAX_KNOWN = 4, 16
+EVERY_N = "one compilation for every n"
 _one = np.ones(1)
 
 
@@ -72,18 +73,7 @@ class Outline(NamedTuple):
     formula: Any
     evaluations: int
     divisible: int
-
-    @property
-    def specialisation(self) -> str:
-        """What `explain` says of the compilation."""
-        operation = self.job.operation
-        if operation.factory is small_hessian_block:
-            return f"n = {operation.known[0]}, in registers; n > {MAX_KNOWN} share one compilation"
-        if operation.factory is plain_hessian_block and operation.known[0]:
-            return f"n = {operation.known[0]}, loops of known length; n > {MAX_KNOWN} share one compilation"
-        if operation.factory is plain_hessian_block:
-            return f"one compilation for every n > {MAX_KNOWN}"
-        return "one compilation for every n"
+    specialisation: str  # what `explain` says of the compilation
 
 
 @lru_cache(maxsize=256)
@@ -95,7 +85,7 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, e
         formula = plan.formula(1, errors)
         operation = Operation(jacobian_block, (errors, True, plan.is_central))
         job = Job(operation, Role(gradient, "vector"), role if errors else None)
-        return Outline(job, formula, 1 + _axis_evaluations(plan, formula) * n, n)
+        return Outline(job, formula, 1 + _axis_evaluations(plan, formula) * n, n, EVERY_N)
     formula = plan.formula(2, errors or not plan.is_central)
     axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2
     if not plan.is_central:
@@ -103,18 +93,21 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, e
         first = int(formula.sided.first[:, 1:].any(axis=0).sum())  # nodes of mixed derivatives, along one side
         if plan.method != "forward":
             first = max(first, 2 * formula.weights.shape[1])
-        return Outline(job, formula, 1 + axis * n + first**2 * pairs, max(1, pairs))
+        return Outline(job, formula, 1 + axis * n + first**2 * pairs, max(1, pairs), EVERY_N)
     if plan.order == 2 and not (errors or plan.four_point or plan.widens):
         if 2 <= n <= MAX_SMALL:
             operation, divisible = Operation(small_hessian_block, (n,)), 1
+            specialisation = f"n = {n}, in registers; n > {MAX_KNOWN} share one compilation"
         elif MAX_SMALL < n <= MAX_KNOWN:
             operation, divisible = Operation(plain_hessian_block, (n,)), 1
+            specialisation = f"n = {n}, loops of known length; n > {MAX_KNOWN} share one compilation"
         else:
             operation, divisible = Operation(plain_hessian_block, (0,)), max(1, pairs)
-        return Outline(Job(operation, role), formula, 1 + n * (n + 1), divisible)
+            specialisation = f"one compilation for every n > {MAX_KNOWN}"
+        return Outline(Job(operation, role), formula, 1 + n * (n + 1), divisible, specialisation)
     job = Job(Operation(central_hessian_block, (plan.four_point, errors)), role)
     evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * pairs
-    return Outline(job, formula, evaluations, max(1, pairs))
+    return Outline(job, formula, evaluations, max(1, pairs), EVERY_N)
 
 
 def second_order(
@@ -131,7 +124,7 @@ def second_order(
     Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes, from
     (second-order results, layout), the task that is run after every point; it sees those of the point's group.
     """
-    job, formula, evaluations, divisible = outline(call.function, call.gradient, plan, errors)
+    job, formula, evaluations, divisible, _ = outline(call.function, call.gradient, plan, errors)
     count, n = call.shape
     keep = out is not None
     if out is not None and job.operation.factory in (small_hessian_block, plain_hessian_block):

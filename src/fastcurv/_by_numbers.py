@@ -54,6 +54,11 @@ def _first_job(
     return Job(operation, role, value), -(-n // lanes)
 
 
+def nothing_more(dtype: np.dtype) -> tuple:
+    """What the block for Hessians takes after these, where nothing but Hessians is wanted."""
+    return NO_READER, NOTHING, NO_MATRIX, NO_MATRIX, NO_MATRICES, _rounding(dtype)
+
+
 @lru_cache(maxsize=256)
 def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, errors: bool) -> Outline:
     """The block for Hessians, with or without values, gradients and error estimates."""
@@ -64,18 +69,24 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, e
     if gradient is not None:
         value = Role(function, "scalar") if errors else None
         job, parts = _first_job(Role(gradient, "vector"), n, bounded, errors, True, value)
-        return Outline(job, None, parts, parts)
+        return Outline(job, None, parts, parts, _specialisation(n))
     rows, lanes, known = block_shape(n)
     operation = Operation(hessian_block, (rows, lanes, known, bounded, errors))
     parts = blocks_of(n, rows, lanes)
-    return Outline(Job(operation, Role(function, "number")), None, parts, parts)
+    return Outline(Job(operation, Role(function, "number")), None, parts, parts, _specialisation(n))
+
+
+def _specialisation(n: int) -> str:
+    from .numbers._shapes import MAX_KNOWN
+
+    return f"n = {n}; n > {MAX_KNOWN} share one compilation" if n <= MAX_KNOWN else f"one compilation for every n > {MAX_KNOWN}"
 
 
 def second_order(
     call: Call, plan: Plan, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1
 ) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates."""
-    job, _, parts, divisible = outline(call.function, call.gradient, plan, errors)
+    job, _, parts, divisible, _ = outline(call.function, call.gradient, plan, errors)
     count, n = call.shape
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     shared = cpu.plan_shares(job, count, parts, divisible, spacing, together)

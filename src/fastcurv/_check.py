@@ -18,7 +18,7 @@ from llvmlite import binding
 from . import _launch as launch
 from ._derivatives import gradient, hessian, jacobian, quadratic_model
 from ._inputs import points_array
-from ._plan import Options
+from ._plan import Options, Plan
 from .backends._threads import get_threads, may_run_parallel
 from .function import Compiled, Pointer, UserFunction, folder
 
@@ -76,8 +76,9 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     Returns
     -------
     Check
-        ``.differences``: the largest between central differences of orders 2 and 6, for gradients and Hessians, at
-        which point and entry; with `grad` also its difference from the gradient of `fun`, and the asymmetry of its
+        ``.differences``: the largest between exact derivatives and central differences of order 6 (or those of orders
+        2 and 6, where only differences can be taken), for gradients and Hessians, at which point and entry; with `grad`
+        also its difference from the gradient of `fun`, and the asymmetry of its
         Jacobian, where a mistake in one component shows. ``print(check(...))`` shows them.
 
     Notes
@@ -95,12 +96,16 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     known = ("rel_step", "abs_step", "noise", "bounds", "point_args", "device")
     if unknown := sorted(set(options) - set(known)):
         raise TypeError(f"check takes the options {', '.join(known)}; got {', '.join(unknown)}")
-    low, high = "order 2", "order 6"
-    g = [gradient(fun, x, args, order=order, **options) for order in (2, 6)]
-    H = [hessian(fun, x, args, order=order, **options) for order in (2, 6)]
+    call, _ = launch.settled(launch.call(fun, x, args, options.get("point_args", ()), options.get("device", "auto")))
+    exact = call.plan.is_exact
+    low, high = call.plan.method if exact else "order 2", "order 6"
+    shared = {name: options[name] for name in ("bounds", "point_args", "device") if name in options}
+    first = {"method": "exact", **shared} if exact else {"order": 2, **options}
+    g = [gradient(fun, x, args, **first), gradient(fun, x, args, order=6, **options)]
+    H = [hessian(fun, x, args, **first), hessian(fun, x, args, order=6, **options)]
     pairs: list[Any] = [("gradient", (low, high), *g), ("Hessian", (low, high), *H)]
     if grad is not None:
-        own = quadratic_model(fun, x, args, grad=grad, **options)
+        own = quadratic_model(fun, x, args, grad=grad, **{"method": "central", **options})
         J = jacobian(grad, x, args, order=6, **options)
         pairs += [
             ("gradient", ("grad", high), own.gradient, g[1]),
@@ -177,31 +182,65 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         raise TypeError(f"explain takes the options {', '.join(known)}; got {', '.join(unknown)}")
     point_args, device = options.pop("point_args", ()), options.pop("device", "auto")
     asked = Options(**options)
-    call = launch.call(fun, x, args, point_args, device, grad, options=asked)
+    call, refused = launch.settled(launch.call(fun, x, args, point_args, device, grad, options=asked))
     count, chosen = call.shape[0], call.plan
     outline = launch.outline(call, False)
     evaluations = [launch.outline(call, errors).evaluations for errors in (False, True)]
-    if chosen.widens:  # the magnitude of fun around the point is measured first
-        evaluations = [count + 1 + chosen.n * (1 if chosen.method == "forward" else 2) for count in evaluations]
-    why = "asked for" if asked.method != "auto" else "auto: exact methods are not in this version"
-    steps = chosen.formula(1 if grad is not None else 2, False).steps
-    if chosen.abs_step is not None:
-        step = f"abs_step: {chosen.abs_step}"
+    if chosen.is_exact:
+        stencil = step = "none: exact to rounding"
+        evaluations = f"{evaluations[0]} of {'fun' if grad is None else 'grad'} per point, in {_numbers(call)}"
     else:
-        step = f"{steps[:2].max():.2g} max(1, |x_i|)" + (", widened by noise" if chosen.widens else "")
-    sides = "central" if chosen.is_central else "forward" if chosen.method == "forward" else "one-sided near bounds"
-    mixed = "the user's gradient" if grad is not None else "4-point" if chosen.four_point else "economical"
+        if chosen.widens:  # the magnitude of fun around the point is measured first
+            evaluations = [e + 1 + chosen.n * (1 if chosen.method == "forward" else 2) for e in evaluations]
+        evaluations = "{1} of {0} per point, {2} in curvature".format("fun" if grad is None else "grad", *evaluations)
+        stencil, step = _stencil(chosen, grad is not None), _step(chosen, 1 if grad is not None else 2)
     return Explanation(
         function=f"{call.function.name}, {_kind(call.function)}",
-        method=f"{chosen.method}, order {chosen.order} ({why})",
-        stencil=f"{sides}, {mixed}",
+        method=_method(chosen, asked, call.function, refused),
+        stencil=stencil,
         step=step,
-        evaluations="{1} of {0} per point, {2} in curvature".format("fun" if grad is None else "grad", *evaluations),
+        evaluations=evaluations,
         specialisation=outline.specialisation,
         device="cpu (the only one in this version)",
         threads=_threads(call.function, count),
         cache=_cache(call.function),
     )
+
+
+def _method(chosen: Plan, asked: Options, function: UserFunction, refused: str | None) -> str:
+    """Which method, and why."""
+    name = chosen.method if chosen.is_exact else f"{chosen.method}, order {chosen.order}"
+    if asked.method != "auto":
+        return f"{name} (asked for)"
+    if chosen.is_exact:
+        return f"{name} (auto: fun compiles in numbers that carry derivatives)"
+    if refused is not None:
+        what, _, where = refused.partition("\n")
+        return f"{name} (auto: {what}{' ' + where.partition(chr(10))[0].strip() if where.startswith('  ') else ''})"
+    if isinstance(function, Compiled):
+        return f"{name} (auto: an option of differences is given)"
+    return f"{name} (auto: {_kind(function)} has differences only)"
+
+
+def _numbers(call: launch.Call) -> str:
+    """The numbers of a call by exact numbers."""
+    known = launch.outline(call, False).job.operation.known
+    if call.gradient is not None:
+        return f"dual numbers of {known[1]} derivatives"
+    return f"hyper-dual numbers of {known[0]} x {known[1]} second derivatives"
+
+
+def _step(chosen: Plan, derivative: int) -> str:
+    if chosen.abs_step is not None:
+        return f"abs_step: {chosen.abs_step}"
+    steps = chosen.formula(derivative, False).steps
+    return f"{steps[:2].max():.2g} max(1, |x_i|)" + (", widened by noise" if chosen.widens else "")
+
+
+def _stencil(chosen: Plan, from_gradient: bool) -> str:
+    sides = "central" if chosen.is_central else "forward" if chosen.method == "forward" else "one-sided near bounds"
+    mixed = "the user's gradient" if from_gradient else "4-point" if chosen.four_point else "economical"
+    return f"{sides}, {mixed}"
 
 
 def _kind(function: UserFunction) -> str:

@@ -19,8 +19,8 @@ from .differences._jacobian import value_block
 from .function import Compiled, UserFunction
 
 __all__ = [
-    "Call", "First", "Product", "Second", "call", "first_order", "outline", "products", "second_order", "settled",
-    "values",
+    "Call", "First", "Product", "Second", "by_known_method", "call", "first_order", "outline", "products",
+    "second_order", "settled", "values",
 ]  # fmt: skip
 
 Result = TypeVar("Result")
@@ -37,23 +37,33 @@ def values(call: Call, out: np.ndarray) -> None:
     cpu.launch(job, call.points, (out,), cpu.plan_shares(job, call.shape[0], 1, 1), 1)
 
 
-def _either(call: Call, derivative: str, compute: Callable[[Any, Call], Result]) -> Result:
-    """compute(module, call) by numbers where the plan allows and the function can be compiled so, else by differences.
+def by_known_method(call: Call, derivative: str) -> Call:
+    """The call itself, or that by differences where it is known that numbers cannot serve it."""
+    return call.by_differences if call.plan.may_fall_back and _case(call, derivative) in _refused(call) else call
 
-    What cannot be compiled is remembered, and why.
-    """
-    if not call.plan.is_exact:
-        return compute(by_differences, call)
-    functions = [f for f in (call.function, call.gradient) if isinstance(f, Compiled)]
-    case = (derivative, call.gradient is not None, *call.kinds)
-    if not call.plan.may_fall_back:
-        return compute(by_numbers, call)
-    if not any(case in function.refused for function in functions):
+
+def _refused(call: Call) -> dict[Any, str]:
+    """What the function that is differentiated was refused for, and why."""
+    function = call.function if call.gradient is None else call.gradient
+    return function.refused if isinstance(function, Compiled) else {}
+
+
+def _case(call: Call, derivative: str) -> tuple:
+    return derivative, *call.kinds
+
+
+def _either(call: Call, derivative: str, compute: Callable[[Any, Call], Result]) -> Result:
+    """compute(module, call) by numbers where the plan allows and the function can be compiled so, else by differences."""
+    call = by_known_method(call, derivative)
+    if call.plan.is_exact:
         try:
             return compute(by_numbers, call)
         except CompilationError as error:
-            functions[-1].refused[case] = str(error)
-    return compute(by_differences, call.by_differences)
+            if not call.plan.may_fall_back:
+                raise
+            _refused(call)[_case(call, derivative)] = str(error)
+            call = call.by_differences
+    return compute(by_differences, call)
 
 
 def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
@@ -82,17 +92,11 @@ def products(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) 
 
 
 def settled(call: Call) -> tuple[Call, str | None]:
-    """The call by the method that Hessians are taken with, and why it is not an exact one if it could have been."""
-    count, n = call.shape
-    if not (call.plan.is_exact and call.plan.may_fall_back):
-        return call, None
-    one = call.at_first_point()
-    second_order(one, errors=False, out=np.empty((len(one.x), n, n), call.x.dtype))
-    case = ("hessian", call.gradient is not None, *call.kinds)
-    for function in (call.function, call.gradient):
-        if isinstance(function, Compiled) and case in function.refused:
-            return call.by_differences, function.refused[case]
-    return call, None
+    """The call by the method that Hessians are taken with, and why it is not an exact one if it might have been."""
+    if call.plan.may_fall_back:
+        one, n = call.at_first_point(), call.shape[1]
+        second_order(one, errors=False, out=np.empty((1, n, n), call.x.dtype))
+    return by_known_method(call, "hessian"), _refused(call).get(_case(call, "hessian"))
 
 
 def outline(call: Call, errors: bool) -> Outline:

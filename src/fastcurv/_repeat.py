@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
+from ._by_numbers import nothing_more
+from ._call import NO_STATUS
 from ._inputs import is_ready, read_only
 from .backends import cpu
 from .differences._hessian import plain_hessian_block, small_hessian_block
@@ -19,7 +21,6 @@ from .function import Compiled
 
 #: those that need nothing but steps
 BLOCKS = small_hessian_block, plain_hessian_block
-_NO_STATUS = np.zeros(0, np.int8)
 
 
 class _Repeat(NamedTuple):
@@ -27,7 +28,8 @@ class _Repeat(NamedTuple):
 
     function: Compiled
     run: Callable[..., None]
-    steps: np.ndarray
+    before: tuple  # what the block takes before the matrices, and after them
+    after: tuple
     shapes: tuple[tuple[int, ...], ...]  # of points and of matrices, flattened; of the result
 
 
@@ -56,18 +58,21 @@ def hessian(key: Any, x: np.ndarray) -> np.ndarray | None:
         return None
     points, matrices, shape = known.shapes
     H = np.empty(shape, x.dtype)
-    known.run(read_only(x.reshape(points)), (), (), known.steps, _NO_STATUS, H.reshape(matrices))
+    known.run(read_only(x.reshape(points)), (), (), *known.before, H.reshape(matrices), *known.after)
     return H
 
 
 def remember(key: Any, call: launch.Call) -> None:
     """Note a Hessian's call that need not be prepared again: points so few that they run on the calling thread."""
-    job, formula, evaluations, _ = launch.outline(call, False)
-    (count, n), function = call.shape, call.function
-    if isinstance(function, Compiled) and job.operation.factory in BLOCKS and count:
+    call = launch.by_known_method(call, "hessian")
+    job, formula, evaluations, _, _ = launch.outline(call, False)
+    (count, n), function, exact = call.shape, call.function, call.plan.is_exact
+    if isinstance(function, Compiled) and (exact or job.operation.factory in BLOCKS) and count:
         made = job.kernel
         if made.calls >= SETTLED and made.seconds_per_evaluation * count * evaluations < SHORT:
             if len(_repeats) >= MOST_REPEATS:
                 _repeats.clear()
             shapes = (count, n), (count, n, n), (*call.batch, n, n)
-            _repeats[key] = _Repeat(function, cpu.serial_run(made, count), formula.steps, shapes)
+            before = (call.plan.bounds.rows if exact else formula.steps, NO_STATUS)
+            after = nothing_more(call.x.dtype) if exact else ()
+            _repeats[key] = _Repeat(function, cpu.serial_run(made, count), before, after, shapes)

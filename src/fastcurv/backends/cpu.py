@@ -58,6 +58,10 @@ class Role(NamedTuple):
     kind: str  # "scalar", "vector" or "row"; "number" or "numbers" where they carry derivatives
 
 
+#: kinds of roles for numbers that carry derivatives
+CARRYING = ("number", "numbers")
+
+
 class Operation(NamedTuple):
     """A factory of blocks and what is known of them at compile time."""
 
@@ -189,6 +193,10 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         except (NumbaError, UnsupportedBytecodeError):
             _diagnose(job.roles, points)
             raise
+        except Exception as error:  # of Numba, from what it did not expect of numbers
+            if made.calls or not any(role and role.kind in CARRYING for role in job.roles):
+                raise
+            raise compilation_error(job.function.function, error, exact=True) from error  # pyright: ignore
         seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
     # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
     made.calls += 1
@@ -230,12 +238,19 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
             except (NumbaError, UnsupportedBytecodeError) as error:
                 raise compilation_error(function, error) from error
             _check_result(role, alone.nopython_signatures[0].return_type)
+            if role.kind in CARRYING:
+                from ..numbers import seeded_kind  # what it teaches Numba takes time to import
+
+                try:
+                    compiled(function, "diagnosis").compile((seeded_kind(points.x.dtype), *kinds[1:]))
+                except Exception as error:
+                    raise compilation_error(function, error, exact=True) from error
 
 
 def _check_result(role: Role, kind: types.Type) -> None:
     """Whether what a function returns when compiled, on all of its paths, is what its role asks for."""
     real = (types.Integer, types.Float, types.Boolean)
-    if role.kind == "vector":
+    if role.kind in ("vector", "numbers"):
         entries = getattr(kind, "types", [getattr(kind, "dtype", kind)])
         is_sequence = isinstance(kind, (types.BaseTuple, types.List, types.Array)) and getattr(kind, "ndim", 1) == 1
         fits = is_sequence and all(isinstance(entry, real) for entry in entries)

@@ -110,8 +110,11 @@ def _known(function) -> bool:
     return True
 
 
-def compilation_error(function, error: Exception) -> CompilationError:
-    """What could not be compiled, where, and the way out, from Numba's message."""
+def compilation_error(function, error: Exception, *, exact: bool = False) -> CompilationError:
+    """What could not be compiled, where, and the way out, from Numba's message.
+
+    `exact`: of a function that compiles, but not for numbers that carry derivatives.
+    """
     message = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     name = getattr(function, "__qualname__", repr(function))
     where = ""
@@ -123,6 +126,11 @@ def compilation_error(function, error: Exception) -> CompilationError:
         where = f"\n  at {file}, line {line}{': ' + source if source else ''}"
     elif code := getattr(function, "__code__", None):
         where = f"\n  in the function at {code.co_filename}, line {code.co_firstlineno}"
+    if exact:
+        return CompilationError(
+            f"{name} cannot be evaluated in numbers that carry derivatives: {_reason(message)}{where}\n"
+            f"Use method='central', or make arrays that hold results of x with np.empty(m, x.dtype)."
+        )
     return CompilationError(
         f"{name} cannot be compiled by Numba: {_reason(message)}{where}\n"
         f"Write it within Numba's nopython subset, or wrap it as fastcurv.vectorized(fun), where fun is any Python "

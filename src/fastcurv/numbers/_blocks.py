@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import math
 
-from fastcurv.simd import reduce_sum
-
 from ..backends._layout import home, share, slot, span
 from ..backends._native import call_task, slices, stack_array
 from ..differences._outcome import OUTSIDE, fill_nan, outcome
 from ..differences._steps import is_outside
-from ._evaluate import entries, entry, store_columns, store_cross, vanishing
+from ._evaluate import entries, entry, store_columns, store_cross, is_finite
 from ._operations import value_of
 from ._vector import directed, seeded
 
@@ -33,6 +31,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
     Of points that several tasks share, the lower triangles and error estimates are left to the caller.
     """
     width = min(lanes, known) if known > 0 else lanes
+    whole = known == rows  # one block, which is never shared out
 
     def block(
         task, worker, layout, points, args, point_args,
@@ -47,39 +46,40 @@ def hessian_block(f, rows, lanes, known, bounded, full):
             place = home(layout, worker, b)
             raised[0] = 0
             point = (raised, *args, *slices(point_args, b))
-            poison, number = 0.0, 0
+            fine, number = True, 0
             outside = is_outside(points[b], bounds) if bounded else False
             if outside:
-                poison = math.nan
+                fine = False
             else:
                 for first in range(0, n, lanes):
                     j = min(first, n - width)
                     for row in range(0, j + width, rows):
-                        if start <= number < stop:
+                        if whole or start <= number < stop:
                             i = min(row, n - rows)
                             y = f(seeded(points, b, i, j, rows, lanes, known), point)
                             store_cross(y, flat_hessian, (place * n + i) * n + j, n, width)
-                            poison += reduce_sum(vanishing(y))
+                            fine = fine and is_finite(y)
                             if full:
                                 value[b] = value_of(y)
                                 if row == 0:
                                     store_columns(y, flat_gradient, b * n + j, width)
                         number += 1
-            H = hessian[place]
-            if poison != 0.0:
-                fill_nan(H, 0, n)
+            corner = place * n * n
+            if not fine:
+                for k in range(corner, corner + n * n):
+                    flat_hessian[k] = math.nan
                 if full:
                     for i in range(n):
                         gradient[b, i] = math.nan
             elif layout[1] == 1:
                 for i in range(1, n):
                     for j in range(i):
-                        H[i, j] = H[j, i]
+                        flat_hessian[corner + i * n + j] = flat_hessian[corner + j * n + i]
             if status.size > 0:
-                status[slot(layout, task, b)] = OUTSIDE if outside else outcome(raised[0], poison)
+                status[slot(layout, task, b)] = OUTSIDE if outside else outcome(raised[0], 0.0 if fine else math.nan)
             if full:
                 if layout[1] == 1:
-                    estimate_errors(points[b], gradient[b], H, gradient_error[place], hessian_error[place], rounding)
+                    estimate_errors(points[b], gradient[b], hessian[place], gradient_error[place], hessian_error[place], rounding)
                 if reader[0] != 0:
                     call_task(reader[0], reader[1], b, worker)
 
@@ -121,10 +121,10 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
             place = home(layout, worker, b)
             raised[0] = 0
             point = (raised, *args, *slices(point_args, b))
-            poison = 0.0
+            fine = True
             outside = is_outside(points[b], bounds) if bounded else False
             if outside:
-                poison = math.nan
+                fine = False
             else:
                 if f is not None and value.size > 0:
                     value[b] = f(points[b], point)
@@ -134,22 +134,22 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
                     if scalar:
                         y = g(x, point)
                         store_columns(y, flat, place * n + j, width)
-                        poison += reduce_sum(vanishing(y))
+                        fine = fine and is_finite(y)
                     else:
                         failed, values = g(x, point)
                         if failed or len(values) != m:
                             raised[0] = 1
-                            poison = math.nan
+                            fine = False
                         else:
                             numbers = entries(values, x)
                             for r in range(m):
                                 y = entry(numbers, r, x)
                                 store_columns(y, flat, (place * m + r) * n + j, width)
-                                poison += reduce_sum(vanishing(y))
+                                fine = fine and is_finite(y)
                                 if centre.size > 0:
                                     centre[b, r] = value_of(y)
             J = matrix[place]
-            if poison != 0.0:
+            if not fine:
                 fill_nan(J, 0, n)
             elif symmetric and layout[1] == 1:
                 for i in range(1, n):
@@ -160,10 +160,10 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
                 for r in range(m):
                     largest = 0.0
                     for i in range(n):
-                        largest = max(largest, abs(J[r, i])) if poison == 0.0 else math.nan
+                        largest = max(largest, abs(J[r, i])) if fine else math.nan
                     for i in range(n):
                         E[r, i] = rounding * largest
-            status[slot(layout, task, b)] = OUTSIDE if outside else outcome(raised[0], poison)
+            status[slot(layout, task, b)] = OUTSIDE if outside else outcome(raised[0], 0.0 if fine else math.nan)
             if reader[0] != 0:
                 call_task(reader[0], reader[1], b, worker)
 
@@ -184,16 +184,16 @@ def product_block(f, lanes, known):
             b = d // (len(directions) // len(points))
             raised[0] = 0
             point = (raised, *args, *slices(point_args, b))
-            poison = 0.0
+            fine = True
             for part in range(start, stop):
                 j = min(part * lanes, n - width)
                 y = f(directed(points, b, directions, d, j, 1, lanes, known), point)
                 store_cross(y, flat, d * n + j, n, width)
-                poison += reduce_sum(vanishing(y))
-            if poison != 0.0:
+                fine = fine and is_finite(y)
+            if not fine:
                 for i in range(n):
                     product[d, i] = math.nan
-            status[slot(layout, task, d)] = outcome(raised[0], poison)
+            status[slot(layout, task, d)] = outcome(raised[0], 0.0 if fine else math.nan)
 
     return block
 
@@ -209,22 +209,22 @@ def gradient_product_block(g, known):
         for d in range(begin, end):
             b = d // (len(directions) // len(points))
             raised[0] = 0
-            poison = 0.0
+            fine = True
             x = directed(points, b, directions, d, 0, 0, 1, known)
             failed, values = g(x, (raised, *args, *slices(point_args, b)))
             if failed or len(values) != n:
                 raised[0] = 1
-                poison = math.nan
+                fine = False
             else:
                 numbers = entries(values, x)
                 for r in range(n):
                     y = entry(numbers, r, x)
                     store_columns(y, flat, d * n + r, 1)
-                    poison += reduce_sum(vanishing(y))
-            if poison != 0.0:
+                    fine = fine and is_finite(y)
+            if not fine:
                 for i in range(n):
                     product[d, i] = math.nan
-            status[slot(layout, task, d)] = outcome(raised[0], poison)
+            status[slot(layout, task, d)] = outcome(raised[0], 0.0 if fine else math.nan)
 
     return block
 

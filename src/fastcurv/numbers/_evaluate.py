@@ -10,8 +10,6 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import overload
 
-from fastcurv.simd import Vector
-
 from ..backends._native import WORD, call_at_point, intrinsic, signature_at_point
 from ._expressions import Emitter
 from ._types import Number, is_real, packed, parts
@@ -96,9 +94,8 @@ def store_cross(typing_context, y, target, offset, stride, width):
 
 
 @intrinsic
-def vanishing(typing_context, y):
-    """0 times every part of a number, added up in a vector: NaN where one is not finite."""
-    vector = Vector(types.float64, y.lanes)
+def is_finite(typing_context, y):
+    """Whether every part of a number that is a result, value and highest derivatives, is finite."""
 
     def codegen(context, builder, sig, values):
         m = Emitter(context, builder)
@@ -106,9 +103,10 @@ def vanishing(typing_context, y):
         total = found.columns * 0.0 + found.value * 0.0
         for row in found.cross:
             total = total + row * 0.0
-        return total.value
+        wrong = builder.bitcast(builder.fcmp_unordered("uno", total.value, total.value), ir.IntType(y.lanes))
+        return builder.icmp_unsigned("==", wrong, ir.Constant(wrong.type, 0))
 
-    return vector(y), codegen
+    return types.boolean(y), codegen
 
 
 @intrinsic

@@ -155,7 +155,7 @@ _register(np.square, 1, _curved, lambda m, a: algebra.multiply(a, a))
 _register(np.reciprocal, 1, _curved, lambda m, a: algebra.divide(constant(1.0, len(a.rows)), a))
 
 #: names in NumPy where they differ from those of `math`
-_NUMPY = {
+NUMPY_NAMES = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
     "atan2": "arctan2",
 }  # fmt: skip
@@ -163,7 +163,7 @@ _NUMPY = {
 
 def _named(name: str) -> list[Any]:
     """The functions of `math` and NumPy of a rule; Python before 3.11 and NumPy lack some."""
-    found = [getattr(math, name, None), getattr(np, _NUMPY.get(name, name), None)]
+    found = [getattr(math, name, None), getattr(np, NUMPY_NAMES.get(name, name), None)]
     return [function for function in found if function is not None]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: columns of a block, and its rows where n is large
-LANES, ROWS = 8, 4
+LANES, ROWS = 8, 8
 #: up to here a number carries all directions, and the compiler knows n
 MAX_KNOWN = 8
 

@@ -69,6 +69,7 @@ class Call(NamedTuple):
     axes: int  # of one point or matrix
     has_value: bool  # whether the first result is the value of the function
     in_single: bool = True  # whether to compile it for float32, too: kernels take seconds
+    is_exact: bool = False  # at the point alone: nothing is wrong but what is wrong there
 
 
 def product(x, **options):
@@ -88,10 +89,26 @@ DERIVATIVES = {
     "curvature": Call(everything_of_curvature, 1, True, False),
 }
 WITH_GRADIENT = {
-    "hessian": Call(lambda x: fc.hessian(fragile, x, grad=fragile_gradient, return_error=True), 1, False),
-    "hvp": Call(lambda x: (fc.hvp(fragile, x, V[: x.shape[-1]], grad=fragile_gradient),), 1, False),
-    "curvature": Call(lambda x: everything_of_curvature(x, grad=fragile_gradient), 1, True),
+    "hessian": Call(lambda x, **o: fc.hessian(fragile, x, grad=fragile_gradient, return_error=True, **o), 1, False),
+    "hvp": Call(lambda x, **o: (fc.hvp(fragile, x, V[: x.shape[-1]], grad=fragile_gradient, **o),), 1, False),
+    "curvature": Call(lambda x, **o: everything_of_curvature(x, grad=fragile_gradient, **o), 1, True),
 }
+
+
+def by(method, calls):
+    """The calls by a method; names of exact ones tell."""
+    return {
+        f"{name}, exact" if method == "exact" else name: call._replace(
+            run=lambda x, run=call.run, **options: run(x, **{"method": method, **options}),
+            is_exact=method == "exact",
+            in_single=call.in_single and (method != "exact" or name == "quadratic_model"),
+        )
+        for name, call in calls.items()
+    }
+
+
+DERIVATIVES = {**by("central", DERIVATIVES), **by("exact", DERIVATIVES)}
+WITH_GRADIENT = {**by("central", WITH_GRADIENT), **by("exact", WITH_GRADIENT)}
 OF_FUNCTIONS = {"value": Call(lambda x, **o: (fc.value(fragile, x, **o),), 1, True), **DERIVATIVES}
 OF_MATRICES = {
     "eigh": Call(lambda a: fc.eigh(a), 2, False, False),
@@ -438,7 +455,7 @@ def check_bad_points(call, faults, n, seed, dtype, run=None):
     for result in found[call.has_value :]:
         if result.dtype.kind == "f":
             assert np.isnan(result[bad]).all()
-    if run is CALLS["curvature"].run or len(found) > 10:
+    if len(found) > 10:
         index, nullity, definiteness, kind, reported = found[-5:]
         assert (reported == status).all()
         for codes in (index, nullity, definiteness, kind):
@@ -454,16 +471,18 @@ faults = st.lists(st.sampled_from(["good", *[name for name in FAULTS if name != 
 @table(OF_FUNCTIONS)
 def test_bad_points_harm_no_others(call):
     # a Jacobian needs a point that tells the number of values
-    mixtures = faults.map(lambda some: [*some, "good"]) if call is CALLS["jacobian"] else faults
+    mixtures = (
+        faults.map(lambda some: [*some, "good"]) if call in (CALLS["jacobian"], CALLS["jacobian, exact"]) else faults
+    )
 
     @settings(max_examples=40, deadline=None)
     @given(mixtures, st.sampled_from([2, 5]), st.integers(0, 99), st.booleans())
     def check(some, n, seed, parallel):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(fc.backends.cpu, "WORTH_THREADS", 0.0 if parallel else 1e9)
-            if call is CALLS["value"]:
+            if call is CALLS["value"] or call.is_exact:
                 some = ["good" if "stencil" in fault else fault for fault in some]
-            if call is CALLS["jacobian"]:  # x² overflows, its gradient does not
+            if call in (CALLS["jacobian"], CALLS["jacobian, exact"]):  # x² overflows, its gradient does not
                 some = ["good" if fault == "overflow" else fault for fault in some]
             check_bad_points(call, some, n, seed, np.float64)
 
@@ -482,7 +501,7 @@ def test_bad_points_with_a_gradient(call):
     @given(faults, st.integers(0, 99))
     def check(some, seed):
         some = ["good" if fault == "overflow" else fault for fault in some]
-        if call is WITH_GRADIENT["hvp"]:  # whose stencil does not hold x itself
+        if call is WITH_GRADIENT["hvp"] or call.is_exact:  # whose stencil does not hold x itself
             some = ["good" if "stencil" in fault else fault for fault in some]
         check_bad_points(call, [*some, "good"], 5, seed, np.float64)
 
@@ -507,6 +526,8 @@ def test_points_outside_the_bounds_harm_no_others(call):
     @given(st.lists(st.sampled_from(names), min_size=1, max_size=10), st.integers(0, 99))
     def check(some, seed):
         some = [*some, "good"]
+        if call.is_exact:
+            some = ["good" if "stencil" in fault else fault for fault in some]
         check_bad_points(call, some, 5, seed, np.float64, run=lambda x: call.run(x, bounds=bounds))
 
     check()
@@ -700,7 +721,7 @@ WRONG = [
     (ALL, {"fun": None}, TypeError, "fun must be callable, got None"),
     (ALL, {"fun": math.sin}, TypeError, "fun must be a Python function.*def f"),
     (ALL, {"fun": np.sum}, TypeError, "fun must be a Python function"),
-    (DIFFERENCES, {"method": "exact"}, ValueError, r"method must be one of \('auto', .*\), got 'exact'"),
+    (DIFFERENCES, {"method": "magic"}, ValueError, r"method must be one of \('auto', .*\), got 'magic'"),
     (DIFFERENCES, {"method": 3}, ValueError, "method must be one of .*, got 3"),
     (DIFFERENCES, {"method": ["central"]}, ValueError, r"method must be one of .*, got \['central'\]"),
     (DIFFERENCES, {"method": "forward", "order": 4}, ValueError, "order applies to method='central' only, got order=4"),

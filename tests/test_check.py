@@ -56,7 +56,7 @@ def test_check_finds_nothing_wrong_with_a_smooth_function():
         "gradient", "Hessian", "gradient", "Hessian", "Jacobian of grad",
     ]  # fmt: skip
     without = fc.check(faulty, points(), (0.0, 0.0, 0.0))
-    assert [d.between for d in without.differences] == [("order 2", "order 6")] * 2
+    assert [d.between for d in without.differences] == [("hyperdual", "order 6")] * 2
     assert without.worst < 1e-6
     assert without.worst == max(d.relative for d in without.differences)
 
@@ -80,8 +80,8 @@ def test_check_finds_a_wrong_gradient():
     hessian = differences["Hessian", "the Jacobian of grad", "order 6"]
     assert hessian.point == (1, 2)
     assert set(hessian.entry) == {2, 3}
-    assert differences["Hessian", "order 2", "order 6"].relative < 1e-6  # fun itself is right
-    assert differences["gradient", "order 2", "order 6"].relative < 1e-8
+    assert differences["Hessian", "hyperdual", "order 6"].relative < 1e-6  # fun itself is right
+    assert differences["gradient", "hyperdual", "order 6"].relative < 1e-8
     assert found.worst >= gradient.relative
     assert "point (1, 2), entry (2,)" in str(gradient)
     for difference in found.differences:
@@ -106,7 +106,7 @@ def test_check_finds_a_kink():
     x = points()
     x[0, 1, 0] = 0.5 + 1e-6
     found = fc.check(faulty, x, (1.0, 0.0, 0.0))
-    hessian = by_name(found)["Hessian", "order 2", "order 6"]
+    hessian = by_name(found)["Hessian", "hyperdual", "order 6"]
     assert hessian.relative > 0.1
     assert hessian.point == (0, 1)
     assert hessian.entry == (0, 0)
@@ -116,7 +116,7 @@ def test_check_finds_a_kink():
 def test_check_finds_noise():
     found = fc.check(faulty, points(), (0.0, 1e-6, 0.0))
     assert found.worst > 0.1
-    assert 1 in by_name(found)["Hessian", "order 2", "order 6"].entry
+    assert 1 in by_name(found)["Hessian", "hyperdual", "order 6"].entry
     wide = fc.check(faulty, points(), (0.0, 1e-6, 0.0), abs_step=0.1)
     assert wide.worst < 1e-2
 
@@ -213,21 +213,29 @@ def test_explain_tells_the_number_of_evaluations_of_a_gradient():
 
 def test_explain_tells_what_was_chosen():
     x = np.ones((7, 3))
-    found = fc.explain(rosenbrock, x)
+    found = fc.explain(rosenbrock, x, method="central")
     assert found.function.startswith("rosenbrock, compiled")
-    assert found.method.startswith("central, order 2 (auto")
+    assert found.method == "central, order 2 (asked for)"
     assert found.stencil == "central, economical"
     assert found.step == f"{EPS**0.25:.2g} max(1, |x_i|)"
+    exact = fc.explain(rosenbrock, x)
+    assert exact.method.startswith("hyperdual (auto")
+    assert exact.evaluations == "1 of fun per point, in hyper-dual numbers of 3 x 4 second derivatives"
+    by_gradient = fc.explain(rosenbrock, x, grad=rosenbrock_gradient, method="exact")
+    assert by_gradient.evaluations == "1 of grad per point, in dual numbers of 4 derivatives"
     assert fc.explain(rosenbrock, x, method="central", order=4).method == "central, order 4 (asked for)"
     assert fc.explain(rosenbrock, x, method="forward").stencil.startswith("forward")
     assert fc.explain(rosenbrock, x, stencil="4-point").stencil == "central, 4-point"
     assert fc.explain(rosenbrock, x, noise=1e-3).stencil == "central, 4-point"
     assert "noise" in fc.explain(rosenbrock, x, noise=1e-3).step
-    assert fc.explain(rosenbrock, x, bounds=(0.0, 1.0)).stencil.startswith("one-sided near bounds")
+    assert fc.explain(rosenbrock, x, bounds=(0.0, 1.0), method="central").stencil.startswith("one-sided near bounds")
     assert fc.explain(rosenbrock, x, abs_step=0.125).step == "abs_step: [0.125 0.125 0.125]"
     assert fc.explain(rosenbrock, x, rel_step=0.125).step.startswith("0.12 max")
-    assert fc.explain(rosenbrock, x, grad=rosenbrock_gradient).step == f"{0.5 * EPS ** (1 / 3):.2g} max(1, |x_i|)"
-    single = fc.explain(rosenbrock, x.astype(np.float32)).step
+    assert (
+        fc.explain(rosenbrock, x, grad=rosenbrock_gradient, method="central").step
+        == f"{0.5 * EPS ** (1 / 3):.2g} max(1, |x_i|)"
+    )
+    single = fc.explain(rosenbrock, x.astype(np.float32), method="central").step
     assert single == f"{np.finfo(np.float32).eps ** 0.25:.2g} max(1, |x_i|)"
     for line, (name, value) in zip(str(found).splitlines(), vars(found).items(), strict=True):
         assert line.split(maxsplit=1) == [name, value]
@@ -242,10 +250,13 @@ def test_explain_kinds_of_function():
 
 
 def test_explain_specialisation():
-    assert fc.explain(rosenbrock, np.ones((7, 3))).specialisation.startswith("n = 3, ")
-    assert fc.explain(rosenbrock, np.ones((7, 30))).specialisation == "one compilation for every n > 16"
-    for n, options in ((3, {"order": 4}), (3, {"stencil": "4-point"}), (3, {"grad": rosenbrock_gradient})):
-        found = fc.explain(rosenbrock, np.ones((7, n)), **options)
+    assert fc.explain(rosenbrock, np.ones((7, 3))).specialisation.startswith("n = 3; ")
+    assert fc.explain(rosenbrock, np.ones((7, 30))).specialisation == "one compilation for every n > 8"
+    assert fc.explain(rosenbrock, np.ones((7, 3)), method="central").specialisation.startswith("n = 3, ")
+    large = fc.explain(rosenbrock, np.ones((7, 30)), method="central")
+    assert large.specialisation == "one compilation for every n > 16"
+    for options in ({"order": 4}, {"stencil": "4-point"}, {"grad": rosenbrock_gradient, "method": "central"}):
+        found = fc.explain(rosenbrock, np.ones((7, 3)), **options)
         assert found.specialisation == "one compilation for every n"
 
 

@@ -40,9 +40,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
 
 
 @lru_cache(maxsize=256)
-def _first_job(
-    role: Role, n: int, bounded: bool, errors: bool, symmetric: bool, value: Role | None
-) -> tuple[Job, int]:
+def _first_job(role: Role, n: int, bounded: bool, errors: bool, symmetric: bool, value: Role | None) -> tuple[Job, int]:
     """The job, and the number of evaluations at a point."""
     from .numbers._blocks import jacobian_block  # what it teaches Numba takes time to import
     from .numbers._shapes import lanes_for
@@ -79,7 +77,11 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, e
 def _specialisation(n: int) -> str:
     from .numbers._shapes import MAX_KNOWN
 
-    return f"n = {n}; n > {MAX_KNOWN} share one compilation" if n <= MAX_KNOWN else f"one compilation for every n > {MAX_KNOWN}"
+    return (
+        f"n = {n}; n > {MAX_KNOWN} share one compilation"
+        if n <= MAX_KNOWN
+        else f"one compilation for every n > {MAX_KNOWN}"
+    )
 
 
 def second_order(

@@ -51,7 +51,10 @@ class Call(NamedTuple):
         """The same at the first point, or at 0 where there is none."""
         x, args, point_args = self.points
         if len(x) == 0:
-            x, point_args = np.zeros((1, x.shape[1]), x.dtype), tuple(np.zeros((1, *a.shape[1:]), a.dtype) for a in point_args)
+            x, point_args = (
+                np.zeros((1, x.shape[1]), x.dtype),
+                tuple(np.zeros((1, *a.shape[1:]), a.dtype) for a in point_args),
+            )
         points = Points(read_only(x[:1]), args, tuple(array[:1] for array in point_args))
         return self._replace(points=points, batch=(1,))
 

@@ -77,7 +77,7 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     -------
     Check
         ``.differences``: the largest between exact derivatives and central differences of order 6 (or those of orders
-        2 and 6, where only differences can be taken), for gradients and Hessians, at which point and entry; with `grad`
+        2 and 6, where only differences can be taken, or their steps are given), for gradients and Hessians, at which point and entry; with `grad`
         also its difference from the gradient of `fun`, and the asymmetry of its
         Jacobian, where a mistake in one component shows. ``print(check(...))`` shows them.
 
@@ -97,7 +97,7 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     if unknown := sorted(set(options) - set(known)):
         raise TypeError(f"check takes the options {', '.join(known)}; got {', '.join(unknown)}")
     call, _ = launch.settled(launch.call(fun, x, args, options.get("point_args", ()), options.get("device", "auto")))
-    exact = call.plan.is_exact
+    exact = call.plan.is_exact and not {"rel_step", "abs_step", "noise"} & options.keys()
     low, high = call.plan.method if exact else "order 2", "order 6"
     shared = {name: options[name] for name in ("bounds", "point_args", "device") if name in options}
     first = {"method": "exact", **shared} if exact else {"order": 2, **options}

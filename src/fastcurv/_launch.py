@@ -71,9 +71,7 @@ def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -
     return _either(call, role.kind, lambda way, call: way.first_order(call, call.plan, role, m, errors, out))
 
 
-def second_order(
-    call: Call, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1
-) -> Second:
+def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates.
 
     Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes, from
@@ -95,7 +93,10 @@ def settled(call: Call) -> tuple[Call, str | None]:
     """The call by the method that Hessians are taken with, and why it is not an exact one if it might have been."""
     if call.plan.may_fall_back:
         one, n = call.at_first_point(), call.shape[1]
-        second_order(one, errors=False, out=np.empty((1, n, n), call.x.dtype))
+        try:
+            second_order(one, errors=True, out=np.empty((1, n, n)))
+        except CompilationError as error:  # by any method
+            return call.by_differences, str(error)
     return by_known_method(call, "hessian"), _refused(call).get(_case(call, "hessian"))
 
 

@@ -127,7 +127,7 @@ def scan(
     points = _points_per_block(chunk, grid.n, chosen)
     _check_options(options)
     of_block = _sliced_options(options, grid)
-    method = _method(options, grid)
+    method = _method(fun, grid, args, {**options, **of_block(0, 1)})
     for module in ("xarray", "tqdm") if store is None else ("xarray", "tqdm", "zarr"):
         _require(module, "scan")
 
@@ -280,11 +280,16 @@ def _sliced_options(options: Mapping[str, Any], grid: _Points) -> Callable[[int,
     return of_block
 
 
-def _method(options: Mapping[str, Any], grid: _Points) -> str:
+def _method(fun: Any, grid: _Points, args: tuple, options: Mapping[str, Any]) -> str:
     """What "auto" stands for: results by another method are not mixed into a store by a later version."""
-    from fastcurv._plan import Options, plan
+    from fastcurv import _launch as launch
+    from fastcurv._plan import Options
 
-    return plan(Options(options.get("method", "auto")), grid.n, (), grid.dtype).method
+    point_args, device = options.get("point_args", ()), options.get("device", "auto")
+    asked = Options(**{name: options[name] for name in Options._fields if name in options})
+    x = grid.block(0, min(1, grid.size))
+    call = launch.call(fun, x, args, point_args, device, options.get("grad"), options=asked)
+    return launch.settled(call)[0].plan.method
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

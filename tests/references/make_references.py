@@ -1,12 +1,15 @@
-"""Make references.npz: value, gradient and Hessian of every problem, to 50 digits, then rounded.
+"""Make references.npz and published.npz: value, gradient and Hessian of every problem, to 50 digits, then rounded.
 
-Run in the folder tests/: python -m references.make_references. Takes a minute or two.
+Run in the folder tests/: python -m references.make_references [references | published]. Takes some minutes.
 """
+
+import sys
 
 import numpy as np
 from problems import PROBLEMS
+from published import PUBLISHED
 
-from references import FILE, Reference
+from references import FILES, Reference
 from references.taylor import derivatives
 
 
@@ -17,14 +20,17 @@ def reference(problem) -> Reference:
     return Reference(problem.points, value, gradient, hessian)
 
 
-def main():
-    arrays = {}
-    for problem in PROBLEMS:
-        made = reference(problem)
-        arrays |= {f"{problem.name}/{part}": getattr(made, part) for part in Reference._fields}
-        print(problem.name, made.hessian.shape)
-    np.savez_compressed(FILE, **arrays)
+def main(wanted):
+    for file, problems in zip(FILES, (PROBLEMS, PUBLISHED), strict=True):
+        if wanted and file.stem not in wanted:
+            continue
+        arrays = {}
+        for problem in problems:
+            made = reference(problem)
+            arrays |= {f"{problem.name}/{part}": getattr(made, part) for part in Reference._fields}
+            print(problem.name, made.hessian.shape)
+        np.savez_compressed(file, **arrays)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

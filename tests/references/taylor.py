@@ -1,7 +1,8 @@
 """Exact second derivatives at any precision: second-order Taylor numbers over mpmath's reals.
 
 `derivatives(fun, x, args)` evaluates a plain Python function, unchanged, on numbers that carry value,
-gradient and Hessian; its global `math` is swapped for one that knows them. Slow and obvious.
+gradient and Hessian; its global `math` is swapped for one that knows them, in the helpers of its module too.
+Slow and obvious.
 """
 
 import types
@@ -40,8 +41,14 @@ class Taylor:
         )
 
     def __pow__(self, exponent):
+        if isinstance(exponent, Taylor):
+            return MATH.exp(exponent * MATH.log(self))
         p, v = real(exponent), self.value
-        return self.chain(v**p, p * v ** (p - 1), p * (p - 1) * v ** (p - 2))
+        slope = p * v ** (p - 1) if p != 0 else p
+        return self.chain(v**p, slope, p * (p - 1) * v ** (p - 2) if p not in (0, 1) else mp.mpf(0))
+
+    def __rpow__(self, base):
+        return MATH.exp(self * MATH.log(base))
 
     def __neg__(self):
         return self * -1
@@ -61,11 +68,30 @@ class Taylor:
     __radd__ = __add__
     __rmul__ = __mul__
 
+    def __abs__(self):
+        return -self if self.value < 0 else self
+
     def __lt__(self, other):
-        return self.value < (other.value if isinstance(other, Taylor) else real(other))
+        return self.value < value_of(other)
+
+    def __le__(self, other):
+        return self.value <= value_of(other)
 
     def __gt__(self, other):
-        return self.value > (other.value if isinstance(other, Taylor) else real(other))
+        return self.value > value_of(other)
+
+    def __ge__(self, other):
+        return self.value >= value_of(other)
+
+    def __eq__(self, other):
+        return self.value == value_of(other)
+
+    __hash__ = None
+
+
+def value_of(x):
+    """The value of a Taylor number, or of any other."""
+    return x.value if isinstance(x, Taylor) else real(x)
 
 
 def real(x):
@@ -85,24 +111,61 @@ def _elementary(f, df, d2f):
     return function
 
 
+def _atan2(y, x):
+    near = _atan(y / x) if value_of(x) != 0 else -_atan(x / y)
+    return near + (mp.atan2(value_of(y), value_of(x)) - value_of(near))  # the branch is a constant
+
+
+def _pow(x, exponent):
+    return (x if isinstance(x, Taylor) else real(x)) ** exponent
+
+
+def _hypot(x, y):
+    return MATH.sqrt(x * x + y * y)
+
+
+def _erf_slope(v):
+    return 2 / mp.sqrt(mp.pi) * mp.exp(-v * v)
+
+
+_atan = _elementary(mp.atan, lambda v: 1 / (1 + v * v), lambda v: -2 * v / (1 + v * v) ** 2)
+
 # What stands for `math`: value, first and second derivative. pi and e are float64's, as in compiled code.
 MATH = types.SimpleNamespace(
     sqrt=_elementary(mp.sqrt, lambda v: 1 / (2 * mp.sqrt(v)), lambda v: -1 / (4 * mp.sqrt(v) ** 3)),
     exp=_elementary(mp.exp, mp.exp, mp.exp),
+    expm1=_elementary(mp.expm1, mp.exp, mp.exp),
     log=_elementary(mp.log, lambda v: 1 / v, lambda v: -1 / v**2),
     log1p=_elementary(mp.log1p, lambda v: 1 / (1 + v), lambda v: -1 / (1 + v) ** 2),
     sin=_elementary(mp.sin, mp.cos, lambda v: -mp.sin(v)),
     cos=_elementary(mp.cos, lambda v: -mp.sin(v), lambda v: -mp.cos(v)),
+    tan=_elementary(mp.tan, lambda v: mp.sec(v) ** 2, lambda v: 2 * mp.tan(v) * mp.sec(v) ** 2),
+    atan=_atan,
+    atan2=_atan2,
+    sinh=_elementary(mp.sinh, mp.cosh, mp.sinh),
+    cosh=_elementary(mp.cosh, mp.sinh, mp.cosh),
     tanh=_elementary(mp.tanh, lambda v: mp.sech(v) ** 2, lambda v: -2 * mp.tanh(v) * mp.sech(v) ** 2),
+    erf=_elementary(mp.erf, _erf_slope, lambda v: -2 * v * _erf_slope(v)),
+    lgamma=_elementary(mp.loggamma, mp.digamma, lambda v: mp.psi(1, v)),
+    fabs=lambda x: abs(x if isinstance(x, Taylor) else real(x)),
+    hypot=_hypot,
+    pow=_pow,
     pi=mp.mpf(float(np.pi)),
     e=mp.mpf(float(np.e)),
 )
 
 
 def over_mpmath(fun):
-    """The same code, with `MATH` in place of the module `math`."""
+    """The same code, with `MATH` in place of the module `math`, also in the functions of its module."""
     swapped = {**fun.__globals__, "math": MATH}
-    return types.FunctionType(fun.__code__, swapped, fun.__name__, fun.__defaults__, fun.__closure__)
+
+    def rebound(f):
+        return types.FunctionType(f.__code__, swapped, f.__name__, f.__defaults__, f.__closure__)
+
+    for name, value in fun.__globals__.items():
+        if isinstance(value, types.FunctionType) and value.__globals__ is fun.__globals__:
+            swapped[name] = rebound(value)
+    return rebound(fun)
 
 
 def exact(array):
@@ -120,9 +183,9 @@ def derivatives(fun, x, args=(), digits=50):
     with mp.workdps(digits):
         n = len(x)
         zero, one = mp.mpf(0), mp.mpf(1)
-        variables = []
+        variables = np.empty(n, dtype=object)  # an array: slices, len and work arrays of its dtype
         for i in range(n):
             unit = np.array([one if j == i else zero for j in range(n)], dtype=object)
-            variables.append(Taylor(real(x[i]), unit, np.full((n, n), zero, dtype=object)))
+            variables[i] = Taylor(real(x[i]), unit, np.full((n, n), zero, dtype=object))
         f = over_mpmath(fun)(variables, *(exact(a) for a in args))
         return f.value, f.gradient, f.hessian

@@ -39,7 +39,9 @@ class Compiled:
         self.lasting = identity.lasting
         self._dispatcher: Dispatcher | None = None
         self.checked: dict[Any, int] = {}  # what the plain Python trial found, by n and types of arguments
-        self.refused: dict[Any, str] = {}  # why numbers that carry derivatives were not possible, by derivative and types
+        self.refused: dict[
+            Any, str
+        ] = {}  # why numbers that carry derivatives were not possible, by derivative and types
 
     @property
     def name(self) -> str:

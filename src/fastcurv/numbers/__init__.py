@@ -2,7 +2,7 @@
 
 from numba import from_dtype
 
-from . import _arrays, _operations  # noqa: F401  what they teach Numba
+from . import _arrays, _operations, _rewrites  # noqa: F401  what they teach Numba
 from ._evaluate import number_evaluator
 from ._vector import SeededVector
 

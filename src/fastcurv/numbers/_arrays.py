@@ -15,7 +15,9 @@ from numba import types
 from numba.core.typing.templates import AttributeTemplate
 from numba.core.typing.templates import infer_getattr as numba_infer_getattr
 from numba.extending import lower_getattr, overload, overload_method, register_jitable
+from numba.np import arraymath
 
+from ..backends._native import intrinsic
 from ._operations import NUMPY_NAMES
 from ._rules import UNARY
 from ._types import Number, is_real
@@ -114,7 +116,9 @@ def results(a, b, shape):
 def _results(a, b, shape):
     flat = max(_dimensions(a), _dimensions(b)) == 1
     if isinstance(getattr(a, "dtype", a), Number):
-        return (lambda a, b, shape: np.empty(shape[1], a.dtype)) if flat else lambda a, b, shape: np.empty(shape, a.dtype)
+        return (
+            (lambda a, b, shape: np.empty(shape[1], a.dtype)) if flat else lambda a, b, shape: np.empty(shape, a.dtype)
+        )
     return (lambda a, b, shape: np.empty(shape[1], b.dtype)) if flat else lambda a, b, shape: np.empty(shape, b.dtype)
 
 
@@ -198,9 +202,12 @@ def _element_wise(function: Callable, *, truth: bool = False) -> None:
 
 
 def _in_place(function: Callable, operation: Callable) -> None:
-    """``a += b`` and the like, of an array of numbers."""
+    """``a += b`` and the like, of an array of numbers.
 
-    @overload(function)
+    For the target "cpu", so that it is asked before Numba's own for all targets, which fails on such arrays.
+    """
+
+    @overload(function, target="cpu")
     def on_arrays(a, b):  # pyright: ignore[reportUnusedFunction]
         def impl(a, b):
             other = as_array(b)
@@ -307,6 +314,14 @@ def _greatest(a):
     return found
 
 
+@overload(arraymath._numpy_sum, target="cpu")
+def _sum_method(a, axis, dtype):
+    """What the method `sum` of Numba's arrays calls."""
+    return (
+        (lambda a, axis, dtype: _sum(a)) if is_numbers(a) and isinstance(axis, types.NoneType | types.Omitted) else None
+    )
+
+
 for _name, _body in {"sum": _sum, "prod": _prod, "mean": _mean, "min": _least, "max": _greatest}.items():
     _reduction(_name, _body)
 
@@ -317,19 +332,55 @@ def _copy(x):
 
 
 @overload(np.copy)
-@overload(np.asarray)
 @overload(np.ascontiguousarray)
-@overload(np.array)
 def _copied(x):
     return (lambda x: as_array(x)) if is_seeded(x) else None
 
 
-@overload(np.zeros_like)
+@intrinsic
+def alike(typing_context, values):
+    """A tuple of numbers, some of them real, as one of equal types."""
+    uniform = types.UniTuple(_number_of(values.types), len(values))
+
+    def codegen(context, builder, signature, arguments):
+        return context.cast(builder, arguments[0], signature.args[0], uniform)
+
+    return uniform(values), codegen
+
+
+def _number_of(kinds: Any) -> Number | None:
+    """The type that arrays of these have, if one carries derivatives and the others can be converted to it."""
+    found = next((kind.curved for kind in kinds if isinstance(kind, Number)), None)
+    return found if found and all(isinstance(kind, Number) or is_real(kind) for kind in kinds) else None
+
+
+@overload(np.array, target="cpu")
+@overload(np.asarray, target="cpu")
+def _array(x):
+    if is_seeded(x):
+        return lambda x: as_array(x)
+    if isinstance(x, types.List) and isinstance(x.dtype, Number):
+        return lambda x: _filled(x, x[0])
+    if isinstance(x, types.BaseTuple) and _number_of(x.types):
+        first = next(k for k, kind in enumerate(x.types) if isinstance(kind, Number))
+        return lambda x: _filled(alike(x), x[first])
+    return None
+
+
+@register_jitable
+def _filled(values, like):
+    found = np.empty(len(values), like.dtype)
+    for k in range(len(values)):
+        found[k] = values[k]
+    return found
+
+
+@overload(np.zeros_like, target="cpu")
 def _zeros_like(x):
     return (lambda x: np.zeros(len(x), x.dtype)) if is_seeded(x) else None
 
 
-@overload(np.empty_like)
+@overload(np.empty_like, target="cpu")
 def _empty_like(x):
     return (lambda x: np.empty(len(x), x.dtype)) if is_seeded(x) else None
 

@@ -13,9 +13,10 @@ from ..backends._layout import home, share, slot, span
 from ..backends._native import call_task, slices, stack_array
 from ..differences._outcome import OUTSIDE, fill_nan, outcome
 from ..differences._steps import is_outside
-from ._evaluate import entries, entry, store_columns, store_cross, is_finite
+from ._evaluate import entries, entry, is_finite, store_columns, store_cross
 from ._operations import value_of
 from ._vector import directed, seeded
+
 
 def blocks_of(n, rows, lanes):
     """The number of blocks that cover the upper triangle."""
@@ -50,6 +51,8 @@ def hessian_block(f, rows, lanes, known, bounded, full):
             outside = is_outside(points[b], bounds) if bounded else False
             if outside:
                 fine = False
+                if full:
+                    value[b] = math.nan
             else:
                 for first in range(0, n, lanes):
                     j = min(first, n - width)
@@ -79,7 +82,9 @@ def hessian_block(f, rows, lanes, known, bounded, full):
                 status[slot(layout, task, b)] = OUTSIDE if outside else outcome(raised[0], 0.0 if fine else math.nan)
             if full:
                 if layout[1] == 1:
-                    estimate_errors(points[b], gradient[b], hessian[place], gradient_error[place], hessian_error[place], rounding)
+                    estimate_errors(
+                        points[b], gradient[b], hessian[place], gradient_error[place], hessian_error[place], rounding
+                    )
                 if reader[0] != 0:
                     call_task(reader[0], reader[1], b, worker)
 
@@ -95,6 +100,8 @@ def estimate_errors(x, g, H, g_error, H_error, rounding):
         for j in range(n):
             bend = max(bend, abs(H[i, j]))
             lever = max(lever, abs(H[i, j] * x[j]))
+    bend += 0.0 * H[0, 0]  # NaN where the point has none
+    lever += 0.0 * H[0, 0]
     for i in range(n):
         g_error[i] = rounding * (slope + lever)
         for j in range(n):
@@ -125,6 +132,8 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
             outside = is_outside(points[b], bounds) if bounded else False
             if outside:
                 fine = False
+                if f is not None and value.size > 0:
+                    value[b] = math.nan
             else:
                 if f is not None and value.size > 0:
                     value[b] = f(points[b], point)
@@ -151,6 +160,9 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
             J = matrix[place]
             if not fine:
                 fill_nan(J, 0, n)
+                if centre.size > 0:
+                    for r in range(m):
+                        centre[b, r] = math.nan
             elif symmetric and layout[1] == 1:
                 for i in range(1, n):
                     for j in range(i):
@@ -227,4 +239,3 @@ def gradient_product_block(g, known):
             status[slot(layout, task, d)] = outcome(raised[0], 0.0 if fine else math.nan)
 
     return block
-

@@ -103,6 +103,9 @@ class Expression:
     def __eq__(self, other):
         return self.compare("==", other)
 
+    def __ne__(self, other):
+        return self.compare("!=", other)
+
     def __and__(self, other):
         return Expression(self.m, self.m.builder.and_(self.value, other.value))
 
@@ -127,8 +130,7 @@ class Emitter:
         kinds = [x.value.type for x in operands if isinstance(x, Expression)]
         kind = next((kind for kind in kinds if isinstance(kind, ir.VectorType)), DOUBLE)
         return [
-            self.spread(x.value, kind) if isinstance(x, Expression) else self.constant(float(x), kind)
-            for x in operands
+            self.spread(x.value, kind) if isinstance(x, Expression) else self.constant(float(x), kind) for x in operands
         ]
 
     def spread(self, value: Any, kind: ir.Type) -> Any:
@@ -173,8 +175,8 @@ class Emitter:
         return self.intrinsic("pow", x, y)
 
     def mod(self, x, y):
-        """x % y as Python has it."""
-        return self._call(_special.mod, x, y)
+        """x % y as Python has it; NaN for y = 0."""
+        return self._call(_special.mod, x, self.where(y == 0.0, math.nan, y))
 
     def digamma(self, x):
         return self._call(_special.digamma, x)
@@ -196,6 +198,4 @@ class Emitter:
     def _call(self, function: Any, *operands: Any) -> Expression:
         """A Python function, compiled for scalars."""
         signature = types.float64(*[types.float64] * len(operands))
-        return Expression(
-            self, self.context.compile_internal(self.builder, function, signature, self.alike(*operands))
-        )
+        return Expression(self, self.context.compile_internal(self.builder, function, signature, self.alike(*operands)))

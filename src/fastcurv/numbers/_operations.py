@@ -162,8 +162,8 @@ NUMPY_NAMES = {
 
 
 def _named(name: str) -> list[Any]:
-    """The functions of `math` and NumPy of a rule; Python before 3.11 and NumPy lack some."""
-    found = [getattr(math, name, None), getattr(np, NUMPY_NAMES.get(name, name), None)]
+    """The functions of `math` and NumPy of a rule, as far as Numba knows them for floats."""
+    found = [None if name == "cbrt" else getattr(math, name, None), getattr(np, NUMPY_NAMES.get(name, name), None)]
     return [function for function in found if function is not None]
 
 
@@ -174,7 +174,7 @@ for _name in ("atan2", "hypot"):
     for _function in _named(_name):
         _register(_function, 2, _curved, _by_binary(_name))
 for _functions, _name in {
-    (math.fmod, np.fmod): "fmod",
+    (np.fmod,): "fmod",
     (operator.mod, operator.imod, np.mod, np.remainder): "mod",
     (math.copysign, np.copysign): "copysign",
 }.items():
@@ -273,7 +273,11 @@ class _LiteralPower(AbstractTemplate):
     prefer_literal = True
 
     def generic(self, args, kws):
-        if len(args) == 2 and isinstance(args[0], Number) and isinstance(args[1], (types.IntegerLiteral, types.Omitted)):
+        if (
+            len(args) == 2
+            and isinstance(args[0], Number)
+            and isinstance(args[1], (types.IntegerLiteral, types.Omitted))
+        ):
             return signature(args[0].curved, *args)
         return None
 

@@ -29,7 +29,7 @@ def _unary(rule: Callable) -> Callable:
 
 
 def _binary(rule: Callable) -> Callable:
-    BINARY[rule.__name__] = rule
+    BINARY[rule.__name__.rstrip("_")] = rule
     return rule
 
 
@@ -67,8 +67,15 @@ def acos(m, x):
 
 @_unary
 def atan(m, x):
-    slope = 1.0 / (1.0 + x * x)
-    return m.atan(x), slope, -2.0 * slope / (x + 1.0 / x)  # x slope, also where x² overflows
+    u, shared = inverted(m, x)
+    slope = m.where(abs(x) < 1.0, shared, u * u * shared)
+    return m.atan(x), slope, -2.0 * slope * u * shared
+
+
+def inverted(m, x):
+    """u = x or 1/x, not above 1, and 1/(1 + u²): u/(1 + u²) is x/(1 + x²), also where x² overflows."""
+    u = m.where(abs(x) < 1.0, x, 1.0 / x)
+    return u, 1.0 / (1.0 + u * u)
 
 
 @_unary
@@ -93,14 +100,14 @@ def tanh(m, x):
 @_unary
 def asinh(m, x):
     slope = 1.0 / m.hypot(1.0, x)
-    return m.asinh(x), slope, -slope * slope * slope * x
+    u, shared = inverted(m, x)
+    return m.asinh(x), slope, -slope * u * shared
 
 
 @_unary
 def acosh(m, x):
-    square = (x - 1.0) * (x + 1.0)
-    slope = 1.0 / m.sqrt(square)
-    return m.acosh(x), slope, -x * slope / square
+    slope = 1.0 / (m.sqrt(x - 1.0) * m.sqrt(x + 1.0))
+    return m.acosh(x), slope, -slope / (x - 1.0) / (1.0 + 1.0 / x)
 
 
 @_unary
@@ -135,14 +142,14 @@ def log(m, x):
 
 @_unary
 def log2(m, x):
-    slope = 1.0 / x
-    return m.log2(x), slope / LOG_2, -slope * slope / LOG_2
+    slope = 1.0 / LOG_2 / x
+    return m.log2(x), slope, -slope / x
 
 
 @_unary
 def log10(m, x):
-    slope = 1.0 / x
-    return m.log10(x), slope / LOG_10, -slope * slope / LOG_10
+    slope = 1.0 / LOG_10 / x
+    return m.log10(x), slope, -slope / x
 
 
 @_unary
@@ -154,8 +161,8 @@ def log1p(m, x):
 @_unary
 def sqrt(m, x):
     root = m.sqrt(x)
-    slope = 0.5 / root
-    return root, slope, -0.5 * slope / x
+    slope = 0.5 / abs(root)  # +inf also at -0.0
+    return root, slope, -0.5 * slope / abs(x)
 
 
 @_unary
@@ -168,20 +175,26 @@ def cbrt(m, x):
 
 @_unary
 def erf(m, x):
-    slope = TWO_OVER_SQRT_PI * gaussian(m, x)
-    return m.erf(x), slope, -2.0 * x * slope
+    slope, bend = gaussian(m, x)
+    return m.erf(x), slope, bend
 
 
 @_unary
 def erfc(m, x):
-    slope = -TWO_OVER_SQRT_PI * gaussian(m, x)
-    return m.erfc(x), slope, -2.0 * x * slope
+    slope, bend = gaussian(m, x)
+    return m.erfc(x), -slope, -bend
 
 
 def gaussian(m, x):
-    """exp(-x²), whose argument would otherwise carry the rounding of x² (451 ulp at x = 26)."""
-    h = m.single(m.where(abs(x) < 30.0, x, 30.0))  # beyond, it is 0
-    return m.where(abs(x) < 30.0, m.exp(-h * h) * m.exp((h - x) * (h + x)), 0.0 * (1.0 / x))
+    """2/√π exp(-x²) and its derivative: exp(-h²/2)² exp((h - x)(h + x)), h² exact.
+
+    exp(-x²) would carry the rounding of x² (451 ulp at x = 26), and -2x magnify that of a subnormal exp(-x²).
+    """
+    near = m.where(abs(x) < 30.0, x, m.copysign(30.0, x))  # beyond, both are 0
+    h = m.single(near)
+    half = m.exp(-0.5 * h * h)
+    rest = TWO_OVER_SQRT_PI * m.exp((h - x) * (h + x)) * half
+    return rest * half, -2.0 * near * rest * half
 
 
 @_unary
@@ -203,34 +216,57 @@ def abs_(m, x):
 
 @_binary
 def atan2(m, y, x):
-    r = m.hypot(x, y)
-    u, v = x / r, y / r
-    uv = 2.0 * (u / r) * (v / r)
-    return m.atan2(y, x), u / r, -v / r, -uv, ((v - u) / r) * ((v + u) / r), uv
+    steep = abs(y) > abs(x)
+    long, ratio = long_and_ratio(m, steep, x, y)
+    larger = 1.0 / (1.0 + ratio * ratio) / long
+    smaller = ratio * larger
+    f_y, f_x = m.where(steep, smaller, larger), -m.where(steep, larger, smaller)
+    uv = 2.0 * f_y * f_x
+    f_xy = larger * (1.0 - ratio) * (larger * (1.0 + ratio))
+    return m.atan2(y, x), f_y, f_x, uv, m.where(steep, f_xy, -f_xy), -uv
 
 
 @_binary
 def hypot(m, x, y):
-    r = m.hypot(x, y)
-    u, v = x / r, y / r
-    return r, u, v, v * v / r, -u * v / r, u * u / r
+    steep = abs(y) > abs(x)
+    long, ratio = long_and_ratio(m, steep, x, y)
+    r, larger = m.hypot(x, y), m.copysign(1.0 / m.sqrt(1.0 + ratio * ratio), long)
+    u, v = m.where(steep, ratio * larger, larger), m.where(steep, larger, ratio * larger)
+    return r, u, v, v * (v / r), -u * (v / r), u * (u / r)
+
+
+def long_and_ratio(m, steep, x, y):
+    """The longer one, and the other one divided by it: neither overflows."""
+    return m.where(steep, y, x), m.where(steep, x, y) / m.where(steep, y, x)
 
 
 @_binary
-def pow(m, x, y):
-    f, slope, bend = power(m, x, y)
+def pow_(m, x, y):
+    f, below, slope, bend = powers(m, x, y)
     logarithm = m.log(x)
     at_zero = (x == 0.0) & (y >= 0.0)
     f_y = m.where(at_zero, 0.0, f * logarithm)
-    f_xy = m.where(at_zero & (y > 1.0), 0.0, m.pow(x, y - 1.0) * (1.0 + y * logarithm))
+    f_xy = m.where(at_zero & (y > 1.0), 0.0, below * (1.0 + y * logarithm))
     return f, slope, f_y, bend, f_xy, m.where(at_zero, 0.0, f_y * logarithm)
 
 
 def power(m, x, c):
-    """x^c and its derivatives in x; factors of zero win over infinities, as d(x^0)/dx = 0 at x = 0."""
-    f, below, two_below = m.pow(x, c), m.pow(x, c - 1.0), m.pow(x, c - 2.0)
-    constant = c == 0.0
-    return f, m.where(constant, 0.0, c * below), m.where(constant | (c == 1.0), 0.0, c * (c - 1.0) * two_below)
+    """x^c and its derivatives in x."""
+    f, _, slope, bend = powers(m, x, c)
+    return f, slope, bend
+
+
+def powers(m, x, c):
+    """x^c, x^(c-1) and the derivatives of x^c; factors of zero win over infinities, as d(x^0)/dx = 0 at x = 0.
+
+    Divided by x where an exponent c - 1 or c - 2 would be rounded, which log x magnifies.
+    """
+    divide = (abs(x) > 0.0) & (abs(x) < math.inf)
+    f = m.pow(x, c)
+    below = m.where(divide & (c < 0.5), f / x, m.pow(x, c - 1.0))
+    slope = m.where(c == 0.0, 0.0, c * below)
+    bend = m.where(divide & (c < 1.0), (c - 1.0) * slope / x, c * (c - 1.0) * m.pow(x, c - 2.0))
+    return f, below, slope, m.where((c == 0.0) | (c == 1.0), 0.0, bend)
 
 
 #: integer powers beyond are taken by `pow`: each multiplication adds half an ulp
@@ -240,12 +276,12 @@ MOST_FACTORS = 16
 def integer_power(m, x, n: int):
     """x^n and its derivatives for an n that is known, by multiplication."""
     if abs(n) > MOST_FACTORS:
-        return power(m, x, 0.0 * x + float(n))
+        return m.pow(x, float(n)), n * m.pow(x, n - 1.0), n * (n - 1.0) * m.pow(x, n - 2.0)
     if n >= 0:
         f, slope, bend = (_product(x, n - k) for k in range(3))
         return f, n * slope, n * (n - 1) * bend
     inverse = 1.0 / x
-    f = 1.0 / _product(x, -n)
+    f = 1.0 / _product(x, (1 - n) // 2) / _product(x, -n // 2)  # x^-n may overflow where f is not 0 yet
     slope = n * f * inverse
     return f, slope, (n - 1) * slope * inverse
 
@@ -261,12 +297,19 @@ def _product(x, n: int):
 
 @_binary
 def fmod(m, x, y):
-    return m.fmod(x, y), 1.0, -m.trunc(x / y), 0.0, 0.0, 0.0
+    rest = m.copysign(m.mod(abs(x), m.where(y == 0.0, math.nan, abs(y))), x)  # `%` raises for y = 0
+    return rest, 1.0, -quotient(m, x, y, rest), 0.0, 0.0, 0.0
 
 
 @_binary
 def mod(m, x, y):
-    return m.mod(x, y), 1.0, -m.floor(x / y), 0.0, 0.0, 0.0
+    rest = m.mod(x, y)
+    return rest, 1.0, -quotient(m, x, y, rest), 0.0, 0.0, 0.0
+
+
+def quotient(m, x, y, rest):
+    """The integer (x - rest)/y; x/y may round to the next one."""
+    return m.floor(x / y - rest / y + 0.5)
 
 
 @_binary

@@ -6,6 +6,7 @@ first row and column, any block of the Hessian. Slices are views.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from llvmlite import ir
@@ -13,12 +14,10 @@ from numba import types
 from numba.core import cgutils
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, signature
-from numba.core.typing.templates import infer_global as numba_infer_global
 from numba.core.typing.templates import infer_getattr as numba_infer_getattr
+from numba.core.typing.templates import infer_global as numba_infer_global
 from numba.cpython import slicing
 from numba.extending import lower_getattr, models, overload_attribute, register_model
-
-import operator
 
 from ..backends._native import WORD, intrinsic
 from ._expressions import DOUBLE, ZERO, Emitter, Expression

@@ -1,0 +1,124 @@
+"""Exact derivatives of the function library, against 50-digit references."""
+
+import numpy as np
+import pytest
+import references
+from problems import PROBLEMS, problem
+from published import PUBLISHED
+
+import fastcurv as fc
+
+LIBRARY = [*PROBLEMS, *PUBLISHED]
+BOUND = 1e-13
+WELL_CONDITIONED = 2e-14
+SINGLE = 8e-6
+
+
+def worst(found, expected):
+    """max over points of max |found - expected| / max |expected|."""
+    axes = tuple(range(1, expected.ndim))
+    scale = np.abs(expected).max(axes)
+    return (np.abs(found - expected).max(axes) / np.where(scale > 0, scale, 1)).max()
+
+
+@pytest.mark.parametrize("case", LIBRARY, ids=lambda case: case.name)
+def test_library(case):
+    """Value, gradient and Hessian in one pass."""
+    exact = references.load(case.name)
+    model = fc.quadratic_model(case.fun, exact.points, case.args, method="exact")
+    assert worst(model.value[:, None], exact.value[:, None]) <= BOUND
+    assert worst(model.hessian, exact.hessian) <= (BOUND if "ill-conditioned" in case.tags else WELL_CONDITIONED)
+    # at a point near a minimum a gradient is a small difference of its terms
+    scale = np.abs(exact.gradient).max(1) + np.abs(exact.hessian * exact.points[:, None]).max((1, 2))
+    assert (np.abs(model.gradient - exact.gradient).max(1) / scale).max() <= BOUND
+    assert np.array_equal(model.hessian, model.hessian.swapaxes(-1, -2))
+
+
+@pytest.mark.parametrize("name", ["rosenbrock 8", "ackley 8", "tanh regression"])
+def test_every_operation(name):
+    case, exact = problem(name), references.load(name)
+    x, args, n = exact.points, case.args, exact.points.shape[1]
+    v = np.random.default_rng(1).standard_normal((1, 2, n))
+    gradient, slope = fc.gradient(case.fun, x, args, method="exact", return_error=True)
+    hessian, bend = fc.hessian(case.fun, x, args, method="exact", return_error=True)
+    product, rounding = fc.hvp(case.fun, x, v, args, method="exact", return_error=True)
+    curvature = fc.curvature(case.fun, x, args, method="exact", extra=("hessian",))
+    expected = np.einsum("bij,kj->bki", exact.hessian, v[0])
+    for found, true, error in (
+        (gradient, exact.gradient, slope),
+        (hessian, exact.hessian, bend),
+        (product, expected, rounding),
+    ):
+        assert worst(found, true) <= 2 * WELL_CONDITIONED
+        assert (np.abs(found - true) <= error).all()
+        assert np.median(error[true != 0]) <= 1e-12 * np.abs(true).max()
+    assert worst(curvature.hessian, exact.hessian) <= WELL_CONDITIONED
+    assert worst(curvature.eigenvalues, np.linalg.eigvalsh(exact.hessian)) <= 1e-13
+    plain = fc.hessian(case.fun, x, args, method="exact")
+    assert np.array_equal(plain, hessian)
+    with fc.threads(1):
+        assert np.array_equal(fc.hessian(case.fun, x[::-1], args, method="exact")[::-1], plain)
+    assert np.array_equal(fc.hessian(case.fun, x[3], args, method="exact"), plain[3])
+
+
+@pytest.mark.parametrize("name", ["rosenbrock 8", "tanh regression"])
+def test_single_precision(name):
+    """Computed in double precision, and rounded."""
+    case, exact = problem(name), references.load(name)
+    x = exact.points.astype(np.float32)
+    for derivative in (fc.gradient, fc.hessian):
+        found, error = derivative(case.fun, x, case.args, method="exact", return_error=True)
+        double = derivative(case.fun, x.astype(float), case.args, method="exact")
+        assert found.dtype == error.dtype == np.float32
+        assert worst(found, double) <= SINGLE
+        assert (np.abs(found - double) <= error).all()
+
+
+def rosenbrock_gradient(x):
+    g = np.zeros(len(x), x.dtype)
+    for i in range(len(x) - 1):
+        d = x[i + 1] - x[i] ** 2
+        g[i] += -400.0 * x[i] * d - 2.0 * (1.0 - x[i])
+        g[i + 1] += 200.0 * d
+    return g
+
+
+def test_derivatives_of_a_given_gradient():
+    case, exact = problem("rosenbrock 8"), references.load("rosenbrock 8")
+    x, v = exact.points, np.ones(8)
+    H = fc.hessian(case.fun, x, grad=rosenbrock_gradient, method="exact")
+    assert worst(H, exact.hessian) <= WELL_CONDITIONED
+    product = fc.hvp(case.fun, x, v, grad=rosenbrock_gradient, method="exact")
+    assert worst(product, exact.hessian @ v) <= 2 * WELL_CONDITIONED
+    c = fc.curvature(case.fun, x, grad=rosenbrock_gradient, method="exact")
+    assert worst(c.gradient, exact.gradient) <= WELL_CONDITIONED
+    assert worst(c.eigenvalues, np.linalg.eigvalsh(exact.hessian)) <= 1e-13
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 8, 9, 10, 16, 17, 25])
+def test_every_block_shape(n):
+    """Blocks that end with the last row and column cover the triangle, for many points and shared within one."""
+
+    def coupled(x):
+        s = x[0] ** 3
+        for i in range(len(x)):
+            for k in range(i):
+                s += (i + 1.0) * x[i] ** 2 * x[k] * (k + 2.0)
+        return s
+
+    rng = np.random.default_rng(n)
+    X = rng.uniform(-1, 1, (5, n))
+    expected = np.zeros((5, n, n))
+    for i in range(n):
+        for k in range(i):
+            expected[:, i, i] += 2.0 * (i + 1.0) * X[:, k] * (k + 2.0)
+            expected[:, i, k] += 2.0 * (i + 1.0) * X[:, i] * (k + 2.0)
+            expected[:, k, i] = expected[:, i, k]
+    expected[:, 0, 0] += 6.0 * X[:, 0]
+    found = fc.hessian(coupled, X, method="exact")
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * max(1.0, np.abs(expected).max()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fc.backends.cpu, "WORTH_THREADS", 0.0)
+        assert np.array_equal(fc.hessian(coupled, X[2], method="exact"), found[2])
+    g = fc.gradient(coupled, X, method="exact")
+    np.testing.assert_allclose(g, fc.gradient(coupled, X, order=8), rtol=0, atol=1e-10 * max(1.0, np.abs(g).max()))

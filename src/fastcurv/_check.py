@@ -77,8 +77,8 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     -------
     Check
         ``.differences``: the largest between exact derivatives and central differences of order 6 (or those of orders
-        2 and 6, where only differences can be taken, or their steps are given), for gradients and Hessians, at which point and entry; with `grad`
-        also its difference from the gradient of `fun`, and the asymmetry of its
+        2 and 6, where only differences can be taken, or their steps or noise are given), for gradients and Hessians,
+        at which point and entry; with `grad` also its difference from the gradient of `fun`, and the asymmetry of its
         Jacobian, where a mistake in one component shows. ``print(check(...))`` shows them.
 
     Notes

@@ -53,7 +53,10 @@ def _case(call: Call, derivative: str) -> tuple:
 
 
 def _either(call: Call, derivative: str, compute: Callable[[Any, Call], Result]) -> Result:
-    """compute(module, call) by numbers where the plan allows and the function can be compiled so, else by differences."""
+    """compute(module, call) by numbers where the plan and the function allow it, else by differences.
+
+    What cannot be compiled is remembered, and why.
+    """
     call = by_known_method(call, derivative)
     if call.plan.is_exact:
         try:

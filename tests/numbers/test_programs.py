@@ -101,7 +101,7 @@ def iteration(x):
         s += v**3
     for i, v in enumerate(x[1:]):
         s += i * v * v * x[0]
-    for a, b in zip(x[:-1], x[1:]):
+    for a, b in zip(x[:-1], x[1:]):  # noqa: B905, RUF007  what people write, and Numba knows
         s += a * b * b
     return s
 
@@ -162,13 +162,10 @@ def half_constant(x):
 
 
 PROGRAMS = {
-    function: args
-    for function, args in {
-        early_return: (), iterate_to_convergence: (), recursion: (), break_and_continue: (), nested_branches: (),
-        integer_arithmetic: (), closures: (), tuples: (), lists: (), slices: (), iteration: (),
-        unified_accumulators: (), work_arrays: (), numpy_sums: (), numpy_functions: (), numpy_products: (A,),
-        numpy_arrays: (), mixed_kinds: (np.array([0.5]), True, 3), half_constant: (),
-    }.items()
+    early_return: (), iterate_to_convergence: (), recursion: (), break_and_continue: (), nested_branches: (),
+    integer_arithmetic: (), closures: (), tuples: (), lists: (), slices: (), iteration: (),
+    unified_accumulators: (), work_arrays: (), numpy_sums: (), numpy_functions: (), numpy_products: (A,),
+    numpy_arrays: (), mixed_kinds: (np.array([0.5]), True, 3), half_constant: (),
 }  # fmt: skip
 
 

@@ -361,8 +361,9 @@ def _array(x):
         return lambda x: as_array(x)
     if isinstance(x, types.List) and isinstance(x.dtype, Number):
         return lambda x: _filled(x, x[0])
-    if isinstance(x, types.BaseTuple) and _number_of(x.types):
-        first = next(k for k, kind in enumerate(x.types) if isinstance(kind, Number))
+    kinds: Any = getattr(x, "types", ()) if isinstance(x, types.BaseTuple) else ()
+    if _number_of(kinds):
+        first = next(k for k, kind in enumerate(kinds) if isinstance(kind, Number))
         return lambda x: _filled(alike(x), x[first])
     return None
 

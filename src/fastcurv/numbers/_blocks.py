@@ -1,8 +1,8 @@
-"""Blocks that take exact derivatives: Hessians by blocks of the upper triangle, Jacobians by blocks of columns, products.
+"""Blocks that take exact derivatives: Hessians by blocks of the upper triangle, Jacobians by columns, products.
 
-Evaluators are ``f(x, args) -> Number`` and ``g(x, args) -> (raised, values)`` for a seeded x. `rows`, `lanes` and, where
-it is not 0, `known` (n) are known at compile time; n is at least `lanes` unless it is known. The last block of columns
-(rows) ends with the last column (row), so that no block reaches beyond.
+Evaluators are ``f(x, args) -> Number`` and ``g(x, args) -> (raised, values)`` for a seeded x. `rows`, `lanes` and,
+where it is not 0, `known` (n) are known at compile time; n is at least `lanes` unless it is known. The last block of
+columns (rows) ends with the last column (row), so that no block reaches beyond.
 """
 
 from __future__ import annotations

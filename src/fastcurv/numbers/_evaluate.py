@@ -55,7 +55,7 @@ def _put(m: Emitter, target: types.Array, pointer: Any, vector: Any, width: int)
         vector = builder.fptrunc(vector, ir.VectorType(element, vector.type.count))
     if width == vector.type.count:
         place = builder.bitcast(pointer, vector.type.as_pointer())
-        builder.store(vector, place, align=target.dtype.bitwidth // 8)
+        builder.store(vector, place, align=target.dtype.bitwidth // 8)  # pyright: ignore[reportAttributeAccessIssue]
         return
     for lane in range(width):
         entry = builder.extract_element(vector, ir.Constant(cgutils.int32_t, lane))

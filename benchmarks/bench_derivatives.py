@@ -1,4 +1,4 @@
-"""asv: gradient, Hessian and Hessian-vector products, by differences, over the case table."""
+"""asv: gradient, Hessian and Hessian-vector products over the case table."""
 
 import numpy as np
 
@@ -21,6 +21,9 @@ class Derivatives:
 
     def time_hessian(self, _):
         fc.hessian(self.case.fun, self.x, self.case.args, method="central")
+
+    def time_exact_hessian(self, _):
+        fc.hessian(self.case.fun, self.x, self.case.args, method="exact")
 
     def time_hvp(self, _):
         fc.hvp(self.case.fun, self.x, self.v, self.case.args, method="central")
@@ -54,6 +57,9 @@ class OnePoint:
 
     def time_hessian(self):
         fc.hessian(self.fun, self.x)
+
+    def time_central_hessian(self):
+        fc.hessian(self.fun, self.x, method="central")
 
     def time_gradient(self):
         fc.gradient(self.fun, self.x)

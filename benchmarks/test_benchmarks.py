@@ -28,6 +28,12 @@ def test_hessian(benchmark, case):
 
 
 @over_cases
+@pytest.mark.benchmark(group="exact hessian")
+def test_exact_hessian(benchmark, case):
+    benchmark(fc.hessian, case.fun, case.points(), case.args, method="exact")
+
+
+@over_cases
 @pytest.mark.benchmark(group="hvp")
 def test_hvp(benchmark, case):
     benchmark(fc.hvp, case.fun, case.points(), np.ones(case.n), case.args, method="central")

@@ -471,9 +471,8 @@ faults = st.lists(st.sampled_from(["good", *[name for name in FAULTS if name != 
 @table(OF_FUNCTIONS)
 def test_bad_points_harm_no_others(call):
     # a Jacobian needs a point that tells the number of values
-    mixtures = (
-        faults.map(lambda some: [*some, "good"]) if call in (CALLS["jacobian"], CALLS["jacobian, exact"]) else faults
-    )
+    is_jacobian = call in (CALLS["jacobian"], CALLS["jacobian, exact"])
+    mixtures = faults.map(lambda some: [*some, "good"]) if is_jacobian else faults
 
     @settings(max_examples=40, deadline=None)
     @given(mixtures, st.sampled_from([2, 5]), st.integers(0, 99), st.booleans())

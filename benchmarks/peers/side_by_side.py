@@ -29,7 +29,14 @@ from .measure import (
 )
 from .peer import Peer, Run
 
-PEERS = ("jax", "analytic", "casadi", "central", "fastcurv", "torch", "scipy", "numdifftools", "statsmodels")
+PEERS = (
+    "jax", "analytic", "casadi", "central", "fastcurv", "fastcurv_exact", "torch", "scipy", "numdifftools",
+    "statsmodels",
+)  # fmt: skip
+RATIOS = (
+    ("JAX", "fastcurv exact"), ("fastcurv central", "fastcurv exact"), ("central, n compiled in", "fastcurv central"),
+    ("SciPy", "fastcurv central"),
+)  # fmt: skip
 
 
 def load(name: str) -> Peer | None:
@@ -50,12 +57,12 @@ def hessian_section(cases: Sequence[Case], names: Sequence[str], rounds: int, cl
         print(case.name, file=sys.stderr, flush=True)
         runs, error, first = prepare_hessians(case, peers)
         timings = interleave(runs, rounds, clock)
-        ratios = [ratio(timings, slow, "fastcurv central") for slow in ("JAX", "central, n compiled in", "SciPy")]
+        ratios = [ratio(timings, slow, fast) for slow, fast in RATIOS]
         times.append([case.name, *(str(timings.get(peer.NAME, "-")) for peer in peers), *ratios])
         errors.append([case.name, *(f"{error[p.NAME]:.0e}" if p.NAME in error else "-" for p in peers)])
         firsts.append([case.name, *(f"{first[p.NAME]:.2f}" if p.NAME in first else "-" for p in peers)])
     header = ["case", *(peer.NAME for peer in peers)]
-    ratios = ["JAX / fastcurv", "compiled n / fastcurv", "SciPy / fastcurv"]
+    ratios = [f"{slow} / {fast}" for slow, fast in RATIOS]
     return (
         "## Dense Hessians\n\nNanoseconds per Hessian, median (minimum), one thread.\n\n"
         + table(header + ratios, times)

@@ -125,9 +125,6 @@ def _completed(call: Call, found: Second, errors: bool, rounding: float) -> Seco
     if call.gradient is not None:
         H += H.swapaxes(1, 2)
         H *= 0.5
-    else:
-        lower = np.tril_indices(H.shape[1], -1)
-        H[:, lower[0], lower[1]] = H[:, lower[1], lower[0]]
     if errors:
         bend = np.abs(H).max(axis=(1, 2))
         found.hessian_error[...] = rounding * bend[:, None, None]

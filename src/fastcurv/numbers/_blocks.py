@@ -13,7 +13,7 @@ from ..backends._layout import home, share, slot, span
 from ..backends._native import call_task, slices, stack_array
 from ..differences._outcome import OUTSIDE, fill_nan, outcome
 from ..differences._steps import is_outside
-from ._evaluate import entries, entry, is_finite, store_columns, store_cross
+from ._evaluate import entries, entry, is_finite, store_columns, store_cross, store_diagonal, store_pair, store_upper
 from ._operations import value_of
 from ._vector import directed, seeded
 
@@ -29,7 +29,7 @@ def blocks_of(n, rows, lanes):
 def hessian_block(f, rows, lanes, known, bounded, full):
     """Hessians; with `full` also values, gradients and the estimates of both errors.
 
-    Of points that several tasks share, the lower triangles and error estimates are left to the caller.
+    Of points that several tasks share, error estimates are left to the caller.
     """
     width = min(lanes, known) if known > 0 else lanes
     whole = known == rows  # one block, which is never shared out
@@ -45,6 +45,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
         start, stop = share(layout, task, blocks_of(n, rows, lanes))
         for b in range(begin, end):
             place = home(layout, worker, b)
+            corner = place * n * n
             raised[0] = 0
             point = (raised, *args, *slices(point_args, b))
             fine, number = True, 0
@@ -60,24 +61,24 @@ def hessian_block(f, rows, lanes, known, bounded, full):
                         if whole or start <= number < stop:
                             i = min(row, n - rows)
                             y = f(seeded(points, b, i, j, rows, lanes, known), point)
-                            store_cross(y, flat_hessian, (place * n + i) * n + j, n, width)
+                            if whole or i == j:
+                                store_diagonal(y, flat_hessian, corner + i * n + j, n)
+                            elif i + rows <= j:
+                                store_pair(y, flat_hessian, corner + i * n + j, corner + j * n + i, n)
+                            else:
+                                store_upper(y, flat_hessian, corner, i, j, n)
                             fine = fine and is_finite(y)
                             if full:
                                 value[b] = value_of(y)
                                 if row == 0:
                                     store_columns(y, flat_gradient, b * n + j, width)
                         number += 1
-            corner = place * n * n
             if not fine:
                 for k in range(corner, corner + n * n):
                     flat_hessian[k] = math.nan
                 if full:
                     for i in range(n):
                         gradient[b, i] = math.nan
-            elif layout[1] == 1:
-                for i in range(1, n):
-                    for j in range(i):
-                        flat_hessian[corner + i * n + j] = flat_hessian[corner + j * n + i]
             if status.size > 0:
                 status[slot(layout, task, b)] = OUTSIDE if outside else outcome(raised[0], 0.0 if fine else math.nan)
             if full:
@@ -200,7 +201,7 @@ def product_block(f, lanes, known):
             for part in range(start, stop):
                 j = min(part * lanes, n - width)
                 y = f(directed(points, b, directions, d, j, 1, lanes, known), point)
-                store_cross(y, flat, d * n + j, n, width)
+                store_cross(y, flat, d * n + j, width)
                 fine = fine and is_finite(y)
             if not fine:
                 for i in range(n):

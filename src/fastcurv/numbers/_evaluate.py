@@ -10,6 +10,8 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import overload
 
+from fastcurv.simd import shuffled, transposed
+
 from ..backends._native import WORD, call_at_point, intrinsic, signature_at_point
 from ._expressions import Emitter
 from ._types import Number, is_real, packed, parts
@@ -78,19 +80,91 @@ def store_columns(typing_context, y, target, offset, width):
 
 
 @intrinsic
-def store_cross(typing_context, y, target, offset, stride, width):
-    """Write the second derivatives into a flat array: `width` of row p from offset + p stride on."""
+def store_cross(typing_context, y, target, offset, width):
+    """Write the first `width` second derivatives of a number of one row into a flat array, from an offset on."""
     if not isinstance(width, types.IntegerLiteral):
         return None
 
     def codegen(context, builder, sig, values):
         m = Emitter(context, builder)
-        for p, row in enumerate(parts(m, y, values[0], y.rows).cross):
-            place = builder.add(values[2], builder.mul(values[3], ir.Constant(WORD, p)))
-            _put(m, target, _flat(context, builder, target, values[1], place), row.value, width.literal_value)
+        row = parts(m, y, values[0], y.rows).cross[0]
+        _put(m, target, _flat(context, builder, target, values[1], values[2]), row.value, width.literal_value)
         return context.get_dummy_value()
 
-    return types.void(y, target, types.intp, types.intp, width), codegen
+    return types.void(y, target, types.intp, width), codegen
+
+
+def _square(m: Emitter, y: Number, value: Any) -> list:
+    """The rows of second derivatives, filled up with zeros to as many as there are columns."""
+    rows = [row.value for row in parts(m, y, value, y.rows).cross]
+    return rows + [m.constant(0.0, rows[0].type)] * (y.lanes - y.rows)
+
+
+def _put_rows(m: Emitter, target: types.Array, array: Any, corner: Any, stride: Any, rows: list, width: int) -> None:
+    for p, row in enumerate(rows[:width]):
+        place = m.builder.add(corner, m.builder.mul(stride, ir.Constant(WORD, p)))
+        _put(m, target, _flat(m.context, m.builder, target, array, place), row, width)
+
+
+@intrinsic
+def store_diagonal(typing_context, y, target, corner, stride):
+    """Write a symmetric block: the second derivatives on and above the diagonal, and their mirror image.
+
+    In registers: a loop over the triangle becomes scattered stores, which take as long as a cheap function.
+    """
+
+    def codegen(context, builder, sig, values):
+        m = Emitter(context, builder)
+        rows, lanes = _square(m, y, values[0]), y.lanes
+        mirrored = [
+            shuffled(builder, below, row, [lane if lane < p else lanes + lane for lane in range(lanes)])
+            for p, (row, below) in enumerate(zip(rows, transposed(builder, rows, lanes), strict=True))
+        ]
+        _put_rows(m, target, values[1], values[2], values[3], mirrored, y.rows)
+        return context.get_dummy_value()
+
+    return types.void(y, target, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_pair(typing_context, y, target, corner, mirror, stride):
+    """Write a square block above the diagonal at `corner`, and its transpose at `mirror`."""
+    if y.rows != y.lanes:
+        return None
+
+    def codegen(context, builder, sig, values):
+        m = Emitter(context, builder)
+        rows = _square(m, y, values[0])
+        _put_rows(m, target, values[1], values[2], values[4], rows, y.lanes)
+        _put_rows(m, target, values[1], values[3], values[4], transposed(builder, rows, y.lanes), y.lanes)
+        return context.get_dummy_value()
+
+    return types.void(y, target, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_upper(typing_context, y, target, first, i, j, n):
+    """Write what a square block at (i, j) of a matrix has on and above the diagonal, and its mirror image.
+
+    The matrix begins at `first`.
+    """
+
+    def codegen(context, builder, sig, values):
+        m = Emitter(context, builder)
+        _, array, first, i, j, n = values
+        for p, row in enumerate(_square(m, y, values[0])[: y.rows]):
+            for lane in range(y.lanes):
+                r, c = builder.add(i, ir.Constant(WORD, p)), builder.add(j, ir.Constant(WORD, lane))
+                number = builder.extract_element(row, ir.Constant(cgutils.int32_t, lane))
+                single = builder.insert_element(ir.Constant(ir.VectorType(number.type, 1), ir.Undefined), number, ir.Constant(cgutils.int32_t, 0))
+                with builder.if_then(builder.icmp_signed("<=", r, c)):
+                    for one, other in ((r, c), (c, r)):
+                        place = builder.add(first, builder.add(builder.mul(one, n), other))
+                        _put(m, target, _flat(context, builder, target, array, place), single, 1)
+        return context.get_dummy_value()
+
+    word = types.intp
+    return types.void(y, target, word, word, word, word), codegen
 
 
 @intrinsic

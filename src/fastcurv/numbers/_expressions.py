@@ -185,6 +185,8 @@ class Emitter:
         return self._call(_special.trigamma, x)
 
     def __getattr__(self, name: str):
+        if name in ("sin", "cos", "exp", "log"):  # LLVM makes one call of a sine and a cosine
+            return lambda x: self.intrinsic(name, x)
         function = getattr(math, name)
         return lambda *operands: self._known(function, operands)
 

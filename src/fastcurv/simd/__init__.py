@@ -9,7 +9,7 @@ Each operation gives the same bits for any number of lanes. Products and sums ar
 else; on processors without it, `fma` rounds twice.
 """
 
-from ._arrays import lane_array, load, spread, store, transpose, transpose_rows
+from ._arrays import lane_array, load, spread, store, transpose, transpose_rows, transposed
 from ._operations import (
     all_lanes,
     any_lane,
@@ -21,6 +21,7 @@ from ._operations import (
     reduce_min,
     reduce_sum,
     shuffle,
+    shuffled,
     splat,
     where,
 )
@@ -29,6 +30,6 @@ from ._width import native_bytes, native_lanes
 
 __all__ = [
     "Vector", "all_lanes", "any_lane", "floor_power_of_two", "fma", "lane_array", "load", "native_bytes",
-    "native_lanes", "reciprocal", "reciprocal_sqrt", "reduce_max", "reduce_min", "reduce_sum", "shuffle", "splat",
-    "spread", "store", "transpose", "transpose_rows", "where",
+    "native_lanes", "reciprocal", "reciprocal_sqrt", "reduce_max", "reduce_min", "reduce_sum", "shuffle", "shuffled",
+    "splat", "spread", "store", "transpose", "transpose_rows", "transposed", "where",
 ]  # fmt: skip

@@ -175,7 +175,7 @@ def store(typing_context, array, offset, v):
     return types.void(array, types.intp, v), codegen
 
 
-def _transposed(builder, rows: list, lanes: int) -> list:
+def transposed(builder, rows: list, lanes: int) -> list:
     """As many vectors as they have lanes (a power of two), transposed by exchanging ever larger squares."""
     rows, side = list(rows), 1
     while side < lanes:
@@ -195,7 +195,7 @@ def _move(context, builder, kind: Vector, target, offset, stride, sources, adden
     rows = [builder.load(source, align=_aligned(kind)) for source in sources]
     if addend is not None:
         rows = [builder.fadd(row, addend) for row in rows]
-    for k, row in enumerate(_transposed(builder, rows, kind.lanes)):
+    for k, row in enumerate(transposed(builder, rows, kind.lanes)):
         place = builder.add(offset, builder.mul(stride, ir.Constant(WORD, k)))
         builder.store(row, _at(builder, target, place, kind), align=_aligned(kind))
     return context.get_dummy_value()

@@ -242,7 +242,7 @@ def shuffle(typing_context, a, b, lanes):
     result = Vector(a.element, len(order))
 
     def codegen(context, builder, sig, values):
-        return _shuffled(builder, values[0], values[1], order)
+        return shuffled(builder, values[0], values[1], order)
 
     return result(a, b, lanes), codegen
 
@@ -268,7 +268,8 @@ def floor_power_of_two(typing_context, v):
     return v(v), codegen
 
 
-def _shuffled(builder, a, b, picks: list[int]):
+def shuffled(builder, a, b, picks: list[int]):
+    """`shuffle` in code that a builder writes."""
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(cgutils.int32_t, len(picks)), picks))
 
 
@@ -279,17 +280,17 @@ def _approximation(builder, name: str, kind: Vector, value):
     everywhere = ir.Constant(ir.IntType(size), -1)
     found = None
     for first in range(0, kind.lanes, size):
-        part = _shuffled(builder, value, value, [min(first + lane, kind.lanes - 1) for lane in range(size)])
+        part = shuffled(builder, value, value, [min(first + lane, kind.lanes - 1) for lane in range(size)])
         part = call_llvm(builder, f"llvm.x86.avx512.{name}.p{letter}.512", register, [part, part, everywhere])
         found = part if found is None else _joined(builder, found, part)
-    return _shuffled(builder, found, found, list(range(kind.lanes)))
+    return shuffled(builder, found, found, list(range(kind.lanes)))
 
 
 def _joined(builder, a, b):
     """The lanes of b after those of a, which has as many or more."""
     together = a.type.count + b.type.count
-    widened = _shuffled(builder, b, b, [min(lane, b.type.count - 1) for lane in range(a.type.count)])
-    return _shuffled(builder, a, widened, list(range(together)))
+    widened = shuffled(builder, b, b, [min(lane, b.type.count - 1) for lane in range(a.type.count)])
+    return shuffled(builder, a, widened, list(range(together)))
 
 
 def _newton(generate: Callable) -> Callable:

@@ -100,7 +100,8 @@ def gradient(
 
     Notes
     -----
-    Relative errors are near eps**(2/3), 4e-11, at order 2 and 1e-13 at order 8 for smooth, well-scaled functions.
+    Exact gradients err by a few eps times the rounding of `fun` itself. Those of differences err by near eps**(2/3),
+    4e-11, at order 2 and 1e-13 at order 8, relative, for smooth, well-scaled functions.
 
     Examples
     --------
@@ -196,8 +197,7 @@ def hessian(
     fun, x, args, method, rel_step, abs_step, noise, bounds, return_error, point_args, device, out
         As for `gradient`.
     grad : callable, optional
-        The gradient of `fun`, ``grad(x, *args)`` with n values: Hessians are its first derivatives, at 2n evaluations
-        of it and better accuracy.
+        The gradient of `fun`, ``grad(x, *args)`` with n values: Hessians are its first derivatives.
     order : {2, 4, 6, 8}
         Order of accuracy of central differences; order 2m takes m n (n + 1) + 1 evaluations per point.
     stencil : {"economical", "4-point"}, optional
@@ -211,7 +211,9 @@ def hessian(
 
     Notes
     -----
-    Worst relative errors over smooth, well-scaled functions: 1.5e-6, 3e-8, 4e-9, 7e-10 at orders 2, 4, 6, 8.
+    Worst relative errors over smooth, well-scaled functions: 1e-14 of exact Hessians, 1.5e-6, 3e-8, 4e-9, 7e-10 of
+    differences of orders 2, 4, 6, 8. Exact ones are taken by hyper-dual numbers (Fike & Alonso, AIAA 2011-886), a block
+    of the Hessian in one evaluation.
 
     Examples
     --------
@@ -264,7 +266,7 @@ def hvp(
     v : array_like, shape B + (n,) or, a block of k vectors to each point, B + (k, n)
         Leading axes of `x` and `v` broadcast.
     grad : callable, optional
-        The gradient of `fun`: two evaluations of it per product, in place of 4n of `fun`.
+        The gradient of `fun`: one evaluation of it per product (by differences two, in place of 4n of `fun`).
 
     Returns
     -------

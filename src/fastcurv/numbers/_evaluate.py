@@ -49,19 +49,26 @@ def _flat(context, builder, kind, array, offset):
     return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
 
 
+def _put_number(m: Emitter, target: types.Array, pointer: Any, number: Any) -> None:
+    """Write a double, in the type of the array; no negative zero."""
+    number = m.builder.fadd(number, m.constant(0.0))
+    m.builder.store(m.context.cast(m.builder, number, types.float64, target.dtype), pointer)
+
+
 def _put(m: Emitter, target: types.Array, pointer: Any, vector: Any, width: int) -> None:
     """Write the first `width` lanes of a vector of doubles, in the type of the array; no negative zeros."""
     builder, element = m.builder, m.context.get_data_type(target.dtype)
-    vector = builder.fadd(vector, m.constant(0.0, vector.type))
-    if target.dtype != types.float64:
-        vector = builder.fptrunc(vector, ir.VectorType(element, vector.type.count))
     if width == vector.type.count:
+        vector = builder.fadd(vector, m.constant(0.0, vector.type))
+        if target.dtype != types.float64:
+            vector = builder.fptrunc(vector, ir.VectorType(element, vector.type.count))
         place = builder.bitcast(pointer, vector.type.as_pointer())
-        builder.store(vector, place, align=target.dtype.bitwidth // 8)  # pyright: ignore[reportAttributeAccessIssue]
+        align = target.dtype.bitwidth // 8  # pyright: ignore[reportAttributeAccessIssue]
+        builder.store(vector, place, align=align)
         return
     for lane in range(width):
-        entry = builder.extract_element(vector, ir.Constant(cgutils.int32_t, lane))
-        builder.store(entry, builder.gep(pointer, [ir.Constant(WORD, lane)]))
+        number = builder.extract_element(vector, ir.Constant(cgutils.int32_t, lane))
+        _put_number(m, target, builder.gep(pointer, [ir.Constant(WORD, lane)]), number)
 
 
 @intrinsic
@@ -156,11 +163,10 @@ def store_upper(typing_context, y, target, first, i, j, n):
             for lane in range(y.lanes):
                 r, c = builder.add(i, ir.Constant(WORD, p)), builder.add(j, ir.Constant(WORD, lane))
                 number = builder.extract_element(row, ir.Constant(cgutils.int32_t, lane))
-                single = builder.insert_element(ir.Constant(ir.VectorType(number.type, 1), ir.Undefined), number, ir.Constant(cgutils.int32_t, 0))
                 with builder.if_then(builder.icmp_signed("<=", r, c)):
                     for one, other in ((r, c), (c, r)):
                         place = builder.add(first, builder.add(builder.mul(one, n), other))
-                        _put(m, target, _flat(context, builder, target, array, place), single, 1)
+                        _put_number(m, target, _flat(context, builder, target, array, place), number)
         return context.get_dummy_value()
 
     word = types.intp

@@ -22,7 +22,7 @@ from numba.core.registry import cpu_target
 
 from .._errors import CompilationError
 from ._digest import is_library, names_in
-from ._parts import KernelCompiler, PartCompiler, UserCompiler
+from ._parts import KernelCompiler, PartCompiler
 
 #: IEEE division by zero; contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
 FLAGS = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -70,8 +70,6 @@ class _Rebuild:
             flags["pipeline_class"] = KernelCompiler
         elif code.co_filename.startswith(_PACKAGE):  # users' functions may be recursive, which needs Numba's
             flags["pipeline_class"] = PartCompiler
-        else:
-            flags["pipeline_class"] = UserCompiler
         flags = {**FLAGS, "no_cpython_wrapper": not entry, "no_cfunc_wrapper": True, **flags}
         self._made[id(function)] = made = _njit(**flags)(twin)
         _ours.add(made)

@@ -6,7 +6,7 @@ from . import _arrays, _operations, _rewrites  # noqa: F401  what they teach Num
 from ._evaluate import number_evaluator
 from ._vector import SeededVector
 
-__all__ = ["SeededVector", "number_evaluator", "seeded_kind"]
+__all__ = ["number_evaluator", "seeded_kind"]
 
 
 def seeded_kind(dtype) -> SeededVector:

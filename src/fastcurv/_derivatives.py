@@ -211,7 +211,7 @@ def hessian(
 
     Notes
     -----
-    Worst relative errors over smooth, well-scaled functions: 1e-14 of exact Hessians, 1.5e-6, 3e-8, 4e-9, 7e-10 of
+    Worst relative errors over smooth, well-scaled functions: 2e-14 of exact Hessians, 1.5e-6, 3e-8, 4e-9, 7e-10 of
     differences of orders 2, 4, 6, 8. Exact ones are taken by hyper-dual numbers (Fike & Alonso, AIAA 2011-886), a block
     of the Hessian in one evaluation.
 

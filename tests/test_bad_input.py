@@ -72,11 +72,11 @@ class Call(NamedTuple):
     is_exact: bool = False  # at the point alone: nothing is wrong but what is wrong there
 
 
-def product(x, **options):
+def product(x, operation=fc.hvp, **options):
     """Products with `V`, in the type of x, whatever x is."""
     dtype = np.float32 if getattr(x, "dtype", None) in (np.dtype("<f4"), np.dtype(">f4")) else np.float64
     n = x.shape[-1] if isinstance(x, np.ndarray) and x.ndim else 5
-    return (fc.hvp(fragile, x, np.resize(V, n).astype(dtype), **options),)
+    return (operation(fragile, x, np.resize(V, n).astype(dtype), **options),)
 
 
 DERIVATIVES = {
@@ -85,6 +85,7 @@ DERIVATIVES = {
     "hessian": Call(lambda x, **o: (fc.hessian(fragile, x, **o),), 1, False, False),
     "hessian and error": Call(lambda x, **o: fc.hessian(fragile, x, return_error=True, **o), 1, False),
     "hvp": Call(product, 1, False),
+    "vhv": Call(lambda x, **o: product(x, fc.vhv, **o), 1, False, False),
     "quadratic_model": Call(everything_of_the_model, 1, True),
     "curvature": Call(everything_of_curvature, 1, True, False),
 }
@@ -349,6 +350,7 @@ OUTPUTS = {
     "jacobian": (lambda x, **o: fc.jacobian(fragile_gradient, x, return_error=True, **o)[0], (5, 5)),
     "hessian": (lambda x, **o: fc.hessian(fragile, x, return_error=True, **o)[0], (5, 5)),
     "hvp": (lambda x, **o: fc.hvp(fragile, x, V.astype(np.asarray(x).dtype), **o), (5,)),
+    "vhv": (lambda x, **o: fc.vhv(fragile, x, V.astype(np.asarray(x).dtype), **o), ()),
 }
 
 
@@ -684,14 +686,14 @@ def never(X, *args):
 
 
 NEVER = fc.vectorized(never)
-ALL = ("value", "gradient", "jacobian", "hessian", "hvp", "quadratic_model", "curvature")
-G, J, H, P, M, C = ALL[1:]
+ALL = ("value", "gradient", "jacobian", "hessian", "hvp", "quadratic_model", "curvature", "vhv")
+G, J, H, P, M, C, Q = ALL[1:]
 DIFFERENCES = ALL[1:]
 
 
 def call_by_name(name, fun=NEVER, x=X, args=(), **options):
-    if name == P:
-        return fc.hvp(fun, x, options.pop("v", V), args, **options)
+    if name in (P, Q):
+        return getattr(fc, name)(fun, x, options.pop("v", V), args, **options)
     return getattr(fc, name)(fun, x, args, **options)
 
 

@@ -61,6 +61,34 @@ def test_products_are_the_oracle(order):
     close(found, oracle.hvp(rosenbrock, X5[0], v, order), 1e-5)
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_second_derivatives_along_vectors(order):
+    """v'Hv by every method, for one vector and for blocks; its error estimate; near bounds and from a gradient."""
+    x, v = X5[:9], rng.normal(size=(9, 2, 5))
+    expected = np.einsum("bki,bij,bkj->bk", v, np.array([rosenbrock_hessian(point) for point in x]), v)
+    found, error = fc.vhv(rosenbrock, x, v, order=order, method="central", return_error=True)
+    assert found.shape == error.shape == (9, 2)
+    close(found, expected, 2e-6)
+    assert (np.abs(found - expected) <= error).all()
+    assert np.median(error / np.abs(expected)) <= 1e-3
+    one = fc.vhv(rosenbrock, x[0], v[0, 0], order=order, method="central")
+    assert one == found[0, 0]
+    assert np.ndim(one) == 0
+
+
+def test_second_derivatives_along_vectors_otherwise():
+    x, v = X5[:9], rng.normal(size=(9, 5))
+    expected = np.einsum("bi,bij,bj->b", v, np.array([rosenbrock_hessian(point) for point in x]), v)
+    close(fc.vhv(rosenbrock, x, v, method="forward"), expected, 1e-3)
+    close(fc.vhv(rosenbrock, x, v, grad=rosenbrock_gradient), expected, 1e-8)
+    bounds = (x.min(axis=0), x.max(axis=0))
+    found, error = fc.vhv(rosenbrock, x, v, bounds=bounds, method="central", return_error=True)
+    close(found, expected, 1e-4)
+    assert (np.abs(found - expected) <= error).all()
+    assert np.array_equal(fc.vhv(rosenbrock, x, np.zeros((9, 5)), method="central"), np.zeros(9))
+    assert fc.vhv(rosenbrock, x.astype(np.float32), v.astype(np.float32)).dtype == np.float32
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 17])
 def test_every_n(n):
     """Each small n has a kernel of its own, the others share one."""

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from . import landscapes
 from ._check import check, explain, show_versions
 from ._curvature import STATUS, Curvature, Definiteness, Kind, curvature
-from ._derivatives import gradient, hessian, hvp, jacobian, quadratic_model, value
+from ._derivatives import gradient, hessian, jacobian, quadratic_model, value
 from ._eigen import EighResult, eigh, eigvalsh
 from ._errors import CompilationError, DeviceError, StoreError
 from ._grids import Grid, Line, Plane, Samples
 from ._model import QuadraticModel
 from ._noise import estimate_noise
 from ._objective import Objective, objective
+from ._products import hvp, vhv
 from .backends._threads import get_threads, set_threads, threads
 from .function import vectorized
 
@@ -26,7 +27,7 @@ __all__ = [
     "STATUS", "CompilationError", "Curvature", "Definiteness", "DeviceError", "EighResult", "Grid", "Kind", "Line",
     "Objective", "Plane", "QuadraticModel", "Samples", "StoreError", "check", "curvature", "eigh", "eigvalsh",
     "estimate_noise", "explain", "get_threads", "gradient", "hessian", "hvp", "jacobian", "landscapes", "objective",
-    "plot", "quadratic_model", "scan", "set_threads", "show_versions", "threads", "value", "vectorized",
+    "plot", "quadratic_model", "scan", "set_threads", "show_versions", "threads", "value", "vectorized", "vhv",
 ]  # fmt: skip
 
 
@@ -40,4 +41,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "plot", "scan"]
+    return [*__all__, "__version__"]

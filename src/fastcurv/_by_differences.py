@@ -12,23 +12,24 @@ from ._plan import Plan
 from .backends import cpu
 from .backends.cpu import Job, Operation, Role
 from .differences import _tables as tables
-from .differences._hessian import central_hessian_block, plain_hessian_block, small_hessian_block
-from .differences._jacobian import jacobian_block, magnitude_block
-from .differences._product import gradient_product_block, product_block
+from .differences._hessian import central_hessian_block
+from .differences._jacobian import central_jacobian_block, jacobian_block, magnitude_block
+from .differences._product import form_block, gradient_product_block, product_block
 from .differences._sided import sided_hessian_block
 from .function import UserFunction
 
-#: kernels know n, up to here with a point in registers, up to there in loops of known length (3x faster at n = 2,
-#: 1.1x at 16 for cheap functions)
-MAX_SMALL, MAX_KNOWN = 4, 16
+#: kernels of order 2 know n up to here (3x faster at n = 2, 1.1x at 16 for cheap functions)
+MAX_KNOWN = 16
+EPS = float(np.finfo(np.float64).eps)
 EVERY_N = "one compilation for every n"
-_one = np.ones(1)
+#: steps are not widened
+ONE = np.ones(1)
 
 
 def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
     """By how much noise widens the relative steps: (e_f / F eps)^(1 / (p + d)), F the largest |f| around x."""
     if not plan.widens or call.shape[0] == 0:
-        return _one
+        return ONE
     formula = plan.formula(derivative, False)
     magnitude = np.empty(call.shape[0])
     width = call.shape[1] if role.kind == "vector" and role.function is call.gradient else (call.length or 1)
@@ -43,25 +44,38 @@ def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def _first_job(role: Role, errors: bool, central_only: bool) -> Job:
-    return Job(Operation(jacobian_block, (errors, False, central_only)), role, None)
+def _first_job(role: Role, plan: Plan, lanes: int, errors: bool, symmetric: bool, value: Role | None) -> Job:
+    if plan.is_central:
+        return Job(_in_lanes(central_jacobian_block, lanes, plan, errors, symmetric), role, value)
+    return Job(Operation(jacobian_block, (errors, symmetric)), role, value)
+
+
+def _in_lanes(factory: Any, lanes: int, plan: Plan, *known: Any, before: tuple = ()) -> Operation:
+    """An operation on groups of points."""
+    return Operation(factory, (*before, lanes, plan.eps == EPS, *known), lanes > 1)
+
+
+def _first_data(plan: Plan, formula: Any, scale: np.ndarray) -> tuple:
+    """The tables that the block for first derivatives takes."""
+    if plan.is_central:
+        return formula.steps, scale, formula.weights, plan.noise_levels, formula.amplification.first
+    return (
+        formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights, formula.sided.first,
+        plan.noise_levels, formula.amplification.first,
+    )  # fmt: skip
 
 
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
     """Jacobians of a function of m values."""
     count, n = call.shape
     formula = plan.formula(1, errors)
-    job = _first_job(role, errors, plan.is_central)
+    job = _first_job(role, plan, call.lanes, errors, False, None)
     evaluations = 1 + _axis_evaluations(plan, formula) * n
-    shared = cpu.plan_shares(job, count, evaluations, n)
+    shared = cpu.plan_shares(job, count, evaluations, n, lanes=call.lanes)
     error = np.empty((count, m, n)) if errors else NO_MATRICES
-    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
-    data = (
-        formula.steps, widening(call, plan, 1, role), plan.bounds.rows, formula.reach, formula.weights,
-        formula.sided.first, plan.noise_levels, formula.amplification.first, NO_READER, status, NOTHING, NO_MATRIX,
-        out, error,
-    )  # fmt: skip
-    cpu.launch(job, call.points, data, shared, evaluations)
+    status = np.empty(shared.statuses(count), np.int8)
+    tables = _first_data(plan, formula, widening(call, plan, 1, role))
+    cpu.launch(job, call.points, (*tables, NO_READER, status, NOTHING, NO_MATRIX, out, error), shared, evaluations)
     status = settle(status, shared, out, *([error] if errors else []))
     return First(out, error, status)
 
@@ -77,14 +91,13 @@ class Outline(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, errors: bool) -> Outline:
+def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, lanes: int, errors: bool) -> Outline:
     """Choose the block for Hessians, with or without values, gradients and error estimates."""
     n = plan.n
     role = Role(function, "scalar")
     if gradient is not None:
         formula = plan.formula(1, errors)
-        operation = Operation(jacobian_block, (errors, True, plan.is_central))
-        job = Job(operation, Role(gradient, "vector"), role if errors else None)
+        job = _first_job(Role(gradient, "vector"), plan, lanes, errors, True, role if errors else None)
         return Outline(job, formula, 1 + _axis_evaluations(plan, formula) * n, n, EVERY_N)
     formula = plan.formula(2, errors or not plan.is_central)
     axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2
@@ -94,20 +107,16 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, e
         if plan.method != "forward":
             first = max(first, 2 * formula.weights.shape[1])
         return Outline(job, formula, 1 + axis * n + first**2 * pairs, max(1, pairs), EVERY_N)
-    if plan.order == 2 and not (errors or plan.four_point or plan.widens):
-        if 2 <= n <= MAX_SMALL:
-            operation, divisible = Operation(small_hessian_block, (n,)), 1
-            specialisation = f"n = {n}, in registers; n > {MAX_KNOWN} share one compilation"
-        elif MAX_SMALL < n <= MAX_KNOWN:
-            operation, divisible = Operation(plain_hessian_block, (n,)), 1
-            specialisation = f"n = {n}, loops of known length; n > {MAX_KNOWN} share one compilation"
-        else:
-            operation, divisible = Operation(plain_hessian_block, (0,)), max(1, pairs)
-            specialisation = f"one compilation for every n > {MAX_KNOWN}"
-        return Outline(Job(operation, role), formula, 1 + n * (n + 1), divisible, specialisation)
-    job = Job(Operation(central_hessian_block, (plan.four_point, errors)), role)
+    order_two = formula.weights.shape[1] == 1
+    specialises = order_two and not (plan.four_point or plan.widens)
+    known = n if specialises and n <= MAX_KNOWN else 0
+    job = Job(_in_lanes(central_hessian_block, lanes, plan, order_two, plan.four_point, errors, before=(known,)), role)
     evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * pairs
-    return Outline(job, formula, evaluations, max(1, pairs), EVERY_N)
+    if known:
+        specialisation = f"n = {n}, loops of known length; n > {MAX_KNOWN} share one compilation"
+    else:
+        specialisation = f"one compilation for every n > {MAX_KNOWN}" if specialises else EVERY_N
+    return Outline(job, formula, evaluations, 1 if known else max(1, pairs), specialisation)
 
 
 def second_order(
@@ -124,54 +133,31 @@ def second_order(
     Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes, from
     (second-order results, layout), the task that is run after every point; it sees those of the point's group.
     """
-    job, formula, evaluations, divisible, _ = outline(call.function, call.gradient, plan, errors)
+    job, formula, evaluations, divisible, _ = outline(call.function, call.gradient, plan, call.lanes, errors)
     count, n = call.shape
-    keep = out is not None
-    if out is not None and job.operation.factory in (small_hessian_block, plain_hessian_block):
-        shared = cpu.plan_shares(job, count, evaluations, divisible)
-        is_shared = shared.layout[1] > 1
-        status = np.empty(shared.tasks, np.int8) if is_shared else NO_STATUS
-        cpu.launch(job, call.points, (formula.steps, status, out), shared, evaluations)
-        status = settle(status, shared, out) if is_shared else status
-        return Second(NOTHING, NO_MATRIX, NO_MATRIX, out, NO_MATRICES, status, False)
+    together = max(together, call.lanes)
     if call.gradient is not None:
         scale = widening(call, plan, 1, Role(call.gradient, "vector"))
     else:
         scale = widening(call, plan, 2, Role(call.function, "row"))
         errors = errors or not plan.is_central
-    spacing = 0 if keep else together + -(-cpu.APART // n)
-    shared = cpu.plan_shares(job, count, evaluations, divisible, spacing, together)
+    spacing = 0 if out is not None else together + -(-cpu.APART // n)
+    shared = cpu.plan_shares(job, count, evaluations, divisible, spacing, together, call.lanes)
     homes = shared.workers * spacing if shared.layout[2] else count
-    needs_status = errors or call.gradient is not None or shared.layout[1] > 1
+    needs_status = errors or call.gradient is not None or shared.is_within
     found = Second(
         value=np.empty(count) if errors else NOTHING,
         gradient=np.empty((count, n)) if errors else NO_MATRIX,
         gradient_error=np.zeros((homes, n)) if errors else NO_MATRIX,
         hessian=np.empty((homes, n, n)) if out is None else out,
         hessian_error=np.empty((homes, n, n)) if errors else NO_MATRICES,
-        status=np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8) if needs_status else NO_STATUS,
-        is_read=reader is not None and shared.layout[1] == 1,
+        status=np.empty(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
+        is_read=reader is not None and not shared.is_within,
     )
     task = reader(found, shared.layout) if reader is not None and found.is_read else NO_READER
-    if call.gradient is not None:
-        data = (
-            formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights, formula.sided.first,
-            plan.noise_levels, formula.amplification.first, task, found.status, found.value, found.gradient,
-            found.hessian, found.hessian_error,
-        )  # fmt: skip
-    elif plan.is_central:
-        data = (
-            formula.steps, scale, formula.weights, plan.noise_levels, formula.amplification.central, task,
-            found.status, found.value, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
-        )  # fmt: skip
-    else:
-        data = (
-            formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights,
-            (tuple(formula.central), tuple(formula.sided)), plan.noise_levels, formula.amplification.sided, task,
-            found.status, found.value, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
-        )  # fmt: skip
+    data = second_data(plan, formula, scale, call.gradient is not None, task, found)
     cpu.launch(job, call.points, data, shared, evaluations)
-    if shared.layout[1] > 1:
+    if shared.is_within:
         if call.gradient is not None:
             for matrices in (found.hessian, found.hessian_error):
                 if matrices.size:
@@ -182,37 +168,88 @@ def second_order(
     return found
 
 
+def second_data(
+    plan: Plan, formula: Any, scale: np.ndarray, by_gradient: bool, task: np.ndarray, found: Second
+) -> tuple:
+    """What the blocks for Hessians take: tables, and room for results."""
+    if by_gradient:
+        tables = _first_data(plan, formula, scale)
+        return (*tables, task, found.status, found.value, found.gradient, found.hessian, found.hessian_error)
+    if plan.is_central:
+        tables = formula.steps, scale, formula.weights, plan.noise_levels, formula.amplification.central
+    else:
+        axes = tuple(formula.central), tuple(formula.sided)
+        tables = (
+            formula.steps, scale, plan.bounds.rows, formula.reach, formula.weights, axes, plan.noise_levels,
+            formula.amplification.sided,
+        )  # fmt: skip
+    results = found.value, found.gradient, found.gradient_error, found.hessian, found.hessian_error
+    return (*tables, task, found.status, *results)
+
+
+@lru_cache(maxsize=256)
+def _product_job(factory: Any, role: Role, lanes: int, errors: bool) -> Job:
+    return Job(Operation(factory, (lanes, errors), lanes > 1), role)
+
+
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """H v for the same number of directions at each point, without bounds."""
-    count, n = directions.shape
-    error = np.empty((count, n)) if errors else NO_MATRIX
+    n = call.shape[1]
     if call.gradient is not None:
         role = Role(call.gradient, "vector")
         formula = plan.formula(1, errors)
         offsets, weights = _first_weights(plan, formula)
-        job, divisible = Job(Operation(gradient_product_block, (errors,)), role), 1
-        evaluations = len(offsets)
-        scale = widening(call, plan, 1, role)
-        steps = ()
-        amplification = np.abs(weights[0]).sum()
+        job = _product_job(gradient_product_block, role, call.lanes, errors)
+        how = _Along(job, formula, (), widening(call, plan, 1, role), offsets, weights, len(offsets), 1)
     else:
         role = Role(call.function, "scalar")
         factor = tables.FACTOR[2][plan.order] * (tables.PRODUCT_FACTOR if plan.method == "central" else 1.0)
         formula = plan.formula(2, errors, factor)
         offsets, weights = _product_weights(plan, formula)
-        job, divisible = Job(Operation(product_block, (errors,)), role), n
-        evaluations = 1 + n * int((weights != 0).any(axis=0).sum())
+        job = _product_job(product_block, role, call.lanes, errors)
         scale = widening(call, plan, 2, role._replace(kind="row"))
-        steps = (formula.steps,)
-        amplification = np.abs(weights[0]).sum()
-    step = np.zeros(2)
-    step[0 if plan.abs_step is None else 1] = formula.steps[0 if plan.abs_step is None else 2].max()
-    shared = cpu.plan_shares(job, count, evaluations, divisible)
-    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
+        evaluations = 1 + n * int((weights != 0).any(axis=0).sum())
+        how = _Along(job, formula, (formula.steps,), scale, offsets, weights, evaluations, n)
+    return _along(call, plan, how, directions, errors, out)
+
+
+def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """v'Hv for the same number of directions at each point, without bounds."""
+    role = Role(call.function, "scalar")
+    formula = plan.formula(2, errors)
+    axis = formula.sided if plan.method == "forward" else formula.central
+    job = _product_job(form_block, role, call.lanes, errors)
+    scale = widening(call, plan, 2, role._replace(kind="row"))
+    how = _Along(job, formula, (), scale, axis.offsets, axis.second, 1 + len(axis.offsets), 1)
+    return _along(call, plan, how, directions, errors, out)
+
+
+class _Along(NamedTuple):
+    """How derivatives along given directions are taken."""
+
+    job: Job
+    formula: Any
+    steps: tuple[np.ndarray, ...]  # along coordinates, where there are such besides
+    scale: np.ndarray
+    offsets: np.ndarray
+    weights: np.ndarray
+    evaluations: int
+    divisible: int
+
+
+def _along(call: Call, plan: Plan, how: _Along, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """Run a job over directions."""
+    count = len(directions)
+    error = np.empty(out.shape) if errors else np.zeros((0,) * out.ndim)
+    step, kind = np.zeros(2), 0 if plan.abs_step is None else 1
+    step[kind] = how.formula.steps[2 * kind].max()
+    shared = cpu.plan_shares(how.job, count, how.evaluations, how.divisible, lanes=call.lanes)
+    status = np.empty(shared.statuses(count), np.int8)
     data = (
-        directions, step, *steps, scale, offsets, weights, plan.noise_levels, float(amplification), status, out, error,
+        directions, step, *how.steps, how.scale, how.offsets, how.weights, plan.noise_levels,
+        float(np.abs(how.weights[0]).sum()), status, out, error,
     )  # fmt: skip
-    cpu.launch(job, call.points, data, shared, evaluations, count)
+    cpu.launch(how.job, call.points, data, shared, how.evaluations, count)
     status = settle(status, shared, out, *([error] if errors else []))
     return Product(out, error, status)
 

@@ -29,11 +29,11 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     job, parts = _first_job(role, n, plan.bounds.any, errors, False, None)
     shared = cpu.plan_shares(job, count, parts, parts)
     error = np.empty((count, m, n)) if errors else NO_MATRICES
-    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
+    status = np.empty(shared.statuses(count), np.int8)
     rounding = _rounding(out.dtype)
     data = (plan.bounds.rows, status, out, NO_READER, NOTHING, NO_MATRIX, error, rounding)
     cpu.launch(job, call.points, data, shared, parts)
-    if errors and shared.layout[1] > 1:
+    if errors and shared.is_within:
         error[...] = rounding * np.abs(out).max(axis=2, keepdims=True)
     status = settle(status, shared, out, *([error] if errors else []))
     return First(out, error, status)
@@ -92,17 +92,16 @@ def second_order(
     count, n = call.shape
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     shared = cpu.plan_shares(job, count, parts, divisible, spacing, together)
-    is_shared = shared.layout[1] > 1
     homes = shared.workers * spacing if shared.layout[2] else count
-    needs_status = errors or call.gradient is not None or is_shared
+    needs_status = errors or call.gradient is not None or shared.is_within
     found = Second(
         value=np.empty(count) if errors else NOTHING,
         gradient=np.empty((count, n)) if errors else NO_MATRIX,
         gradient_error=np.zeros((homes, n)) if errors else NO_MATRIX,
         hessian=np.empty((homes, n, n)) if out is None else out,
         hessian_error=np.empty((homes, n, n)) if errors else NO_MATRICES,
-        status=np.empty(shared.tasks if is_shared else count, np.int8) if needs_status else NO_STATUS,
-        is_read=reader is not None and not is_shared,
+        status=np.empty(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
+        is_read=reader is not None and not shared.is_within,
     )
     task = reader(found, shared.layout) if reader is not None and found.is_read else NO_READER
     rounding = _rounding(found.hessian.dtype)
@@ -112,7 +111,7 @@ def second_order(
     else:
         data = (*data, found.gradient_error, found.hessian_error, rounding)
     cpu.launch(job, call.points, data, shared, parts)
-    if is_shared:
+    if shared.is_within:
         found = _completed(call, found, errors, rounding)
         poisoned = (found.hessian, found.hessian_error, found.gradient) if errors else (found.hessian,)
         found = found._replace(status=settle(found.status, shared, *poisoned))
@@ -139,14 +138,35 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
     from .numbers._blocks import gradient_product_block, product_block
     from .numbers._shapes import lanes_for
 
-    count, n = directions.shape
+    n = call.shape[1]
     lanes, known = lanes_for(n)
     if call.gradient is not None:
         job, parts = Job(Operation(gradient_product_block, (known,)), Role(call.gradient, "numbers")), 1
     else:
         job, parts = Job(Operation(product_block, (lanes, known)), Role(call.function, "number")), -(-n // lanes)
+    return _along(call, job, parts, directions, errors, out)
+
+
+def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """v'Hv for the same number of directions at each point, without bounds."""
+    from .numbers._blocks import form_block
+    from .numbers._shapes import lanes_for
+
+    _, known = lanes_for(call.shape[1])
+    job = Job(Operation(form_block, (known,)), Role(call.function, "number"))
+    found = _along(call, job, 1, directions, False, out)
+    if not errors:
+        return found
+    # its terms may cancel: what H v is known to, is what bounds it
+    product = products(call, plan, directions, True, np.empty_like(directions))
+    return found._replace(error=(np.abs(directions) * product.error).sum(axis=1))
+
+
+def _along(call: Call, job: Job, parts: int, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """Run a job over directions."""
+    count = len(directions)
     shared = cpu.plan_shares(job, count, parts, parts)
-    status = np.empty(shared.tasks if shared.layout[1] > 1 else count, np.int8)
+    status = np.empty(shared.statuses(count), np.int8)
     cpu.launch(job, call.points, (directions, status, out), shared, parts, count)
     error = NO_MATRIX
     if errors:

@@ -12,6 +12,8 @@ from .backends.cpu import Points, Shares
 from .function import Compiled, UserFunction, Vectorized, trial, user_function
 
 DEFAULT = Options()
+#: points that are worked on at once where stencils are central: one in each lane of a vector of float64
+LANES = 8
 NOTHING = np.zeros(0)
 NO_MATRIX = np.zeros((0, 0))
 NO_MATRICES = np.zeros((1, 0, 0))
@@ -28,6 +30,7 @@ class Call(NamedTuple):
     points: Points
     plan: Plan
     length: int | None  # how many values fun returns, of a vector
+    lanes: int  # points that are worked on at once by differences
 
     @property
     def x(self) -> np.ndarray:
@@ -46,6 +49,11 @@ class Call(NamedTuple):
     def by_differences(self) -> Call:
         """The same by finite differences."""
         return self._replace(plan=self.plan.differences)
+
+    @property
+    def one_by_one(self) -> Call:
+        """The same, one point after the other."""
+        return self._replace(lanes=1)
 
     def at_first_point(self) -> Call:
         """The same at the first point, or at 0 where there is none."""
@@ -93,7 +101,8 @@ def call(
         found = _checked(gradient, points, True, chosen)
         if found not in (None, n):
             raise ValueError(f"grad must return {n} values at points with {n} coordinates, got {found}")
-    return Call(function, gradient, batch, points, chosen, length)
+    in_lanes = isinstance(function, Compiled) and not (point_args or chosen.bounds.any or chosen.method == "forward")
+    return Call(function, gradient, batch, points, chosen, length, LANES if in_lanes else 1)
 
 
 def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -> int | None:
@@ -173,9 +182,10 @@ class Product(NamedTuple):
 
 def settle(status: np.ndarray, shared: Shares, *results: np.ndarray) -> np.ndarray:
     """One status for each point; where a point had several tasks, what one of them found poisons all."""
-    if shared.layout[1] == 1:
+    if not shared.is_within:
         return status
-    status = status.reshape(-1, shared.layout[1]).min(axis=1)
+    parts, count = int(shared.layout[1]), len(results[0])
+    status = status.reshape(-1, parts, shared.lanes).min(axis=1).reshape(-1)[:count].copy()
     for array in results:
         array[status != 0] = np.nan
     return status

@@ -17,18 +17,23 @@ from llvmlite import binding
 
 from . import _launch as launch
 from ._derivatives import gradient, hessian, jacobian, quadratic_model
+from ._errors import CompilationError
 from ._inputs import points_array
 from ._plan import Options, Plan
 from .backends._threads import get_threads, may_run_parallel
 from .function import Compiled, Pointer, UserFunction, folder
+
+#: relative differences of well-conditioned smooth functions
+AGREEMENT = 1e-6
 
 
 @dataclass(frozen=True)
 class Difference:
     """The largest difference between two ways to a derivative.
 
-    Relative to the largest entry at its point or, of gradients, to what they change by over max(1, |x_j|) if that is
-    more: at a critical point nothing but errors is left of a gradient.
+    Relative to the largest entry at its point; of gradients to the entry itself or, if that is more, to what it
+    changes by over max(1, |x_j|) in any coordinate: at a critical point nothing but errors is left of a gradient. As
+    much as the estimated error of a gradient counts as 1e-6.
     """
 
     derivative: str
@@ -40,9 +45,10 @@ class Difference:
 
     def __str__(self) -> str:
         first, second = self.between
+        where = f"point {self.point}, " if self.point else ""
         return (
             f"{self.derivative}: {first} and {second} differ by {self.relative:.1e} relative, {self.absolute:.1e} "
-            f"absolute, most at point {self.point}, entry {self.entry}"
+            f"absolute, most at {where}entry {self.entry}"
         )
 
 
@@ -101,7 +107,8 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     low, high = call.plan.method if exact else "order 2", "order 6"
     shared = {name: options[name] for name in ("bounds", "point_args", "device") if name in options}
     first = {"method": "exact", **shared} if exact else {"order": 2, **options}
-    g = [gradient(fun, x, args, **first), gradient(fun, x, args, order=6, **options)]
+    third, error = gradient(fun, x, args, order=6, return_error=True, **options)
+    g = [gradient(fun, x, args, **first), third]
     H = [hessian(fun, x, args, **first), hessian(fun, x, args, order=6, **options)]
     pairs: list[Any] = [("gradient", (low, high), *g), ("Hessian", (low, high), *H)]
     if grad is not None:
@@ -117,19 +124,20 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     finite = np.ones(batch, bool)
     for (_, _, a, b), inner in zip(pairs, axes, strict=True):
         finite &= np.isfinite(a + b).all(axis=inner)
-    bend = np.abs(H[1] * np.maximum(1, np.abs(points_array(x)))[..., None, :]).max(axis=(-2, -1))
+    bend = np.abs(np.where(np.abs(H[0]) < np.abs(H[1]), *H) * np.maximum(1, np.abs(points_array(x)))[..., None, :])
+    change = np.maximum(bend.max(axis=-1), error / AGREEMENT)
     found = (
-        _largest(name, between, a, b, i, finite, bend[..., None] if name == "gradient" else 0.0)
+        _largest(name, between, a, b, i, finite, change if name == "gradient" else None)
         for (name, between, a, b), i in zip(pairs, axes, strict=True)
     )
     return Check(tuple(found) if finite.any() else (), int((~finite).sum()))
 
 
 def _largest(name: str, between: tuple[str, str], a, b, inner: tuple[int, ...], finite, least) -> Difference:
-    """The worst entry of a and b at the finite points, relative to the largest there or to `least`."""
+    """The worst entry of a and b at the finite points, relative to the largest there or, with `least`, to itself."""
     difference = np.abs(a - b)
-    scale = np.maximum(np.abs(a).max(axis=inner, keepdims=True), np.abs(b).max(axis=inner, keepdims=True))
-    scale = np.maximum(scale, least)
+    scale = np.maximum(np.abs(a), np.abs(b))
+    scale = scale.max(axis=inner, keepdims=True) if least is None else np.maximum(scale, least)
     relative = np.where(difference > 0, difference / np.where(scale > 0, scale, 1), 0)
     relative[~finite] = -1
     at = tuple(int(i) for i in np.unravel_index(np.argmax(relative), relative.shape))
@@ -175,7 +183,7 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     >>> import fastcurv as fc
     >>> found = fc.explain(lambda x: x[0] ** 2 * x[1], [3.0, 2.0], order=4)
     >>> found.evaluations
-    '13 of fun per point, 19 in curvature'
+    '13 of fun per point, 19 in curvature, 8 points at once, in lanes'
     """
     known = ("point_args", "device", *Options._fields)
     if unknown := sorted(set(options) - set(known)):
@@ -183,6 +191,10 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     point_args, device = options.pop("point_args", ()), options.pop("device", "auto")
     asked = Options(**options)
     call, refused = launch.settled(launch.call(fun, x, args, point_args, device, grad, options=asked))
+    try:
+        call, scalar = launch.settled_lanes(call)
+    except CompilationError as error:
+        call, scalar, refused = call.one_by_one, None, f"none: {error}"
     count, chosen = call.shape[0], call.plan
     outline = launch.outline(call, False)
     evaluations = [launch.outline(call, errors).evaluations for errors in (False, True)]
@@ -192,15 +204,16 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     else:
         if chosen.widens:  # the magnitude of fun around the point is measured first
             evaluations = [e + 1 + chosen.n * (1 if chosen.method == "forward" else 2) for e in evaluations]
-        evaluations = "{1} of {0} per point, {2} in curvature".format("fun" if grad is None else "grad", *evaluations)
+        of = "fun" if grad is None else "grad"
+        evaluations = f"{evaluations[0]} of {of} per point, {evaluations[1]} in curvature{_lanes(call, scalar)}"
         stencil, step = _stencil(chosen, grad is not None), _step(chosen, 1 if grad is not None else 2)
     return Explanation(
         function=f"{call.function.name}, {_kind(call.function)}",
-        method=_method(chosen, asked, call.function, refused),
+        method=refused if refused and refused.startswith("none") else _method(chosen, asked, call.function, refused),
         stencil=stencil,
         step=step,
         evaluations=evaluations,
-        specialisation=outline.specialisation,
+        specialisation=outline.specialisation if isinstance(call.function, Compiled) else "none: fun is not compiled",
         device="cpu (the only one in this version)",
         threads=_threads(call.function, count),
         cache=_cache(call.function),
@@ -215,11 +228,23 @@ def _method(chosen: Plan, asked: Options, function: UserFunction, refused: str |
     if chosen.is_exact:
         return f"{name} (auto: fun compiles in numbers that carry derivatives)"
     if refused is not None:
-        what, _, where = refused.partition("\n")
-        return f"{name} (auto: {what}{' ' + where.partition(chr(10))[0].strip() if where.startswith('  ') else ''})"
+        return f"{name} (auto: {_in_one_line(refused)})"
     if isinstance(function, Compiled):
         return f"{name} (auto: an option of differences is given)"
     return f"{name} (auto: {_kind(function)} has differences only)"
+
+
+def _lanes(call: launch.Call, refused: str | None) -> str:
+    """Whether points are evaluated in lanes, or why not."""
+    if call.lanes > 1:
+        return f", {call.lanes} points at once, in lanes"
+    return f", one point after the other ({_in_one_line(refused)})" if refused else ""
+
+
+def _in_one_line(error: str) -> str:
+    """What could not be compiled, and where."""
+    what, _, where = error.partition("\n")
+    return f"{what}{' ' + where.partition(chr(10))[0].strip() if where.startswith('  ') else ''}"
 
 
 def _numbers(call: launch.Call) -> str:

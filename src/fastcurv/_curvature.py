@@ -102,7 +102,11 @@ class Curvature:
     def __repr__(self) -> str:
         found, counts = np.unique(self.definiteness, return_counts=True)
         what = ", ".join(f"{count} {Definiteness(code).name}" for code, count in zip(found, counts, strict=True))
-        return f"Curvature of {int(np.prod(self._batch))} points with {self._n} coordinates: {what}"
+        points, coordinates = int(np.prod(self._batch)), self._n
+        return (
+            f"Curvature of {points} point{'s' * (points != 1)} with {coordinates} "
+            f"coordinate{'s' * (coordinates != 1)}: {what}"
+        )
 
     @cached_property
     def eigenvalue_min(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""value, gradient, jacobian, hessian, hvp, quadratic_model: what a user calls for derivatives."""
+"""value, gradient, jacobian, hessian, quadratic_model: what a user calls for derivatives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _launch as launch
 from . import _repeat as repeat
-from ._inputs import flag, output, points_array, read_only, real_array, rounded
+from ._inputs import flag, output, rounded
 from ._model import QuadraticModel
 from ._plan import Options
 from .backends.cpu import Role
@@ -237,78 +237,6 @@ def hessian(
     if key is not None:
         repeat.remember(key, call)
     return (result, rounded(found.hessian_error, result.dtype).reshape(shape)) if errors else result
-
-
-def hvp(
-    fun: Callable,
-    x: Any,
-    v: Any,
-    args: tuple = (),
-    *,
-    grad: Callable | None = None,
-    method: str = "auto",
-    order: int = 2,
-    rel_step: Any = None,
-    abs_step: Any = None,
-    noise: Any = None,
-    bounds: Any = None,
-    return_error: bool = False,
-    point_args: tuple = (),
-    device: str = "auto",
-    out: Any = None,
-) -> Any:
-    """Products of Hessians with vectors, without the Hessians.
-
-    Parameters
-    ----------
-    fun, x, args, method, order, rel_step, abs_step, noise, bounds, return_error, point_args, device, out
-        As for `gradient`. Near `bounds` the Hessian is formed.
-    v : array_like, shape B + (n,) or, a block of k vectors to each point, B + (k, n)
-        Leading axes of `x` and `v` broadcast.
-    grad : callable, optional
-        The gradient of `fun`: one evaluation of it per product (by differences two, in place of 4n of `fun`).
-
-    Returns
-    -------
-    ndarray, of the shape of `v` (broadcast)
-
-    Examples
-    --------
-    >>> import fastcurv as fc
-    >>> fc.hvp(lambda x: x[0] ** 2 * x[1], [3.0, 2.0], [1.0, 1.0]).round(4)
-    array([10.,  6.])
-    """
-    x_array, v_array = points_array(x), real_array(v, "v")
-    if v_array.ndim == 0 or x_array.shape[-1] != v_array.shape[-1]:
-        raise ValueError(
-            f"v must have as many coordinates along its last axis as x, got shapes {v_array.shape} and {x_array.shape}"
-        )
-    n, block = x_array.shape[-1], v_array.ndim > x_array.ndim
-    leading = v_array.shape[:-2] if block else v_array.shape[:-1]
-    try:
-        batch = np.broadcast_shapes(x_array.shape[:-1], leading)
-    except ValueError:
-        raise ValueError(
-            f"v and x must broadcast in their leading axes, got shapes {v_array.shape} and {x_array.shape}"
-        ) from None
-    k = v_array.shape[-2] if block else 1
-    dtype = np.promote_types(x_array.dtype, v_array.dtype)
-    points = np.ascontiguousarray(np.broadcast_to(x_array, (*batch, n)), dtype)
-    options = Options(method, order, rel_step, abs_step, None, noise, bounds)
-    errors = flag(return_error, "return_error")
-    call = launch.call(fun, points, args, point_args, device, grad, options=options)
-    shape = (*batch, k, n) if block else (*batch, n)
-    directions = read_only(np.ascontiguousarray(np.broadcast_to(v_array, shape), dtype).reshape(-1, n))
-    result = output(out, shape, dtype, x=call.x, v=directions)
-    if call.plan.bounds.any:
-        H = np.empty((len(call.x), n, n), dtype)
-        second = launch.second_order(call, errors=errors, out=H)
-        vectors = directions.reshape(len(call.x), k, n)
-        result.reshape(vectors.shape)[...] = np.einsum("bij,bkj->bki", H, vectors)
-        error = np.einsum("bij,bkj->bki", second.hessian_error, np.abs(vectors)) if errors else np.empty(0)
-    else:
-        error = launch.products(call, directions, errors, result.reshape(-1, n)).error
-    return (result, rounded(error, dtype).reshape(shape)) if errors else result
 
 
 def quadratic_model(

@@ -14,6 +14,7 @@ from .backends import cpu
 from .backends._layout import span
 from .backends._threads import get_threads
 from .function import compiled
+from .simd import unpack
 from .symmetric import (
     Way,
     choose,
@@ -21,7 +22,6 @@ from .symmetric import (
     places_size,
     scratch,
     stages,
-    unpack,
     unpack_rows,
     unpack_values,
     work_size,

@@ -5,6 +5,10 @@ class CompilationError(TypeError):
     """A function, or a construct in it, that cannot be compiled; `vectorized` is the way out."""
 
 
+class LanesError(CompilationError):
+    """A function that cannot be evaluated at several points at once: one at a time it may well be."""
+
+
 class DeviceError(RuntimeError):
     """No such device, or the optional package that drives it is not installed."""
 

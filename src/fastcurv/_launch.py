@@ -12,14 +12,14 @@ from . import _by_differences as by_differences
 from . import _by_numbers as by_numbers
 from ._by_differences import Outline
 from ._call import Call, First, Product, Second, call
-from ._errors import CompilationError
+from ._errors import CompilationError, LanesError
 from .backends import cpu
 from .backends.cpu import Job, Operation, Role
 from .differences._jacobian import value_block
 from .function import Compiled, UserFunction
 
 __all__ = [
-    "Call", "First", "Product", "Second", "by_known_method", "call", "first_order", "outline", "products",
+    "Call", "First", "Product", "Second", "by_known_method", "call", "first_order", "forms", "outline", "products",
     "second_order", "settled", "values",
 ]  # fmt: skip
 
@@ -38,8 +38,19 @@ def values(call: Call, out: np.ndarray) -> None:
 
 
 def by_known_method(call: Call, derivative: str) -> Call:
-    """The call itself, or that by differences where it is known that numbers cannot serve it."""
-    return call.by_differences if call.plan.may_fall_back and _case(call, derivative) in _refused(call) else call
+    """The call itself, or the one that is left where it is known that numbers, or lanes, cannot serve it."""
+    if call.plan.may_fall_back and _case(call, derivative) in _refused(call):
+        call = call.by_differences
+    return call if call.plan.is_exact else by_known_lanes(call)
+
+
+def by_known_lanes(call: Call) -> Call:
+    """The call itself, or that of one point after the other where it is known that lanes cannot serve it."""
+    return call.one_by_one if call.lanes > 1 and _lanes_case(call) in _refused(call) else call
+
+
+def _lanes_case(call: Call) -> tuple:
+    return _case(call, "lanes of grad" if call.gradient is not None else "lanes")
 
 
 def _refused(call: Call) -> dict[Any, str]:
@@ -65,8 +76,12 @@ def _either(call: Call, derivative: str, compute: Callable[[Any, Call], Result])
             if not call.plan.may_fall_back:
                 raise
             _refused(call)[_case(call, derivative)] = str(error)
-            call = call.by_differences
-    return compute(by_differences, call)
+            call = by_known_lanes(call.by_differences)
+    try:
+        return compute(by_differences, call)
+    except LanesError as error:
+        _refused(call)[_lanes_case(call)] = str(error)
+        return compute(by_differences, call.one_by_one)
 
 
 def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
@@ -92,6 +107,11 @@ def products(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) 
     return _either(call, "hvp", lambda way, call: way.products(call, call.plan, directions, errors, out))
 
 
+def forms(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """v'Hv for the same number of directions at each point."""
+    return _either(call, "vhv", lambda way, call: way.forms(call, call.plan, directions, errors, out))
+
+
 def settled(call: Call) -> tuple[Call, str | None]:
     """The call by the method that Hessians are taken with, and why it is not an exact one if it might have been."""
     if call.plan.may_fall_back:
@@ -103,7 +123,22 @@ def settled(call: Call) -> tuple[Call, str | None]:
     return by_known_method(call, "hessian"), _refused(call).get(_case(call, "hessian"))
 
 
+def settled_lanes(call: Call) -> tuple[Call, str | None]:
+    """The call by differences as it is evaluated, in lanes or one point after the other, and why not in lanes.
+
+    Raises
+    ------
+    CompilationError
+        If the function cannot be compiled at all.
+    """
+    if not call.plan.is_exact and (call.lanes > 1 or _lanes_case(call) in _refused(call)):
+        one, n = call.at_first_point(), call.shape[1]
+        second_order(one, errors=False, out=np.empty((1, n, n)))
+    return by_known_lanes(call), _refused(call).get(_lanes_case(call))
+
+
 def outline(call: Call, errors: bool) -> Outline:
     """How Hessians are taken: by which job, and how many evaluations."""
-    way = by_numbers if call.plan.is_exact else by_differences
-    return way.outline(call.function, call.gradient, call.plan, errors)
+    if call.plan.is_exact:
+        return by_numbers.outline(call.function, call.gradient, call.plan, errors)
+    return by_differences.outline(call.function, call.gradient, call.plan, call.lanes, errors)

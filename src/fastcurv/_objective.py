@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._derivatives import gradient, hessian, hvp, value
+from ._derivatives import gradient, hessian, value
+from ._products import hvp
 from .function import Vectorized
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from .backends._layout import home, span
 from .backends._native import call_task
 from .backends.cpu import Operation
 from .function import compiled
-from .simd import native_lanes
-from .symmetric import Way, choose_lanes, pack, scratch, stages, unpack, unpack_rows, work_size
+from .simd import native_lanes, unpack
+from .symmetric import Way, choose_lanes, pack, scratch, stages, unpack_rows, work_size
 
 
 def spectrum_way(n: int, count: int, vectors: bool) -> Way:

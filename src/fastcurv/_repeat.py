@@ -12,15 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
+from ._by_differences import ONE
 from ._by_numbers import nothing_more
-from ._call import NO_STATUS
+from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING
 from ._inputs import is_ready, read_only
 from .backends import cpu
-from .differences._hessian import plain_hessian_block, small_hessian_block
+from .differences._hessian import central_hessian_block
 from .function import Compiled
-
-#: those that need nothing but steps
-BLOCKS = small_hessian_block, plain_hessian_block
 
 
 class _Repeat(NamedTuple):
@@ -67,12 +65,18 @@ def remember(key: Any, call: launch.Call) -> None:
     call = launch.by_known_method(call, "hessian")
     job, formula, evaluations, _, _ = launch.outline(call, False)
     (count, n), function, exact = call.shape, call.function, call.plan.is_exact
-    if isinstance(function, Compiled) and (exact or job.operation.factory in BLOCKS) and count:
+    simple = exact or job.operation.factory is central_hessian_block
+    if isinstance(function, Compiled) and simple and count:
         made = job.kernel
         if made.calls >= SETTLED and made.seconds_per_evaluation * count * evaluations < SHORT:
             if len(_repeats) >= MOST_REPEATS:
                 _repeats.clear()
             shapes = (count, n), (count, n, n), (*call.batch, n, n)
-            before = (call.plan.bounds.rows if exact else formula.steps, NO_STATUS)
-            after = nothing_more(call.x.dtype) if exact else ()
-            _repeats[key] = _Repeat(function, cpu.serial_run(made, count), before, after, shapes)
+            if exact:
+                before, after = (call.plan.bounds.rows, NO_STATUS), nothing_more(call.x.dtype)
+                run = cpu.serial_run(made, count, 1)
+            else:
+                tables = formula.steps, ONE, formula.weights, call.plan.noise_levels, formula.amplification.central
+                before, after = (*tables, NO_READER, NO_STATUS, NOTHING, NO_MATRIX, NO_MATRIX), (NO_MATRICES,)
+                run = cpu.serial_run(made, count, call.lanes)
+            _repeats[key] = _Repeat(function, run, before, after, shapes)

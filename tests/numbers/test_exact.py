@@ -42,12 +42,14 @@ def test_every_operation(name):
     gradient, slope = fc.gradient(case.fun, x, args, method="exact", return_error=True)
     hessian, bend = fc.hessian(case.fun, x, args, method="exact", return_error=True)
     product, rounding = fc.hvp(case.fun, x, v, args, method="exact", return_error=True)
+    form, spread = fc.vhv(case.fun, x, v, args, method="exact", return_error=True)
     curvature = fc.curvature(case.fun, x, args, method="exact", extra=("hessian",))
     expected = np.einsum("bij,kj->bki", exact.hessian, v[0])
     for found, true, error in (
         (gradient, exact.gradient, slope),
         (hessian, exact.hessian, bend),
         (product, expected, rounding),
+        (form, np.einsum("bki,ki->bk", expected, v[0]), spread),
     ):
         assert worst(found, true) <= 2 * WELL_CONDITIONED
         assert (np.abs(found - true) <= error).all()

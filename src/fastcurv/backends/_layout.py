@@ -2,7 +2,8 @@
 
 Plain functions, compiled into the blocks. `layout` is an array (points per task, tasks per point, spacing, mask): with
 spacing 0 matrices are kept for every point, else only for each worker's present group of mask + 1 points (a power of
-two, of which points per task is a multiple), so many places apart.
+two, of which points per task is a multiple), so many places apart. Blocks that work on several points at once, in
+lanes, count groups of them as points.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ def share(layout, task, total):
     """First and last + 1 of the items, of `total` within a point, that a task works on."""
     part = task % layout[1] if layout[1] > 1 else 0
     return part * total // layout[1], (part + 1) * total // layout[1]
+
+
+def groups(points, lanes):
+    """How many groups points make, each of as many points as there are lanes."""
+    return (points + lanes - 1) // lanes
 
 
 def slot(layout, task, b):

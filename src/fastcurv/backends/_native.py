@@ -16,6 +16,8 @@ from numba.core.errors import RequireLiteralValue, TypingError
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import overload
 
+from ..elements._types import Element, is_real
+
 #: untyped: what calls an intrinsic does not pass the typing context that defines it
 intrinsic: Any = numba_intrinsic
 WORD = ir.IntType(64)
@@ -139,13 +141,14 @@ def signature_at_point(typing_context, function, x, args):
 
 
 def scalar_evaluator(dispatcher):
-    """``evaluate(x, args) -> float``: NaN, and the integer ``args[0][0]`` set, where the function raised."""
+    """``evaluate(x, args)``, a float or, of elements, an element; NaN, and ``args[0][0]`` set, where f raised."""
     function = types.Dispatcher(dispatcher)
 
     @intrinsic
     def evaluate(typing_context, x, args):
         inner = signature_at_point(typing_context, function, x, args)
-        if not isinstance(inner.return_type, (types.Integer, types.Float, types.Boolean)):
+        found = x.dtype if isinstance(x.dtype, Element) else types.float64
+        if not (is_real(inner.return_type) or inner.return_type == found):
             raise TypingError(f"the function must return one real number, got {inner.return_type}")
 
         def codegen(context, builder, signature, values):
@@ -154,10 +157,11 @@ def scalar_evaluator(dispatcher):
             flag = cgutils.create_struct_proxy(args.types[0])(context, builder, value=raised).data
             known = builder.load(flag)
             builder.store(builder.or_(known, builder.zext(status.is_error, known.type)), flag)
-            number = context.cast(builder, value, inner.return_type, types.float64)
-            return builder.select(status.is_error, ir.Constant(ir.DoubleType(), float("nan")), number)
+            number = context.cast(builder, value, inner.return_type, found)
+            nan = context.cast(builder, ir.Constant(ir.DoubleType(), float("nan")), types.float64, found)
+            return builder.select(status.is_error, nan, number)
 
-        return types.float64(x, args), codegen
+        return found(x, args), codegen
 
     return evaluate
 
@@ -188,6 +192,7 @@ def stack_array(typing_context, length, like):
 
         element = context.get_data_type(like.dtype)
         data = cgutils.alloca_once(builder, ir.ArrayType(element, length.literal_value))
+        data.align = 64  # type: ignore  vectors do not straddle cache lines
         array = context.make_array(array_type)(context, builder)
         size = context.get_constant(types.intp, length.literal_value)
         item = context.get_constant(types.intp, context.get_abi_sizeof(element))
@@ -198,14 +203,14 @@ def stack_array(typing_context, length, like):
 
 
 @intrinsic
-def as_floats(typing_context, numbers):
-    """A tuple of numbers of any types as a tuple of float64."""
-    floats = types.UniTuple(types.float64, len(numbers))
+def alike(typing_context, values, array):
+    """A tuple of numbers of any types as one of the type that an array holds."""
+    uniform = types.UniTuple(array.dtype, len(values))
 
-    def codegen(context, builder, signature, values):
-        return context.cast(builder, values[0], signature.args[0], floats)
+    def codegen(context, builder, signature, arguments):
+        return context.cast(builder, arguments[0], signature.args[0], uniform)
 
-    return floats(numbers), codegen
+    return uniform(values, array), codegen
 
 
 @intrinsic

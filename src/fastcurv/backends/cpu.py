@@ -34,6 +34,7 @@ from ..function import (
     record,
     record_vector,
 )
+from ..simd import lanes_kind, vector_library
 from ._native import BOUND_BYTES, bind, run
 from ._threads import get_threads, loop, may_run_parallel
 
@@ -67,6 +68,7 @@ class Operation(NamedTuple):
 
     factory: Callable[..., Callable]
     known: tuple[Any, ...] = ()
+    in_lanes: bool = False  # whether functions are evaluated at several points at once
 
 
 class Points(NamedTuple):
@@ -136,30 +138,43 @@ class Job:
 
 
 class Shares(NamedTuple):
-    """How points are shared out: `layout` as in `_layout`, the number of tasks, and of workers."""
+    """How points are shared out: `layout` as in `_layout`, the numbers of tasks, of workers, of points in a group."""
 
     layout: np.ndarray
     tasks: int
     workers: int
+    lanes: int = 1
+
+    @property
+    def is_within(self) -> bool:
+        """Whether several tasks share a point."""
+        return bool(self.layout[1] > 1)
+
+    def statuses(self, points: int) -> int:
+        """How many places for a status tasks need."""
+        return self.tasks * self.lanes if self.is_within else points
 
 
 @lru_cache(maxsize=1024)
-def shares(points: int, divisible: int, workers: int, spacing: int = 0, together: int = 1) -> Shares:
+def shares(points: int, divisible: int, workers: int, spacing: int = 0, together: int = 1, lanes: int = 1) -> Shares:
     """Several points to a task, or several tasks to a point where there are fewer points than workers can use.
 
     `divisible` is the number of items that the work within a point can be divided into; `together` points, a power of
-    two, are never in different tasks.
+    two, are never in different tasks. With several `lanes`, so many points count as one.
     """
+    points, mask, together = -(-points // lanes), max(together, lanes) - 1, max(1, together // lanes)
     parts = min(-(-2 * workers // max(points, 1)), divisible) if workers > 1 and points < 2 * workers else 1
     if parts > 1:
-        return Shares(np.array([1, parts, 0, 0]), points * parts, workers)
+        return Shares(np.array([1, parts, 0, 0]), points * parts, workers, lanes)
     chunk = max(1, min(1024, -(-points // (16 * workers)))) if workers > 1 else points
     chunk = -(-chunk // together) * together
     tasks = -(-points // chunk) if points else 0
-    return Shares(np.array([chunk, 1, spacing, together - 1]), tasks, min(workers, max(tasks, 1)))
+    return Shares(np.array([chunk, 1, spacing, mask]), tasks, min(workers, max(tasks, 1)), lanes)
 
 
-def plan_shares(job: Job, points: int, evaluations: int, divisible: int, spacing: int = 0, together: int = 1) -> Shares:
+def plan_shares(
+    job: Job, points: int, evaluations: int, divisible: int, spacing: int = 0, together: int = 1, lanes: int = 1
+) -> Shares:
     """How a call with so many evaluations of the function per point is shared out over threads."""
     if job.is_vectorized:
         return Shares(np.array([points, 1, spacing, together - 1]), 1, 1)
@@ -168,7 +183,7 @@ def plan_shares(job: Job, points: int, evaluations: int, divisible: int, spacing
         seconds = job.kernel.seconds_per_evaluation * points * evaluations
         if seconds < WORTH_THREADS or not may_run_parallel():
             workers = 1
-    return shares(points, divisible, workers, spacing, together)
+    return shares(points, divisible, workers, spacing, together, lanes)
 
 
 def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int, items: int | None = None) -> None:
@@ -190,13 +205,15 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         start = perf_counter()
         try:
             made.entry(address, 0, plan.tasks, workers, plan.layout, x, args, point_args, *data)
-        except (NumbaError, UnsupportedBytecodeError):
-            _diagnose(job.roles, points)
-            raise
-        except Exception as error:  # of Numba, from what it did not expect of numbers
-            if made.calls or not any(role and role.kind in CARRYING for role in job.roles):
+        except Exception as error:  # Numba's compiler also fails with others than its own
+            if made.calls and not isinstance(error, (NumbaError, UnsupportedBytecodeError)):
                 raise
-            raise compilation_error(job.function.function, error, exact=True) from error  # pyright: ignore
+            if plan.lanes > 1:
+                raise _lanes_error(job.roles, points, plan.lanes, error) from error
+            _diagnose(job.roles, points)
+            if any(role and role.kind in CARRYING for role in job.roles):
+                raise compilation_error(job.function.function, error, exact=True) from error  # pyright: ignore
+            raise
         seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
     # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
     made.calls += 1
@@ -219,9 +236,9 @@ def scratch(workers: int, size: int, dtype: Any) -> np.ndarray:
     return memory[first : first + workers * width].reshape(workers, width)
 
 
-def serial_run(made: Kernel, points: int) -> Callable[..., None]:
+def serial_run(made: Kernel, points: int, lanes: int) -> Callable[..., None]:
     """A kernel over so many points on the calling thread, as a function of points, arguments and data."""
-    plan = shares(points, 1, 1)
+    plan = shares(points, 1, 1, lanes=lanes)
     return partial(made.entry, loop(1).__enter__()[0], 0, plan.tasks, 1, plan.layout)
 
 
@@ -235,7 +252,7 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
             alone = compiled(function, "diagnosis")
             try:
                 alone.compile(tuple(kinds))
-            except (NumbaError, UnsupportedBytecodeError) as error:
+            except Exception as error:
                 raise compilation_error(function, error) from error
             _check_result(role, alone.nopython_signatures[0].return_type)
             if role.kind in CARRYING:
@@ -245,6 +262,18 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
                     compiled(function, "diagnosis").compile((seeded_kind(points.x.dtype), *kinds[1:]))
                 except Exception as error:
                     raise compilation_error(function, error, exact=True) from error
+
+
+def _lanes_error(roles: tuple[Role | None, ...], points: Points, lanes: int, error: Exception) -> CompilationError:
+    """Which of the user's functions cannot be evaluated in lanes, and why, by compiling each alone."""
+    for role in roles:
+        if role and isinstance(role.function, Compiled):
+            function = role.function.function
+            try:
+                compiled(function, "diagnosis").compile((lanes_kind(lanes), *map(typeof, points.args)))
+            except Exception as found:
+                return compilation_error(function, found, lanes=True)
+    return compilation_error(next(role for role in roles if role).function.function, error, lanes=True)  # pyright: ignore
 
 
 def _check_result(role: Role, kind: types.Type) -> None:
@@ -363,6 +392,7 @@ def _digest(operation: Operation, roles: tuple[Role | None, ...], mode: str) -> 
     identity = (
         operation.factory.__qualname__,
         operation.known,
+        operation.in_lanes and vector_library(),
         mode,
         [role and (role.function.key if mode == "native" else "", role.kind) for role in roles],
         package_digest(),

@@ -9,10 +9,12 @@ import math
 
 import numpy as np
 
-from ..backends._layout import home, share, slot, span
-from ..backends._native import call_task, slices
-from ._outcome import OUTSIDE, copy, fill_nan, outcome
-from ._steps import axis_step, is_outside, step_length, within
+from fastcurv.simd import first_aligned, flat, group_unpacker, numbers, take
+
+from ..backends._layout import groups, home, share, slot, span
+from ..backends._native import call_task, slices, stack_array
+from ._outcome import OUTSIDE, copy, fill, fill_nan, outcome
+from ._steps import axis_step, central_step, is_outside, within
 
 
 def value_block(f):
@@ -62,10 +64,93 @@ def sided_column(g, x, i, h, first, bounds, args, centre, up, column, column_nex
     x[i] = start
 
 
-def jacobian_block(g, f, errors, symmetric, central_only):
+def central_jacobian_block(g, f, lanes, transposes, errors, symmetric):
+    """Jacobians of g away from bounds, of a group of points at once, one in each lane; else as `jacobian_block`."""
+    unpack_group = group_unpacker(lanes, transposes)
+
+    def block(
+        task, worker, layout, points, args, point_args,
+        steps, scale, central, noise, amplification, reader, status, value, centre, matrix, error,
+    ):  # fmt: skip
+        n, m = points.shape[1], matrix.shape[1]
+        raised = stack_array(1, layout)
+        poisons = stack_array(lanes, steps)
+        memory = np.empty(8 + lanes * (n + 6 * m + (2 if errors else 1) * m * n))
+        own = first_aligned(memory)
+        x, work = numbers(memory, own, n, lanes, 0), numbers(memory, own + lanes * n, (6, m), lanes, 0)
+        middle, up, down, column, column_next, largest = work[0], work[1], work[2], work[3], work[4], work[5]
+        own += lanes * (n + 6 * m)
+        J = numbers(memory, own, (m, n), lanes, 0)
+        E = numbers(memory, own + lanes * m * n if errors else own, (m, n), lanes, 0)
+        lanes_J, lanes_E, lanes_middle = flat(J), flat(E), flat(middle)
+        one = numbers(poisons, 0, 1, lanes, 0)  # by lanes, in `poisons`
+        flat_points, flat_J, flat_E = points.reshape(-1), matrix.reshape(-1), error.reshape(-1)
+        flat_centre = centre.reshape(-1)
+        first_group, last_group = span(layout, task, groups(len(points), lanes))
+        start, stop = share(layout, task, n)
+        for group in range(first_group, last_group):
+            b = group * lanes
+            last = min(lanes, len(points) - b) - 1
+            place = home(layout, worker, b)
+            raised[0] = 0
+            point = (raised, *args, *slices(point_args, b))
+            widen = take(scale, b if len(scale) > 1 else 0, 1 if len(scale) > 1 else 0, last, lanes)
+            for i in range(n):
+                x[i] = take(flat_points, b * n + i, n, last, lanes)
+            g(x, middle, point)
+            poison = 0.0 * middle[0]
+            for r in range(m):
+                poison += 0.0 * middle[r]
+            if f is not None and value.size > 0:
+                one[0] = f(x, point)
+                for lane in range(last + 1):
+                    value[b + lane] = poisons[lane]
+            if centre.size > 0:
+                unpack_group(lanes_middle, m, last + 1, flat_centre, b * m)
+            level = take(noise, b + 1 if len(noise) > 2 else 1, 1 if len(noise) > 2 else 0, last, lanes)
+            for i in range(start, stop):
+                h = central_step(x[i], steps[0, i] * widen, steps[2, i], points)
+                for r in range(m):
+                    largest[r] = abs(middle[r])
+                central_column(g, x, i, h, central, point, up, down, column, column_next, largest)
+                for r in range(m):
+                    J[r, i] = column[r]
+                    poison += 0.0 * column[r]
+                    if errors:
+                        e_f = max(noise[0] * largest[r], level)
+                        E[r, i] = 2 * abs(column[r] - column_next[r]) + 2 * e_f * amplification[0] / h
+            if symmetric and layout[1] == 1:
+                symmetrise(J)
+                if errors:
+                    symmetrise(E)
+            if layout[1] == 1:
+                unpack_group(lanes_J, m * n, last + 1, flat_J, place * m * n)
+                if errors:
+                    unpack_group(lanes_E, m * n, last + 1, flat_E, place * m * n)
+            else:
+                for lane in range(last + 1):
+                    for r in range(m):
+                        for i in range(start, stop):
+                            entry = (r * n + i) * lanes + lane
+                            matrix[place + lane, r, i] = lanes_J[entry]
+                            if errors:
+                                error[place + lane, r, i] = lanes_E[entry]
+            one[0] = poison
+            for lane in range(last + 1):
+                if poisons[lane] != 0.0 and layout[1] == 1:
+                    fill(flat_J, (place + lane) * m * n, m * n)
+                    if errors:
+                        fill(flat_E, (place + lane) * m * n, m * n)
+                status[slot(layout, task * lanes, b) + lane] = outcome(raised[0], poisons[lane])
+                if reader[0] != 0:
+                    call_task(reader[0], reader[1], b + lane, worker)
+
+    return block
+
+
+def jacobian_block(g, f, errors, symmetric):
     """Jacobians of g by columns; with `symmetric` those of a gradient, averaged with their transposes.
 
-    `central_only`: there are no bounds, and one-sided formulas need not be compiled (a third of the time to do so).
     `value` gets f if that is given, and `centre` g itself, where they have room. `noise` holds eps and the levels of
     noise of g, `amplification` the sums of the absolute weights, central and one-sided.
     """
@@ -88,7 +173,7 @@ def jacobian_block(g, f, errors, symmetric, central_only):
             copy(points[b], x)
             raised[0] = 0
             poison = math.nan
-            outside = False if central_only else is_outside(x, bounds)
+            outside = is_outside(x, bounds)
             if not outside:
                 point = (raised, *args, *slices(point_args, b))
                 widen = scale[min(b, len(scale) - 1)]
@@ -101,10 +186,7 @@ def jacobian_block(g, f, errors, symmetric, central_only):
                 if centre.size > 0:
                     copy(middle, centre[b])
                 for i in range(start, stop):
-                    if central_only:
-                        side, h = 0, step_length(x, i, steps[0, i] * widen, steps[2, i])
-                    else:
-                        side, h = axis_step(x, i, steps, widen, bounds, reach)
+                    side, h = axis_step(x, i, steps, widen, bounds, reach)
                     if h == 0.0:  # the bounds coincide: no derivative in this coordinate
                         for r in range(m):
                             J[r, i] = math.nan
@@ -113,7 +195,7 @@ def jacobian_block(g, f, errors, symmetric, central_only):
                         continue
                     for r in range(m):
                         largest[r] = abs(middle[r])
-                    if central_only or side == 0:
+                    if side == 0:
                         central_column(g, x, i, h, central, point, up, down, column, column_next, largest)
                     else:
                         sided_column(g, x, i, h, first, bounds, point, middle, up, column, column_next, largest)

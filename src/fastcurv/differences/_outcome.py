@@ -28,3 +28,9 @@ def fill_nan(matrix, start, stop):
     for r in range(len(matrix)):
         for i in range(start, stop):
             matrix[r, i] = math.nan
+
+
+def fill(flat, first, count):
+    """``flat[first : first + count] = nan``."""
+    for k in range(first, first + count):
+        flat[k] = math.nan

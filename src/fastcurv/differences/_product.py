@@ -1,4 +1,4 @@
-"""Hessian-vector products without the Hessian."""
+"""Hessian-vector products and v'Hv without the Hessian, of several points and directions at once, one in each lane."""
 
 from __future__ import annotations
 
@@ -6,34 +6,43 @@ import math
 
 import numpy as np
 
-from ..backends._layout import share, slot, span
-from ..backends._native import slices
-from ._outcome import copy, outcome
-from ._steps import step_length
+from fastcurv.simd import first_aligned, give, numbers, where
 
-
-def direction_length(x, v):
-    """max_i |v_i| / max(1, |x_i|): the length that a step along v is measured by."""
-    longest = 0.0
-    for i in range(len(x)):
-        longest = max(longest, abs(float(v[i])) / max(1.0, abs(float(x[i]))))
-    return longest
+from ..backends._layout import groups, share, slot, span
+from ..backends._native import slices, stack_array
+from ._outcome import fill, outcome
+from ._steps import central_step
 
 
 def step_along(x, v, step, widen):
-    """The step t along v; 0 where v vanishes."""
-    longest = direction_length(x, v)
-    if longest == 0.0:
-        return 0.0
-    return step[0] * widen / longest + step[1]
+    """The step t along v, by the length max_i |v_i| / max(1, |x_i|) that it is measured by; 0 where v vanishes."""
+    longest = 0.0 * widen
+    for i in range(len(x)):
+        longest = max(longest, abs(v[i]) / max(1.0, abs(x[i])))
+    return where(longest == 0.0, 0.0, step[0] * widen / longest + step[1])
 
 
-def product_block(f, errors):
+def read_group(points, directions, scale, noise, b, lanes, memory, first):
+    """Points, directions, widening and noise of the group from direction b on, side by side in memory.
+
+    There is the same number of directions for each point. Lanes after the last direction repeat it.
+    """
+    n, each = points.shape[1], len(directions) // len(points)
+    for lane in range(lanes):
+        d = min(b + lane, len(directions) - 1)
+        at = d // each
+        for i in range(n):
+            memory[first + i * lanes + lane] = points[at, i]
+            memory[first + (n + i) * lanes + lane] = directions[d, i]
+        memory[first + 2 * n * lanes + lane] = scale[min(at, len(scale) - 1)]
+        memory[first + (2 * n + 1) * lanes + lane] = noise[min(at, len(noise) - 2) + 1]
+
+
+def product_block(f, lanes, errors):
     """H v from values: differences along the coordinates of the derivative along v.
 
     One formula for both first derivatives, central or forward: `offsets` in units of t and h, `weights[:, q, r]` for
-    orders p and p + 2. `directions` holds the same number of vectors for each point, `step` the relative and absolute
-    step along v, `steps` those along the coordinates.
+    orders p and p + 2. `step` holds the relative and absolute step along v, `steps` those along the coordinates.
     """
 
     def block(
@@ -41,28 +50,31 @@ def product_block(f, errors):
         step, steps, scale, offsets, weights, noise, amplification, status, product, error,
     ):  # fmt: skip
         n = points.shape[1]
-        raised = np.zeros(1, np.uint8)
-        x = np.empty(n, points.dtype)
-        work = np.empty((4, n))
-        h, mixed, mixed_next, largest = work[0], work[1], work[2], work[3]
-        begin, end = span(layout, task, len(directions))
+        raised = stack_array(1, layout)
+        memory = np.empty(8 + lanes * (7 * n + 2))
+        origin = first_aligned(memory)
+        read = numbers(memory, origin, 2 * n + 2, lanes, 0)
+        work = numbers(memory, origin + lanes * (2 * n + 2), (5, n), lanes, 0)
+        x, h, mixed, mixed_next, largest = work[0], work[1], work[2], work[3], work[4]
+        flat, flat_error = product.reshape(-1), error.reshape(-1)
+        first_group, last_group = span(layout, task, groups(len(directions), lanes))
         start, stop = share(layout, task, n)
-        for b in range(begin, end):
-            at = b // (len(directions) // len(points))
-            v = directions[b]
+        for group in range(first_group, last_group):
+            b = group * lanes
+            last = min(lanes, len(directions) - b) - 1
+            read_group(points, directions, scale, noise, b, lanes, memory, origin)
+            centre, v, widen, level = read[:n], read[n : 2 * n], read[2 * n], read[2 * n + 1]
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, at))
-            widen = scale[min(at, len(scale) - 1)]
-            t = step_along(points[at], v, step, widen)
-            f_0 = f(points[at], point)
+            point = (raised, *args, *slices(point_args, b // (len(directions) // len(points))))
+            t = step_along(centre, v, step, widen)
+            f_0 = f(centre, point)
             poison = 0.0 * f_0 + 0.0 * t
-            copy(points[at], x)
             for i in range(start, stop):
-                h[i] = step_length(x, i, steps[0, i] * widen, steps[2, i])
+                h[i] = central_step(centre[i], steps[0, i] * widen, steps[2, i], points)
                 mixed[i], mixed_next[i], largest[i] = 0.0, 0.0, abs(f_0)
             for q in range(len(offsets)):
                 for j in range(n):
-                    x[j] = points[at, j] + offsets[q] * t * v[j]
+                    x[j] = centre[j] + offsets[q] * t * v[j]
                 for i in range(start, stop):
                     x_i = x[i]
                     for r in range(len(offsets)):
@@ -75,23 +87,76 @@ def product_block(f, errors):
                             mixed_next[i] += w_next * f_qr
                     x[i] = x_i
             for i in range(start, stop):
-                area = t * h[i] if t > 0.0 else math.inf  # H 0 = 0
-                product[b, i] = mixed[i] / area
+                area = where(t > 0.0, t * h[i], math.inf)  # H 0 = 0
+                give(mixed[i] / area, flat, b * n + i, n, last)
                 poison += 0.0 * mixed[i]
                 if errors:
-                    e_f = max(noise[0] * largest[i], noise[min(at, len(noise) - 2) + 1])
-                    error[b, i] = (2 * abs(mixed[i] - mixed_next[i]) + 2 * e_f * amplification) / area
-            if poison != 0.0:
-                for i in range(start, stop):
-                    product[b, i] = math.nan
-                    if errors:
-                        error[b, i] = math.nan
-            status[slot(layout, task, b)] = outcome(raised[0], poison)
+                    e_f = max(noise[0] * largest[i], level)
+                    spread = 2 * abs(mixed[i] - mixed_next[i]) + 2 * e_f * amplification
+                    give(spread / area, flat_error, b * n + i, n, last)
+            report(
+                poison, read, memory, origin, raised, layout, task, b, last, lanes, status, flat, flat_error, n, errors
+            )
 
     return block
 
 
-def gradient_product_block(g, errors):
+def form_block(f, lanes, errors):
+    """v'Hv: the second difference along v; arguments as for `product_block`, `weights[:, q]`, the first that of x."""
+
+    def block(
+        task, worker, layout, points, args, point_args, directions,
+        step, scale, offsets, weights, noise, amplification, status, form, error,
+    ):  # fmt: skip
+        n = points.shape[1]
+        raised = stack_array(1, layout)
+        memory = np.empty(8 + lanes * (3 * n + 2))
+        origin = first_aligned(memory)
+        read = numbers(memory, origin, 2 * n + 2, lanes, 0)
+        x = numbers(memory, origin + lanes * (2 * n + 2), n, lanes, 0)
+        first_group, last_group = span(layout, task, groups(len(directions), lanes))
+        for group in range(first_group, last_group):
+            b = group * lanes
+            last = min(lanes, len(directions) - b) - 1
+            read_group(points, directions, scale, noise, b, lanes, memory, origin)
+            centre, v, widen, level = read[:n], read[n : 2 * n], read[2 * n], read[2 * n + 1]
+            raised[0] = 0
+            point = (raised, *args, *slices(point_args, b // (len(directions) // len(points))))
+            t = step_along(centre, v, step, widen)
+            f_0 = f(centre, point)
+            largest, second, second_next = abs(f_0), weights[0, 0] * f_0, weights[1, 0] * f_0
+            for q in range(len(offsets)):
+                for j in range(n):
+                    x[j] = centre[j] + offsets[q] * t * v[j]
+                f_q = f(x, point)
+                largest = max(largest, abs(f_q))
+                second += weights[0, q + 1] * f_q
+                second_next += weights[1, q + 1] * f_q
+            square = where(t > 0.0, t * t, math.inf)  # 0'H0 = 0
+            give(second / square, form, b, 1, last)
+            if errors:
+                e_f = max(noise[0] * largest, level)
+                spread = 2 * abs(second - second_next) + 2 * e_f * amplification
+                give(spread / square, error, b, 1, last)
+            poison = 0.0 * second + 0.0 * t
+            report(poison, read, memory, origin, raised, layout, task, b, last, lanes, status, form, error, 1, errors)
+
+    return block
+
+
+def report(poison, read, memory, origin, raised, layout, task, b, last, lanes, status, flat, flat_error, n, errors):
+    """The status of each direction of a group; its n results are NaN as a whole where one is not finite."""
+    read[0] = poison
+    for lane in range(last + 1):
+        spoiled = memory[origin + lane]
+        if spoiled != 0.0 and layout[1] == 1:
+            fill(flat, (b + lane) * n, n)
+            if errors:
+                fill(flat_error, (b + lane) * n, n)
+        status[slot(layout, task * lanes, b) + lane] = outcome(raised[0], spoiled)
+
+
+def gradient_product_block(g, lanes, errors):
     """H v as the derivative of the user's gradient along v; arguments as for `product_block`, `weights[:, q]`."""
 
     def block(
@@ -99,40 +164,43 @@ def gradient_product_block(g, errors):
         step, scale, offsets, weights, noise, amplification, status, product, error,
     ):  # fmt: skip
         n = points.shape[1]
-        raised = np.zeros(1, np.uint8)
-        x = np.empty(n, points.dtype)
-        work = np.empty((4, n))
-        y, total, total_next, largest = work[0], work[1], work[2], work[3]
-        begin, end = span(layout, task, len(directions))
-        for b in range(begin, end):
-            at = b // (len(directions) // len(points))
-            v = directions[b]
+        raised = stack_array(1, layout)
+        memory = np.empty(8 + lanes * (7 * n + 2))
+        origin = first_aligned(memory)
+        read = numbers(memory, origin, 2 * n + 2, lanes, 0)
+        work = numbers(memory, origin + lanes * (2 * n + 2), (5, n), lanes, 0)
+        x, y, total, total_next, largest = work[0], work[1], work[2], work[3], work[4]
+        flat, flat_error = product.reshape(-1), error.reshape(-1)
+        first_group, last_group = span(layout, task, groups(len(directions), lanes))
+        for group in range(first_group, last_group):
+            b = group * lanes
+            last = min(lanes, len(directions) - b) - 1
+            read_group(points, directions, scale, noise, b, lanes, memory, origin)
+            centre, v, widen, level = read[:n], read[n : 2 * n], read[2 * n], read[2 * n + 1]
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, at))
-            t = step_along(points[at], v, step, scale[min(at, len(scale) - 1)])
+            point = (raised, *args, *slices(point_args, b // (len(directions) // len(points))))
+            t = step_along(centre, v, step, widen)
             for i in range(n):
                 total[i], total_next[i], largest[i] = 0.0, 0.0, 0.0
             poison = 0.0 * t
             for q in range(len(offsets)):
                 for j in range(n):
-                    x[j] = points[at, j] + offsets[q] * t * v[j]
+                    x[j] = centre[j] + offsets[q] * t * v[j]
                 g(x, y, point)
                 for i in range(n):
                     largest[i] = max(largest[i], abs(y[i]))
                     total[i] += weights[0, q] * y[i]
                     total_next[i] += weights[1, q] * y[i]
                     poison += 0.0 * y[i]
-            length = t if t > 0.0 else math.inf
+            length = where(t > 0.0, t, math.inf)
             for i in range(n):
-                product[b, i] = total[i] / length
+                give(total[i] / length, flat, b * n + i, n, last)
                 if errors:
-                    e_f = max(noise[0] * largest[i], noise[min(at, len(noise) - 2) + 1])
-                    error[b, i] = (2 * abs(total[i] - total_next[i]) + 2 * e_f * amplification) / length
-            if poison != 0.0:
-                for i in range(n):
-                    product[b, i] = math.nan
-                    if errors:
-                        error[b, i] = math.nan
-            status[slot(layout, task, b)] = outcome(raised[0], poison)
+                    e_f = max(noise[0] * largest[i], level)
+                    spread = 2 * abs(total[i] - total_next[i]) + 2 * e_f * amplification
+                    give(spread / length, flat_error, b * n + i, n, last)
+            report(
+                poison, read, memory, origin, raised, layout, task, b, last, lanes, status, flat, flat_error, n, errors
+            )
 
     return block

@@ -52,6 +52,8 @@ def sided_hessian_block(f, four_point):
     pure and `[side, 3]` of first derivatives.
     """
 
+    central_mixed = mixed_second_difference(f, four_point)
+
     def block(
         task, worker, layout, points, args, point_args,
         steps, scale, bounds, reach, weights, axes, noise, amplification,
@@ -117,12 +119,10 @@ def sided_hessian_block(f, four_point):
                         if h[i] != 0.0 and h[j] != 0.0:
                             if side[i] == 0 and side[j] == 0:
                                 for k in range(weights.shape[1]):
-                                    d = mixed_second_difference(
-                                        f, x, i, j, x_i, x_j, (k + 1) * h[i], (k + 1) * h[j], point, f_0,
-                                        (on_axis[i, 2 * k] + on_axis[i, 2 * k + 1] - 2 * f_0)
-                                        + (on_axis[j, 2 * k] + on_axis[j, 2 * k + 1] - 2 * f_0),
-                                        four_point,
-                                    )  # fmt: skip
+                                    bend_i = on_axis[i, 2 * k] + on_axis[i, 2 * k + 1] - 2 * f_0
+                                    bend_j = on_axis[j, 2 * k] + on_axis[j, 2 * k + 1] - 2 * f_0
+                                    d_i, d_j = (k + 1) * h[i], (k + 1) * h[j]
+                                    d = central_mixed(x, i, j, x_i, x_j, d_i, d_j, point, f_0, bend_i + bend_j)
                                     mixed += weights[0, k] * d
                                     mixed_next += weights[1, k] * d
                             else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from fastcurv.simd import stored
+
 
 def step_length(x, i, relative, absolute):
     """h = relative max(1, |x_i|) + absolute (one of the two is zero), such that x_i + h is a number of x's type."""
@@ -12,6 +14,11 @@ def step_length(x, i, relative, absolute):
     h = float(x[i]) - float(start)
     x[i] = start
     return h
+
+
+def central_step(x_i, relative, absolute, points):
+    """The same of a coordinate, or of those in lanes, in the type that points are stored in."""
+    return stored(x_i + (relative * max(1.0, abs(x_i)) + absolute), points) - x_i
 
 
 def side_and_step(x, h_central, h_sided, lower, upper, central_reach, sided_reach):

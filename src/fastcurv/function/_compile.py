@@ -20,9 +20,9 @@ from numba.core import errors
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
 
-from .._errors import CompilationError
+from .._errors import CompilationError, LanesError
 from ._digest import is_library, names_in
-from ._parts import KernelCompiler, PartCompiler
+from ._parts import KernelCompiler, PartCompiler, UserCompiler
 
 #: IEEE division by zero; contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
 FLAGS = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -70,6 +70,8 @@ class _Rebuild:
             flags["pipeline_class"] = KernelCompiler
         elif code.co_filename.startswith(_PACKAGE):  # users' functions may be recursive, which needs Numba's
             flags["pipeline_class"] = PartCompiler
+        else:
+            flags["pipeline_class"] = UserCompiler
         flags = {**FLAGS, "no_cpython_wrapper": not entry, "no_cfunc_wrapper": True, **flags}
         self._made[id(function)] = made = _njit(**flags)(twin)
         _ours.add(made)
@@ -110,10 +112,10 @@ def _known(function) -> bool:
     return True
 
 
-def compilation_error(function, error: Exception, *, exact: bool = False) -> CompilationError:
+def compilation_error(function, error: Exception, *, exact: bool = False, lanes: bool = False) -> CompilationError:
     """What could not be compiled, where, and the way out, from Numba's message.
 
-    `exact`: of a function that compiles, but not for numbers that carry derivatives.
+    `exact`: of a function that compiles, but not for numbers that carry derivatives; `lanes`: not for lanes.
     """
     message = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     name = getattr(function, "__qualname__", repr(function))
@@ -126,6 +128,8 @@ def compilation_error(function, error: Exception, *, exact: bool = False) -> Com
         where = f"\n  at {file}, line {line}{': ' + source if source else ''}"
     elif code := getattr(function, "__code__", None):
         where = f"\n  in the function at {code.co_filename}, line {code.co_firstlineno}"
+    if lanes:
+        return LanesError(f"{name} cannot be evaluated at several points at once: {_reason(message)}{where}")
     if exact:
         return CompilationError(
             f"{name} cannot be evaluated in numbers that carry derivatives: {_reason(message)}{where}\n"
@@ -155,10 +159,17 @@ _NOISE = (
 )
 
 
+#: what Numba has no words for
+_IN_WORDS = {
+    "Function(<class 'bool'>)": "it branches on x",
+    "Function(<built-in function setitem>)": "it puts what is made from x into an array of other numbers",
+}
+
+
 def _reason(message: str) -> str:
     """The sentence of Numba's message that tells the cause: the first that is no frame, header or source line."""
     for line in message.splitlines():
         text = line.strip(" -:|")
         if text and not text.startswith(_NOISE) and not set(text) <= set("^~ "):
-            return text
-    return message.strip().partition("\n")[0]
+            return next((words for name, words in _IN_WORDS.items() if name in text), text)
+    return message.strip().partition("\n")[0] or "an error inside Numba"

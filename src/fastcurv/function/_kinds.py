@@ -20,7 +20,7 @@ from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 from numba.extending import overload
 
-from ..backends._native import as_floats, call_c, call_guarded, scalar_evaluator
+from ..backends._native import alike, call_c, call_guarded, scalar_evaluator
 from ._compile import compiled
 from ._digest import Digest, digest
 
@@ -301,9 +301,9 @@ def copy_values(values, y):
 @overload(copy_values)
 def _copy_values(values, y):
     def copy_tuple(values, y):
-        floats = as_floats(values)
+        numbers = alike(values, y)
         for r in range(len(y)):
-            y[r] = floats[r]
+            y[r] = numbers[r]
 
     def copy_sequence(values, y):
         for r in range(len(y)):

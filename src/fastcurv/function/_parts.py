@@ -8,10 +8,13 @@ and makes machine code of it, before it does the same again for its caller. That
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import llvmlite.binding as llvm
+from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
@@ -29,7 +32,41 @@ class _NoEnvironment:
         """Nothing to set."""
 
 
-class _Part(JITCodeLibrary):
+class _Library(JITCodeLibrary):
+    """A module in which the loops of `headers`, by label, are marked for full unrolling."""
+
+    headers: frozenset[int] = frozenset()
+
+    def add_ir_module(self, ir_module):
+        if not self.headers:
+            super().add_ir_module(ir_module)
+            return
+        module = llvm.parse_assembly(_marked(cgutils.normalize_ir_text(str(ir_module)), self.headers))
+        module.name = ir_module.name
+        module.verify()
+        self.add_llvm_module(module)
+
+
+def _marked(text: str, headers: frozenset[int]) -> str:
+    """LLVM's text with loop metadata at the branches that go back to headers."""
+    number = max(map(int, re.findall(r"^!(\d+) =", text, re.MULTILINE)), default=-1) + 1
+    lines, nodes, passed = [], [], set()
+    for line in text.splitlines():
+        if line.startswith("define"):
+            passed = set()
+        if label := re.match(r'"?B(\d+)(?:\.endif)*"?:', line):
+            passed.add(int(label[1]))
+        targets = {int(label) for label in re.findall(r'label %"?B(\d+)"?(?![\w.])', line)}
+        if targets & passed & headers:
+            nodes.append(f"!{number} = distinct !{{!{number}, !{number + 1}}}")
+            nodes.append(f'!{number + 1} = !{{!"llvm.loop.unroll.full"}}')
+            line += f", !llvm.loop !{number}"
+            number += 2
+        lines.append(line)
+    return "\n".join([*lines, *nodes, ""])
+
+
+class _Part(_Library):
     """A module to be linked into others: neither optimised, nor given to the execution engine."""
 
     @property
@@ -60,7 +97,31 @@ class PartCompiler(Compiler):
         """Numba's own, into a library that is only linked."""
         codegen = self.state.targetctx.codegen()
         self.state.library = _Part(codegen, self.state.func_id.func_qualname)
-        return super().define_pipelines()
+        return _with_search(super().define_pipelines(), self.state.args)
+
+
+class UserCompiler(Compiler):
+    """Numba's compiler, for users' functions."""
+
+    def define_pipelines(self):
+        """Numba's own, which marks loops over the coordinates where their number is known."""
+        if _knows_length(self.state.args):
+            self.state.library = _Library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        return _with_search(super().define_pipelines(), self.state.args)
+
+
+def _knows_length(arguments: tuple) -> bool:
+    """Whether the number of coordinates is part of the type of an argument."""
+    return any(getattr(kind, "length", 0) for kind in arguments)
+
+
+def _with_search(pipelines: list[Any], arguments: tuple) -> list[Any]:
+    """Pipelines that look for loops over the coordinates, where their number is known."""
+    if _knows_length(arguments):
+        from ..numbers._unroll import find_loops  # slow to import, and loaded by then
+
+        find_loops(pipelines[0])
+    return pipelines
 
 
 class KernelCompiler(Compiler):

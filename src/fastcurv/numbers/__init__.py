@@ -2,13 +2,16 @@
 
 from numba import from_dtype
 
-from . import _arrays, _operations, _rewrites  # noqa: F401  what they teach Numba
+from ..elements import teach_arrays
+from . import _operations  # noqa: F401  what it teaches Numba
 from ._evaluate import number_evaluator
-from ._vector import SeededVector
+from ._vector import COORDINATES, SeededVector
 
-__all__ = ["number_evaluator", "seeded_kind"]
+teach_arrays()
+
+__all__ = ["COORDINATES", "SeededVector", "number_evaluator", "seeded_kind"]
 
 
 def seeded_kind(dtype) -> SeededVector:
     """The type of an x as functions see it, for a look at whether they can be compiled."""
-    return SeededVector(from_dtype(dtype), 1, 1, 0, False)
+    return SeededVector(from_dtype(dtype), 1, 1, 0, COORDINATES)

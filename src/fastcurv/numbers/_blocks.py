@@ -15,7 +15,7 @@ from ..differences._outcome import OUTSIDE, fill_nan, outcome
 from ..differences._steps import is_outside
 from ._evaluate import entries, entry, is_finite, store_columns, store_cross, store_diagonal, store_pair, store_upper
 from ._operations import value_of
-from ._vector import directed, seeded
+from ._vector import BOTH, COLUMNS, COORDINATES, ROWS, seeded
 
 
 def blocks_of(n, rows, lanes):
@@ -60,7 +60,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
                     for row in range(0, j + width, rows):
                         if whole or start <= number < stop:
                             i = min(row, n - rows)
-                            y = f(seeded(points, b, i, j, rows, lanes, known), point)
+                            y = f(seeded(points, b, points, b, i, j, COORDINATES, rows, lanes, known), point)
                             if whole or i == j:
                                 store_diagonal(y, flat_hessian, corner + i * n + j, n)
                             elif i + rows <= j:
@@ -140,7 +140,7 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
                     value[b] = f(points[b], point)
                 for part in range(start, stop):
                     j = min(part * lanes, n - width)
-                    x = seeded(points, b, 0, j, 0, lanes, known)
+                    x = seeded(points, b, points, b, 0, j, COORDINATES, 0, lanes, known)
                     if scalar:
                         y = g(x, point)
                         store_columns(y, flat, place * n + j, width)
@@ -200,12 +200,31 @@ def product_block(f, lanes, known):
             fine = True
             for part in range(start, stop):
                 j = min(part * lanes, n - width)
-                y = f(directed(points, b, directions, d, j, 1, lanes, known), point)
+                y = f(seeded(points, b, directions, d, 0, j, ROWS, 1, lanes, known), point)
                 store_cross(y, flat, d * n + j, width)
                 fine = fine and is_finite(y)
             if not fine:
                 for i in range(n):
                     product[d, i] = math.nan
+            status[slot(layout, task, d)] = outcome(raised[0], 0.0 if fine else math.nan)
+
+    return block
+
+
+def form_block(f, known):
+    """v'Hv: the second derivative along v."""
+
+    def block(task, worker, layout, points, args, point_args, directions, status, form):
+        raised = stack_array(1, layout)
+        begin, end = span(layout, task, len(directions))
+        for d in range(begin, end):
+            b = d // (len(directions) // len(points))
+            raised[0] = 0
+            y = f(seeded(points, b, directions, d, 0, 0, BOTH, 1, 1, known), (raised, *args, *slices(point_args, b)))
+            store_cross(y, form, d, 1)
+            fine = is_finite(y)
+            if not fine:
+                form[d] = math.nan
             status[slot(layout, task, d)] = outcome(raised[0], 0.0 if fine else math.nan)
 
     return block
@@ -223,7 +242,7 @@ def gradient_product_block(g, known):
             b = d // (len(directions) // len(points))
             raised[0] = 0
             fine = True
-            x = directed(points, b, directions, d, 0, 0, 1, known)
+            x = seeded(points, b, directions, d, 0, 0, COLUMNS, 0, 1, known)
             failed, values = g(x, (raised, *args, *slices(point_args, b)))
             if failed or len(values) != n:
                 raised[0] = 1

@@ -13,8 +13,9 @@ from numba.extending import overload
 from fastcurv.simd import shuffled, transposed
 
 from ..backends._native import WORD, call_at_point, intrinsic, signature_at_point
+from ..elements import is_real
 from ._expressions import Emitter
-from ._types import Number, is_real, packed, parts
+from ._types import Number, packed, parts
 
 
 def number_evaluator(dispatcher):

@@ -17,10 +17,11 @@ from numba.core.typing.templates import AbstractTemplate, signature
 from numba.core.typing.templates import infer_global as numba_infer_global
 from numba.extending import overload, overload_attribute
 
+from ..elements import NUMPY_NAMES, is_real
 from . import _algebra as algebra
 from ._expressions import ZERO, Emitter, Expression
 from ._rules import BINARY, UNARY, integer_power, power
-from ._types import Number, Parts, constant, is_real, packed, parts
+from ._types import Number, Parts, constant, packed, parts
 
 infer_global: Any = numba_infer_global
 
@@ -153,12 +154,6 @@ for _function in (math.degrees, np.degrees, np.rad2deg):
     _register(_function, 1, _linear, _scaled(180 / math.pi))
 _register(np.square, 1, _curved, lambda m, a: algebra.multiply(a, a))
 _register(np.reciprocal, 1, _curved, lambda m, a: algebra.divide(constant(1.0, len(a.rows)), a))
-
-#: names in NumPy where they differ from those of `math`
-NUMPY_NAMES = {
-    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
-    "atan2": "arctan2",
-}  # fmt: skip
 
 
 def _named(name: str) -> list[Any]:

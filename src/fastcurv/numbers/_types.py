@@ -19,10 +19,11 @@ from numba.extending import lower_cast, models, register_model
 
 from fastcurv.simd import Vector
 
+from ..elements import Element, is_real
 from ._expressions import ZERO, Emitter, Expression
 
 
-class Number(types.Type):
+class Number(Element):
     """A dual (rows = 0) or hyper-dual number; one that is `linear` has no second derivatives."""
 
     def __init__(self, rows: int, lanes: int, linear: bool):
@@ -48,11 +49,6 @@ class Number(types.Type):
         if is_real(other):
             return Conversion.safe
         return Conversion.promote if isinstance(other, Number) and self.joined(other) == self else None
-
-
-def is_real(kind: types.Type) -> bool:
-    """Whether a value of this type is a constant to differentiation."""
-    return isinstance(kind, (types.Integer, types.Float, types.Boolean))
 
 
 @register_model(Number)

@@ -20,6 +20,7 @@ from numba.cpython import slicing
 from numba.extending import lower_getattr, models, overload_attribute, register_model
 
 from ..backends._native import WORD, intrinsic
+from ..elements import LazyVector
 from ._expressions import DOUBLE, ZERO, Emitter, Expression
 from ._types import Number, Parts, packed
 
@@ -27,17 +28,21 @@ infer_global: Any = numba_infer_global
 infer_getattr: Any = numba_infer_getattr
 
 
-class SeededVector(types.IterableType):
+#: which parts of a number are derivatives along a given vector: bits
+COORDINATES, ROWS, COLUMNS, BOTH = 0, 1, 2, 3
+
+
+class SeededVector(LazyVector):
     """Coordinates of one point, stored as `element`; `length` is 0 unless it is known at compile time.
 
-    The rows of a number are derivatives along coordinates, or, if `directed`, along a vector given by its entries;
-    columns are along coordinates, unless a directed number has no rows.
+    The rows and columns of a number are derivatives along coordinates, or, as `along` says, along a vector given by
+    its entries: ROWS, COLUMNS or BOTH of them.
     """
 
-    def __init__(self, element: types.Type, rows: int, lanes: int, length: int, directed: bool):
-        self.element, self.rows, self.lanes, self.length, self.directed = element, rows, lanes, length, directed
+    def __init__(self, element: types.Type, rows: int, lanes: int, length: int, along: int):
+        self.element, self.rows, self.lanes, self.length, self.along = element, rows, lanes, length, along
         self.number = Number(rows, lanes, True)
-        super().__init__(name=f"SeededVector({element}, {rows}, {lanes}, {length}, {directed})")
+        super().__init__(name=f"SeededVector({element}, {rows}, {lanes}, {length}, {along})")
 
     @property
     def iterator_type(self) -> types.Type:
@@ -46,7 +51,7 @@ class SeededVector(types.IterableType):
     @property
     def view(self) -> SeededVector:
         """The type of a slice."""
-        return SeededVector(self.element, self.rows, self.lanes, 0, self.directed)
+        return SeededVector(self.element, self.rows, self.lanes, 0, self.along)
 
     def copy(self, **changes) -> SeededVector:
         """The type itself: it cannot be written to anyway."""
@@ -91,45 +96,27 @@ def _at(context, builder, array_type, array, row):
 
 
 @intrinsic
-def seeded(typing_context, points, b, row, column, rows, lanes, length):
+def seeded(typing_context, points, b, directions, d, row, column, along, rows, lanes, length):
     """Point b, with numbers of `rows` rows from coordinate `row` on, and `lanes` columns from `column` on.
 
-    `rows`, `lanes` and `length` (n, or 0) are known at compile time.
+    `along` says which of them are along row d of `directions`; it, `rows`, `lanes` and `length` (n, or 0) are known at
+    compile time.
     """
-    if not all(isinstance(kind, types.IntegerLiteral) for kind in (rows, lanes, length)):
+    if not all(isinstance(kind, types.IntegerLiteral) for kind in (along, rows, lanes, length)):
         return None
-    kind = SeededVector(points.dtype, rows.literal_value, lanes.literal_value, length.literal_value, False)
-
-    def codegen(context, builder, sig, values):
-        vector = cgutils.create_struct_proxy(kind)(context, builder)
-        vector.data, vector.length = _at(context, builder, points, values[0], values[1])
-        vector.along = vector.data
-        vector.first, vector.stride = ir.Constant(WORD, 0), ir.Constant(WORD, 1)
-        vector.row, vector.column = values[2], values[3]
-        return vector._getvalue()
-
-    return kind(points, types.intp, types.intp, types.intp, rows, lanes, length), codegen
-
-
-@intrinsic
-def directed(typing_context, points, b, directions, d, column, rows, lanes, length):
-    """Point b, with numbers whose one row, or (rows = 0, lanes = 1) whose one column, is along row d of `directions`.
-
-    Columns are the coordinates from `column` on.
-    """
-    if not all(isinstance(kind, types.IntegerLiteral) for kind in (rows, lanes, length)):
-        return None
-    kind = SeededVector(points.dtype, rows.literal_value, lanes.literal_value, length.literal_value, True)
+    known = (kind.literal_value for kind in (rows, lanes, length, along))
+    kind = SeededVector(points.dtype, *known)
 
     def codegen(context, builder, sig, values):
         vector = cgutils.create_struct_proxy(kind)(context, builder)
         vector.data, vector.length = _at(context, builder, points, values[0], values[1])
         vector.along, _ = _at(context, builder, directions, values[2], values[3])
         vector.first, vector.stride = ir.Constant(WORD, 0), ir.Constant(WORD, 1)
-        vector.row, vector.column = ir.Constant(WORD, 0), values[4]
+        vector.row, vector.column = values[4], values[5]
         return vector._getvalue()
 
-    return kind(points, types.intp, directions, types.intp, types.intp, rows, lanes, length), codegen
+    word = types.intp
+    return kind(points, word, directions, word, word, word, along, rows, lanes, length), codegen
 
 
 def _entry(context, builder, kind: SeededVector, vector, index):
@@ -144,7 +131,7 @@ def _entry(context, builder, kind: SeededVector, vector, index):
     def one_where(same, target):
         return Expression(m, builder.select(same, m.constant(1.0, target), m.constant(0.0, target)))
 
-    if kind.directed:
+    if kind.along & ROWS:
         rows = [Expression(m, read(vector.along))] * kind.rows
     else:
         rows = [
@@ -155,7 +142,7 @@ def _entry(context, builder, kind: SeededVector, vector, index):
     lane = m.spread(builder.sub(place, vector.column), numbers)
     same = builder.icmp_signed("==", lane, ir.Constant(numbers, list(range(kind.lanes))))
     columns = one_where(same, ir.VectorType(DOUBLE, kind.lanes))
-    if kind.directed and kind.rows == 0:
+    if kind.along & COLUMNS:
         columns = Expression(m, read(vector.along))
     found = Parts(Expression(m, read(vector.data)), rows, columns, [ZERO] * kind.rows)
     return packed(m, kind.number, found)

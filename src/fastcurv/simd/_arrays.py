@@ -15,8 +15,9 @@ from numba.core.typing.templates import AbstractTemplate, signature
 from numba.extending import models, register_model
 
 from ..backends._native import WORD, intrinsic
+from ..elements import is_real
 from ._operations import infer_global
-from ._types import Vector, broadcast, is_scalar
+from ._types import Vector, broadcast
 
 
 class LaneArray(types.Type):
@@ -30,8 +31,7 @@ class LaneArray(types.Type):
 @register_model(LaneArray)
 class _LaneArrayModel(models.StructModel):
     def __init__(self, manager, kind):
-        pointer = types.CPointer(kind.vector)
-        super().__init__(manager, kind, [("data", pointer), ("columns", types.intp)])
+        super().__init__(manager, kind, [("data", types.voidptr), ("columns", types.intp)])
 
 
 def _aligned(kind: Vector) -> int:
@@ -66,11 +66,17 @@ def lane_array(typing_context, array, offset, shape, lanes):
 
     def codegen(context, builder, sig, values):
         view = cgutils.create_struct_proxy(kind)(context, builder)
-        view.data = _at(builder, _data(context, builder, array, values[0]), values[1], kind.vector)
+        first = builder.gep(_data(context, builder, array, values[0]), [values[1]])
+        view.data = builder.bitcast(first, cgutils.voidptr_t)
         view.columns = builder.extract_value(values[2], 1) if ndim == 2 else values[2]
         return view._getvalue()
 
     return kind(array, types.intp, sizes, lanes), codegen
+
+
+def _vectors(builder, kind: LaneArray, view):
+    """A pointer to the first vector."""
+    return builder.bitcast(view.data, kind.vector.llvm.as_pointer())
 
 
 def _element(context, builder, kind: LaneArray, value, index_type, index):
@@ -79,7 +85,7 @@ def _element(context, builder, kind: LaneArray, value, index_type, index):
     if isinstance(index_type, types.BaseTuple):
         row, column = cgutils.unpack_tuple(builder, index)
         index = builder.add(builder.mul(row, view.columns), column)
-    return builder.gep(view.data, [index])
+    return builder.gep(_vectors(builder, kind, view), [index])
 
 
 def _index(kind: LaneArray, index: types.Type) -> types.Type | None:
@@ -109,7 +115,7 @@ class _SetItem(AbstractTemplate):
         if not isinstance(array, LaneArray):
             return None
         full = _index(array, index)
-        fits = value == array.vector or is_scalar(value)
+        fits = value == array.vector or is_real(value)
         return signature(types.void, array, full, array.vector) if full and fits else None
 
 
@@ -119,7 +125,8 @@ def _get(context, builder, sig, values):
     if isinstance(sig.return_type, LaneArray):
         view = cgutils.create_struct_proxy(kind)(context, builder, value=values[0])
         row = cgutils.create_struct_proxy(sig.return_type)(context, builder)
-        row.data = builder.gep(view.data, [builder.mul(values[1], view.columns)])
+        first = builder.gep(_vectors(builder, kind, view), [builder.mul(values[1], view.columns)])
+        row.data = builder.bitcast(first, cgutils.voidptr_t)
         row.columns = view.columns
         return row._getvalue()
     place = _element(context, builder, kind, values[0], index_type, values[1])
@@ -219,6 +226,18 @@ def transpose(typing_context, target, to, to_stride, source, start, stride, lane
 
     word = types.intp
     return types.void(target, word, word, source, word, word, lanes), codegen
+
+
+def unpack(source, size, lanes, lane, target, to, apart, block):
+    """target[to + l apart + k] = source[k lanes + lane + l] for k < size, l < block, both flat."""
+    if size < block:
+        for k in range(size):
+            for other in range(block):
+                target[to + other * apart + k] = source[k * lanes + lane + other]
+        return
+    for k in range(0, size, block):
+        place = k if k + block <= size else size - block
+        transpose(target, to + place, apart, source, place * lanes + lane, lanes, block)
 
 
 @intrinsic

@@ -1,4 +1,4 @@
-"""Operations on vectors: Python's operators, ``abs``, ``min``, ``max``, ``math.*``, and what has no name there."""
+"""Exact operations on vectors: Python's operators, ``abs``, ``min``, ``max``, roundings, and what has no name there."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, signature
 from numba.core.typing.templates import infer_global as numba_infer_global
+from numba.extending import overload
 
 from ..backends._native import intrinsic
-from ._types import Vector, broadcast, is_real_vector, is_scalar
+from ..elements import is_real
+from ._types import Vector, broadcast, is_real_vector
 from ._width import has_avx512
 
 infer_global: Any = numba_infer_global
 
 
 def _common(*kinds: types.Type) -> Vector | None:
-    """The one vector type among the arguments of an operation; None if there is none, or several."""
+    """The one vector type among the arguments of an operation, masks taken as 0 and 1; None if there is none."""
     vectors = {kind for kind in kinds if isinstance(kind, Vector)}
-    if len(vectors) == 1 and all(is_scalar(kind) for kind in kinds if not isinstance(kind, Vector)):
-        return vectors.pop()
-    return None
+    found, *others = {kind for kind in vectors if not kind.is_mask} or vectors or (None,)
+    fits = found and not others and all(is_real(kind) or kind in (found, found.mask) for kind in kinds)
+    return found if fits else None
 
 
-def _register(function: Callable, arguments: int, result: Callable, generate: Callable) -> None:
+def register(function: Callable, arguments: int, result: Callable, generate: Callable) -> None:
     """Teach Numba a Python function of vectors: its type, and its code generate(context, builder, kind, values).
 
     Scalars among the arguments become vectors. `result` gives the type from that of the arguments, or None.
@@ -48,7 +51,8 @@ def _register(function: Callable, arguments: int, result: Callable, generate: Ca
     lower_builtin(function, *([Vector] * arguments))(lower)
 
 
-def _same(kind: Vector) -> Vector | None:
+def same(kind: Vector) -> Vector | None:
+    """The type of a function of vectors whose values are such vectors."""
     return None if kind.is_mask else kind
 
 
@@ -94,63 +98,74 @@ def _least(sign: str) -> Callable:
     return generate
 
 
-def _lane_by_lane(function: Callable) -> Callable:
-    """The scalar function that Numba knows, applied to each lane."""
+def _with_nan(sign: str) -> Callable:
+    """NumPy's minimum and maximum: NaN where either is."""
 
     def generate(context, builder, kind, values):
-        known = context.typing_context.resolve_value_type(function)
-        scalar = known.get_call_type(context.typing_context, (kind.element,) * len(values), {})
-        call = context.get_function(known, scalar)
-        result = ir.Constant(kind.llvm, ir.Undefined)
-        for lane in range(kind.lanes):
-            place = ir.Constant(cgutils.int32_t, lane)
-            arguments = [builder.extract_element(value, place) for value in values]
-            found = context.cast(builder, call(builder, arguments), scalar.return_type, kind.element)
-            result = builder.insert_element(result, found, place)
-        return result
+        first, second = values
+        found = _least(sign)(context, builder, kind, values)
+        return builder.select(builder.fcmp_unordered("uno", first, second), builder.fadd(first, second), found)
 
     return generate
 
 
-_ARITHMETIC = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
-_IN_PLACE = {operator.iadd: "fadd", operator.isub: "fsub", operator.imul: "fmul", operator.itruediv: "fdiv"}
-_COMPARISONS = {
-    operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=", operator.eq: "==", operator.ne: "!=",
-}  # fmt: skip
-_EXACT = {
-    math.sqrt: "sqrt",
-    math.fabs: "fabs",
-    math.floor: "floor",
-    math.ceil: "ceil",
-    math.trunc: "trunc",
-    abs: "fabs",
+_ARITHMETIC = {
+    "fadd": (operator.add, operator.iadd, np.add),
+    "fsub": (operator.sub, operator.isub, np.subtract),
+    "fmul": (operator.mul, operator.imul, np.multiply),
+    "fdiv": (operator.truediv, operator.itruediv, np.divide),
+    "frem": (math.fmod, np.fmod),
 }
-_UNARY = (
-    math.exp, math.expm1, math.log, math.log1p, math.log2, math.log10, math.sin, math.cos, math.tan, math.asin,
-    math.acos, math.atan, math.sinh, math.cosh, math.tanh, math.asinh, math.acosh, math.atanh, math.erf, math.erfc,
-    math.gamma, math.lgamma,
-)  # fmt: skip
-_BINARY = (math.atan2, math.hypot, math.pow, operator.pow, operator.mod, operator.floordiv)
+_COMPARISONS = {
+    "<": (operator.lt, np.less), "<=": (operator.le, np.less_equal), ">": (operator.gt, np.greater),
+    ">=": (operator.ge, np.greater_equal), "==": (operator.eq, np.equal), "!=": (operator.ne, np.not_equal),
+}  # fmt: skip
+_ROUNDED_ONCE = {
+    "sqrt": (math.sqrt, np.sqrt),
+    "fabs": (abs, math.fabs, np.abs, np.fabs),
+    "floor": (math.floor, np.floor),
+    "ceil": (math.ceil, np.ceil),
+    "trunc": (math.trunc, np.trunc),
+    "rint": (np.rint,),
+}
 
-for _function, _name in {**_ARITHMETIC, **_IN_PLACE}.items():
-    _register(_function, 2, _same, _by_builder(_name))
-for _function, _name in _COMPARISONS.items():
-    _register(_function, 2, _compared, _comparison(_name))
+for _name, _functions in _ARITHMETIC.items():
+    for _function in _functions:
+        register(_function, 2, same, _by_builder(_name))
+for _name, _functions in _COMPARISONS.items():
+    for _function in _functions:
+        register(_function, 2, _compared, _comparison(_name))
 for _function, _name in {operator.and_: "and_", operator.or_: "or_", operator.xor: "xor"}.items():
-    _register(_function, 2, _mask_only, _by_builder(_name))
-for _function, _name in _EXACT.items():
-    _register(_function, 1, _same, _by_intrinsic(_name))
-for _function in _UNARY:
-    _register(_function, 1, _same, _lane_by_lane(_function))
-for _function in _BINARY:
-    _register(_function, 2, _same, _lane_by_lane(_function))
-_register(math.fmod, 2, _same, _by_builder("frem"))
-_register(math.copysign, 2, _same, _by_intrinsic("copysign"))
-_register(operator.neg, 1, _same, _by_builder("fneg"))
-_register(operator.pos, 1, _same, lambda context, builder, kind, values: values[0])
-_register(operator.invert, 1, _mask_only, _by_builder("not_"))
-_register(min, 2, _same, _least("<"))
-_register(max, 2, _same, _least(">"))
+    register(_function, 2, _mask_only, _by_builder(_name))
+for _name, _functions in _ROUNDED_ONCE.items():
+    for _function in _functions:
+        register(_function, 1, same, _by_intrinsic(_name))
+for _function in (math.copysign, np.copysign):
+    register(_function, 2, same, _by_intrinsic("copysign"))
+for _function in (operator.neg, np.negative):
+    register(_function, 1, same, _by_builder("fneg"))
+for _function in (operator.pos, np.positive, float):
+    register(_function, 1, same, lambda context, builder, kind, values: values[0])
+register(np.square, 1, same, lambda context, builder, kind, values: builder.fmul(values[0], values[0]))
+register(operator.invert, 1, _mask_only, _by_builder("not_"))
+register(min, 2, same, _least("<"))
+register(max, 2, same, _least(">"))
+register(np.minimum, 2, same, _with_nan("<"))
+register(np.maximum, 2, same, _with_nan(">"))
+
+
+@overload(min)
+def _min_of_several(a, b, c, *others):
+    if any(map(is_real_vector, (a, b, c, *others))):
+        return lambda a, b, c, *others: min(min(a, b), c, *others)
+    return None
+
+
+@overload(max)
+def _max_of_several(a, b, c, *others):
+    if any(map(is_real_vector, (a, b, c, *others))):
+        return lambda a, b, c, *others: max(max(a, b), c, *others)
+    return None
 
 
 @intrinsic
@@ -168,9 +183,9 @@ def fma(typing_context, a, b, c):
 
 @intrinsic
 def where(typing_context, mask, a, b):
-    """Lane by lane a where the mask is set, else b; one of them may be a scalar."""
-    kind = _common(a, b)
-    if kind is None or mask != kind.mask:
+    """Lane by lane a where the mask is set, else b; one of them may be a scalar. Of numbers: a or b."""
+    kind = types.float64 if mask == types.boolean and is_real(a) and is_real(b) else _common(a, b)
+    if kind is None or mask != getattr(kind, "mask", types.boolean):
         return None
 
     def codegen(context, builder, sig, values):
@@ -179,10 +194,17 @@ def where(typing_context, mask, a, b):
     return kind(mask, kind, kind), codegen
 
 
+@overload(np.where)
+def _numpy_where(condition, a, b):
+    kind = _common(condition, a, b)
+    is_ours = isinstance(condition, Vector) and condition.is_mask and kind is not None and not kind.is_mask
+    return (lambda condition, a, b: where(condition, a, b)) if is_ours else None
+
+
 @intrinsic
 def splat(typing_context, x, like):
     """A vector of the type of `like` with x in every lane."""
-    if not (is_real_vector(like) and is_scalar(x)):
+    if not (is_real_vector(like) and is_real(x)):
         return None
 
     def codegen(context, builder, sig, values):

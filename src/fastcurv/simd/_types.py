@@ -10,6 +10,8 @@ from numba.core import cgutils
 from numba.core.typeconv import Conversion
 from numba.extending import lower_cast, models, register_model
 
+from ..elements import Element, is_real
+
 _ELEMENTS: dict[Any, ir.Type] = {
     types.float64: ir.DoubleType(),
     types.float32: ir.FloatType(),
@@ -17,7 +19,7 @@ _ELEMENTS: dict[Any, ir.Type] = {
 }
 
 
-class Vector(types.Type):
+class Vector(Element):
     """So many lanes of float64, float32 or, for a mask, boolean."""
 
     def __init__(self, element: types.Type, lanes: int):
@@ -45,10 +47,14 @@ class Vector(types.Type):
         return f"v{self.lanes}{ {types.float64: 'f64', types.float32: 'f32', types.boolean: 'i1'}[self.element] }"
 
     def can_convert_from(self, typingctx, other):
-        return Conversion.safe if is_scalar(other) else None
+        return Conversion.safe if is_real(other) or self._counts(other) else None
 
     def unify(self, typingctx, other):
-        return self if is_scalar(other) else None
+        return self if is_real(other) or self._counts(other) else None
+
+    def _counts(self, other: types.Type) -> bool:
+        """Whether this is of numbers and the other its mask, which stands for 0 and 1."""
+        return other == self.mask and not self.is_mask
 
 
 @register_model(Vector)
@@ -56,14 +62,21 @@ class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager, kind):
         super().__init__(manager, kind, kind.llvm)
 
+    def get_data_type(self):
+        """In memory vectors are packed: they need no more alignment than any number."""
+        return ir.LiteralStructType([self.get_value_type()], packed=True)
+
+    def as_data(self, builder, value):
+        """A vector as it is in memory."""
+        return builder.insert_value(ir.Constant(self.get_data_type(), ir.Undefined), value, 0)
+
+    def from_data(self, builder, value):
+        """A vector from what is in memory."""
+        return builder.extract_value(value, 0)
+
     def load_from_data_pointer(self, builder, ptr, align=None):
-        """In memory vectors are aligned as their elements are."""
-        return builder.load(ptr, align=1 if self._fe_type.is_mask else self._fe_type.element.bitwidth // 8)
-
-
-def is_scalar(kind: types.Type) -> bool:
-    """Whether a value of this type can stand for a vector of equal lanes."""
-    return isinstance(kind, (types.Integer, types.Float, types.Boolean))
+        """A vector from where it is in memory."""
+        return self.from_data(builder, builder.load(ptr, align=1))
 
 
 def is_real_vector(kind: types.Type) -> bool:
@@ -85,3 +98,9 @@ def broadcast(context, builder, kind: Vector, source: types.Type, value):
 @lower_cast(types.Boolean, Vector)
 def _cast(context, builder, source, target, value):
     return broadcast(context, builder, target, source, value)
+
+
+@lower_cast(Vector, Vector)
+def _cast_mask(context, builder, source, target, value):
+    """A mask as numbers 0 and 1."""
+    return value if source == target else builder.uitofp(value, target.llvm)

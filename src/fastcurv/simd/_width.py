@@ -31,6 +31,11 @@ def has_avx512() -> bool:
     return "zmm" in probe()
 
 
+def has_fma() -> bool:
+    """Whether products and sums are fused by the processor."""
+    return "fmadd" in probe() or "fmla" in probe()
+
+
 @cache
 def native_bytes() -> int:
     """Bytes of a vector register: 64 (AVX-512), 32 (AVX, AVX2) or 16 (SSE2, NEON)."""

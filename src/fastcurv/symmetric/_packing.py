@@ -98,18 +98,6 @@ def unpack_values(d, n, count, target, first, lanes):
             target[first + lane * n + i] = d[i * lanes + lane]
 
 
-def unpack(source, size, lanes, lane, target, to, apart, block):
-    """target[to + l apart + k] = source[k lanes + lane + l] for k < size, l < block: the reverse of `pack`."""
-    if size < block:
-        for k in range(size):
-            for other in range(block):
-                target[to + other * apart + k] = source[k * lanes + lane + other]
-        return
-    for k in range(0, size, block):
-        place = k if k + block <= size else size - block
-        transpose(target, to + place, apart, source, place * lanes + lane, lanes, block)
-
-
 def unpack_rows(z, start, stride, order, n, target, first, lane, lanes, places, poison, block):
     """One matrix's eigenvectors, in rows z[start + i stride + k], to the columns of a matrix.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from numba.core.inline_closurecall import RewriteArrayOfConsts
 from numba.core.rewrites import rewrite_registry
 
-from ._types import Number
+from ._types import Element
 
 
 class _OfReals(RewriteArrayOfConsts):
-    """Numba's, in functions without numbers that carry derivatives."""
+    """Numba's, in functions without elements."""
 
     def match(self, func_ir, block, typemap, calltypes):
-        if any(isinstance(kind, Number) for kind in typemap.values()):
+        if any(isinstance(kind, Element) for kind in typemap.values()):
             return False
         return super().match(func_ir, block, typemap, calltypes)
 

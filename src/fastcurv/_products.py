@@ -1,0 +1,171 @@
+"""hvp and vhv: what Hessians do to vectors, without the Hessians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _launch as launch
+from ._inputs import flag, output, points_array, read_only, real_array, rounded
+from ._plan import Options
+
+
+class _Directions(NamedTuple):
+    """A checked call, and the same number of directions for each of its points."""
+
+    call: launch.Call
+    directions: np.ndarray  # (N k, n)
+    shape: tuple[int, ...]  # of v, broadcast
+    errors: bool
+
+    @property
+    def by_point(self) -> np.ndarray:
+        """The directions of each point, (N, k, n)."""
+        count, n = self.call.shape
+        return self.directions.reshape(count, -1 if count else 1, n)
+
+
+def _directions(
+    fun: Any, x: Any, v: Any, args: Any, grad: Any, options: Options, return_error: Any, point_args: Any, device: Any
+) -> _Directions:
+    """Check points and directions, and broadcast their leading axes."""
+    x_array, v_array = points_array(x), real_array(v, "v")
+    if v_array.ndim == 0 or x_array.shape[-1] != v_array.shape[-1]:
+        raise ValueError(
+            f"v must have as many coordinates along its last axis as x, got shapes {v_array.shape} and {x_array.shape}"
+        )
+    n, block = x_array.shape[-1], v_array.ndim > x_array.ndim
+    leading = v_array.shape[:-2] if block else v_array.shape[:-1]
+    try:
+        batch = np.broadcast_shapes(x_array.shape[:-1], leading)
+    except ValueError:
+        raise ValueError(
+            f"v and x must broadcast in their leading axes, got shapes {v_array.shape} and {x_array.shape}"
+        ) from None
+    dtype = np.promote_types(x_array.dtype, v_array.dtype)
+    points = np.ascontiguousarray(np.broadcast_to(x_array, (*batch, n)), dtype)
+    errors = flag(return_error, "return_error")
+    call = launch.call(fun, points, args, point_args, device, grad, options=options)
+    shape = (*batch, v_array.shape[-2], n) if block else (*batch, n)
+    directions = read_only(np.ascontiguousarray(np.broadcast_to(v_array, shape), dtype).reshape(-1, n))
+    return _Directions(call, directions, shape, errors)
+
+
+def hvp(
+    fun: Callable,
+    x: Any,
+    v: Any,
+    args: tuple = (),
+    *,
+    grad: Callable | None = None,
+    method: str = "auto",
+    order: int = 2,
+    rel_step: Any = None,
+    abs_step: Any = None,
+    noise: Any = None,
+    bounds: Any = None,
+    return_error: bool = False,
+    point_args: tuple = (),
+    device: str = "auto",
+    out: Any = None,
+) -> Any:
+    """Products of Hessians with vectors, without the Hessians.
+
+    Parameters
+    ----------
+    fun, x, args, method, order, rel_step, abs_step, noise, bounds, return_error, point_args, device, out
+        As for `gradient`. Near `bounds` the Hessian is formed.
+    v : array_like, shape B + (n,) or, a block of k vectors to each point, B + (k, n)
+        Leading axes of `x` and `v` broadcast.
+    grad : callable, optional
+        The gradient of `fun`: one evaluation of it per product (by differences two, in place of 4n of `fun`).
+
+    Returns
+    -------
+    ndarray, of the shape of `v` (broadcast)
+
+    Examples
+    --------
+    >>> import fastcurv as fc
+    >>> fc.hvp(lambda x: x[0] ** 2 * x[1], [3.0, 2.0], [1.0, 1.0]).round(4)
+    array([10.,  6.])
+    """
+    options = Options(method, order, rel_step, abs_step, None, noise, bounds)
+    given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
+    call, n = given.call, given.shape[-1]
+    result = output(out, given.shape, call.x.dtype, x=call.x, v=given.directions)
+    if call.plan.bounds.any:
+        H, second = _hessians(given)
+        result.reshape(given.by_point.shape)[...] = np.einsum("bij,bkj->bki", H, given.by_point)
+        error = np.einsum("bij,bkj->bki", second.hessian_error, np.abs(given.by_point)) if given.errors else np.empty(0)
+    else:
+        error = launch.products(call, given.directions, given.errors, result.reshape(-1, n)).error
+    return (result, rounded(error, result.dtype).reshape(given.shape)) if given.errors else result
+
+
+def _hessians(given: _Directions) -> tuple[np.ndarray, launch.Second]:
+    """Where bounds need them."""
+    count, n = given.call.shape
+    H = np.empty((count, n, n), given.call.x.dtype)
+    return H, launch.second_order(given.call, errors=given.errors, out=H)
+
+
+def vhv(
+    fun: Callable,
+    x: Any,
+    v: Any,
+    args: tuple = (),
+    *,
+    grad: Callable | None = None,
+    method: str = "auto",
+    order: int = 2,
+    rel_step: Any = None,
+    abs_step: Any = None,
+    noise: Any = None,
+    bounds: Any = None,
+    return_error: bool = False,
+    point_args: tuple = (),
+    device: str = "auto",
+    out: Any = None,
+) -> Any:
+    """v'Hv, the second derivative of a function along vectors, without the Hessian.
+
+    Divided by v'v it is the curvature along v. Exact, it takes one evaluation for each vector; by differences of order
+    p, p + 1.
+
+    Parameters
+    ----------
+    fun, x, v, args, grad, method, order, rel_step, abs_step, noise, bounds, return_error, point_args, device, out
+        As for `hvp`. With `grad` or `bounds` products H v are formed first.
+
+    Returns
+    -------
+    ndarray, of the shape of `v` (broadcast) without its last axis
+
+    Examples
+    --------
+    >>> import fastcurv as fc
+    >>> fc.vhv(lambda x: x[0] ** 2 * x[1], [3.0, 2.0], [[1.0, 1.0], [0.0, 1.0]]).round(4)
+    array([16.,  0.])
+    """
+    options = Options(method, order, rel_step, abs_step, None, noise, bounds)
+    given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
+    call, v_array = given.call, given.directions
+    result = output(out, given.shape[:-1], call.x.dtype, x=call.x, v=v_array)
+    flat, error = result.reshape(-1), np.empty(0)
+    if call.plan.bounds.any:
+        (H, second), v_array = _hessians(given), given.by_point
+        flat[...] = np.einsum("bki,bij,bkj->bk", v_array, H, v_array).reshape(-1)
+        if given.errors:
+            error = np.einsum("bki,bij,bkj->bk", np.abs(v_array), second.hessian_error, np.abs(v_array))
+    elif grad is not None:
+        product = launch.products(call, v_array, given.errors, np.empty_like(v_array))
+        flat[...] = (v_array * product.product).sum(axis=-1)
+        if given.errors:
+            error = (np.abs(v_array) * product.error).sum(axis=-1)
+    else:
+        error = launch.forms(call, v_array, given.errors, flat).error
+    result = result if result.ndim or out is not None else result[()]
+    return (result, rounded(error, call.x.dtype).reshape(given.shape[:-1])[()]) if given.errors else result

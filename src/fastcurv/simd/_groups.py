@@ -1,0 +1,209 @@
+"""Blocks that work on one point or on a group of points, one in each lane, as `lanes` says (1: plain numbers).
+
+`lanes` is known at compile time. Numbers in the memory of such a block are arrays of vectors, or of numbers: Numba's
+own, so that a user's function sees an ordinary x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+from ..backends._native import WORD, intrinsic, stack_array
+from ._arrays import unpack
+from ._types import Vector
+
+
+def _kind(element: types.Type, lanes: types.Type) -> Any:
+    """The type of a number in a block of so many lanes; None unless these are known."""
+    known = getattr(lanes, "literal_value", None)
+    return known and (element if known == 1 else Vector(element, known))
+
+
+def lanes_kind(lanes: int) -> types.Array:
+    """The type of an x in lanes, as functions see it."""
+    return types.Array(Vector(types.float64, lanes), 1, "C", readonly=True)
+
+
+@intrinsic
+def first_aligned(typing_context, memory):
+    """The offset in a flat array of float64 from which vectors do not straddle cache lines; below 8."""
+
+    def codegen(context, builder, sig, values):
+        address = builder.ptrtoint(context.make_array(memory)(context, builder, values[0]).data, WORD)
+        bytes_over = builder.and_(builder.neg(address), ir.Constant(WORD, 63))
+        return builder.lshr(bytes_over, ir.Constant(WORD, 3))
+
+    return types.intp(memory), codegen
+
+
+@intrinsic
+def numbers(typing_context, memory, offset, shape, lanes, room):
+    """Part of a flat array of float64, as an array of as many numbers, or vectors, as `shape` says.
+
+    Where `room`, known at compile time, is not 0, an array of its own for so many, on the stack: with known indices it
+    lives in registers.
+    """
+    kind = _kind(types.float64, lanes)
+    if kind is None or not isinstance(room, types.IntegerLiteral):
+        return None
+    ndim = len(shape) if isinstance(shape, types.BaseTuple) else 1
+    found = types.Array(kind, ndim, "C")
+
+    def codegen(context, builder, sig, values):
+        if room.literal_value:
+            own = ir.ArrayType(context.get_data_type(kind), room.literal_value)
+            data = cgutils.alloca_once(builder, own)
+            data.align = 64  # vectors do not straddle cache lines
+            owner = None
+        else:
+            view = context.make_array(memory)(context, builder, values[0])
+            data, owner = builder.gep(view.data, [values[1]]), view.meminfo
+        sizes = cgutils.unpack_tuple(builder, values[2]) if ndim > 1 else [values[2]]
+        return _array(context, builder, found, data, sizes, owner)
+
+    sizes = types.UniTuple(types.intp, ndim) if ndim > 1 else types.intp
+    return found(memory, types.intp, sizes, lanes, room), codegen
+
+
+def _array(context, builder, kind: types.Array, data, sizes: list, owner):
+    """An array at a place in memory, which it keeps alive if it is on the heap."""
+    from numba.np.arrayobj import populate_array  # slow to import, and loaded by then
+
+    array = context.make_array(kind)(context, builder)
+    item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    strides = [item]
+    for size in reversed(sizes[1:]):
+        strides.insert(0, builder.mul(strides[0], size))
+    populate_array(array, builder.bitcast(data, array.data.type), sizes, strides, item, meminfo=owner)
+    if owner is not None:
+        context.nrt.incref(builder, kind, array._getvalue())
+    return array._getvalue()
+
+
+@intrinsic
+def flat(typing_context, array):
+    """All float64 of an array of numbers or vectors, in the order in which they lie in memory."""
+    found = types.Array(types.float64, 1, "C")
+    lanes = array.dtype.lanes if isinstance(array.dtype, Vector) else 1
+
+    def codegen(context, builder, sig, values):
+        view = context.make_array(array)(context, builder, values[0])
+        size = builder.mul(view.nitems, ir.Constant(WORD, lanes))
+        return _array(context, builder, found, view.data, [size], view.meminfo)
+
+    return found(array), codegen
+
+
+def _places(builder, where: list, lanes: int) -> list:
+    """Where the numbers of lanes lie, by (start, stride, last); those after the last where that does."""
+    found, (start, stride, last) = [], where
+    for lane in range(lanes):
+        number = ir.Constant(WORD, lane)
+        within = builder.select(builder.icmp_signed("<", number, last), number, last)
+        found.append(builder.add(start, builder.mul(within, stride)))
+    return found
+
+
+@intrinsic
+def take(typing_context, source, start, stride, last, lanes):
+    """source[start + min(lane, last) stride] of a flat array, in each lane, as float64."""
+    kind = _kind(types.float64, lanes)
+    if kind is None:
+        return None
+
+    def codegen(context, builder, sig, values):
+        data = context.make_array(source)(context, builder, values[0]).data
+
+        def read(place):
+            return context.cast(builder, builder.load(builder.gep(data, [place])), source.dtype, types.float64)
+
+        if kind == types.float64:
+            return read(values[1])
+        found = ir.Constant(kind.llvm, ir.Undefined)
+        for lane, place in enumerate(_places(builder, values[1:4], kind.lanes)):
+            found = builder.insert_element(found, read(place), ir.Constant(cgutils.int32_t, lane))
+        return found
+
+    word = types.intp
+    return kind(source, word, word, word, lanes), codegen
+
+
+@intrinsic
+def give(typing_context, v, target, start, stride, last):
+    """target[start + lane stride] = v's lane, for lanes up to the last, of a flat array."""
+
+    def codegen(context, builder, sig, values):
+        data = context.make_array(target)(context, builder, values[1]).data
+
+        def write(number, place):
+            number = context.cast(builder, number, types.float64, target.dtype)
+            builder.store(number, builder.gep(data, [place]))
+
+        if v == types.float64:
+            write(values[0], values[2])
+            return context.get_dummy_value()
+        # lanes after the last write first, where the last does
+        places = _places(builder, values[2:5], v.lanes)
+        numbers = [builder.extract_element(values[0], ir.Constant(cgutils.int32_t, k)) for k in range(v.lanes)]
+        final = builder.extract_element(values[0], builder.trunc(values[4], cgutils.int32_t))
+        for lane, place in enumerate(places):
+            beyond = builder.icmp_signed(">", ir.Constant(WORD, lane), values[4])
+            write(builder.select(beyond, final, numbers[lane]), place)
+        return context.get_dummy_value()
+
+    word = types.intp
+    return types.void(v, target, word, word, word), codegen
+
+
+@intrinsic
+def stored(typing_context, v, like):
+    """A number or vector of float64, rounded to the type that an array stores."""
+
+    def codegen(context, builder, sig, values):
+        if like.dtype == types.float64:
+            return values[0]
+        narrow = ir.FloatType() if v == types.float64 else ir.VectorType(ir.FloatType(), v.lanes)
+        return builder.fpext(builder.fptrunc(values[0], narrow), values[0].type)
+
+    return v(v, like), codegen
+
+
+def group_unpacker(lanes: int, transposes: bool, room: int = 0) -> Callable:
+    """A plain function: target[to + l size + k] = source[k lanes + l] for k < size, l < count, both flat.
+
+    `transposes`: both are float64, and the blocks of full groups are transposed in registers. `room`, where it is not
+    0, is lanes * size, known at compile time, and source is in registers.
+    """
+    block = max(width for width in (1, 2, 4, 8) if width <= max(1, room // lanes))
+
+    def one_by_one(source, size, count, target, to):
+        for lane in range(count):
+            for k in range(size):
+                target[to + lane * size + k] = source[k * lanes + lane]
+
+    def in_blocks(source, size, count, target, to):
+        if count < lanes or size < 8:
+            one_by_one(source, size, count, target, to)
+        else:
+            for lane in range(0, lanes, 8):
+                unpack(source, size, lanes, lane, target, to + lane * size, size, 8)
+
+    def from_registers(source, size, count, target, to):
+        if count == lanes:
+            for lane in range(0, lanes, block):
+                unpack(source, size, lanes, lane, target, to + lane * size, size, block)
+        else:
+            tile = stack_array(room, source)
+            for lane in range(0, lanes, block):
+                unpack(source, size, lanes, lane, tile, lane * size, size, block)
+            for k in range(count * size):
+                target[to + k] = tile[k]
+
+    if not transposes or lanes < 8:
+        return one_by_one
+    return from_registers if room else in_blocks

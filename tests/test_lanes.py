@@ -1,0 +1,179 @@
+"""Central differences of several points at once: what runs in lanes, and that results are those of one at a time."""
+
+import math
+
+import numpy as np
+import pytest
+
+import fastcurv as fc
+from fastcurv.function import user_function
+from fastcurv.simd import vector_library
+
+rng = np.random.default_rng(17)
+X = rng.normal(size=(21, 5))
+DATA = rng.normal(size=(6, 5))
+
+
+def smooth(x):
+    s = 0.0
+    for i in range(len(x)):
+        s += math.exp(0.3 * x[i]) * math.sin(x[i - 1]) + x[i] ** 3
+    return s + math.sqrt(1.0 + x[0] * x[0]) - max(x[1], 0.5, x[2])
+
+
+def in_numpy(x, A):
+    z = A @ x
+    return np.sum(np.log1p(np.exp(-z))) + 0.5 * np.dot(x, x) + np.sum(x[1:] * x[:-1])
+
+
+def with_lists(x):
+    pair = [x[0] * x[1], 2.0]
+    pair.append(math.cos(x[2]))
+    total = (0.0, x[3])
+    for term in pair:
+        total = (total[0] + term, total[1])
+    return total[0] * total[1] + (6.0 + float(x[4])) ** -2
+
+
+def without_branches(x):
+    y = np.where(x[0] > 0.2, x[0] ** 3, x[1] * x[0]) + (x[2] < x[3]) * x[2] ** 2
+    return y + np.maximum(x[4], 0.1 * x[4]) ** 2 + np.abs(x[1]) ** 2.5
+
+
+def branching(x):
+    return x[0] ** 2 * x[1] if x[0] > 0.0 else math.sin(x[1]) * x[2]
+
+
+def stopping(x):
+    s, term = 0.0, x[0]
+    while abs(term) > 1e-12:
+        s += term
+        term *= 0.25
+    return s * x[1]
+
+
+def data_in_a_float_array(x):
+    y = np.zeros(2)
+    y[0] = x[0] * x[1]
+    return y[0] ** 2
+
+
+def components(x):
+    return x[0] * x[1], math.exp(x[2]), 3, x[4] ** 2
+
+
+def gradient_of_smooth(x):
+    g = np.zeros(len(x), x.dtype)
+    for i in range(len(x)):
+        g[i] += 0.3 * math.exp(0.3 * x[i]) * math.sin(x[i - 1]) + 3.0 * x[i] ** 2
+        g[i - 1] += math.exp(0.3 * x[i]) * math.cos(x[i - 1])
+    g[0] += x[0] / math.sqrt(1.0 + x[0] * x[0])
+    return g
+
+
+def smooth_without_kinks(x):
+    s = 0.0
+    for i in range(len(x)):
+        s += math.exp(0.3 * x[i]) * math.sin(x[i - 1]) + x[i] ** 3
+    return s + math.sqrt(1.0 + x[0] * x[0])
+
+
+def why_not(fun):
+    """Why lanes were refused; empty where they were not."""
+    return [reason for (what, *_), reason in user_function(fun).refused.items() if what.startswith("lanes")]
+
+
+@pytest.mark.parametrize(
+    ("fun", "args"),
+    [(smooth, ()), (in_numpy, (DATA,)), (with_lists, ()), (without_branches, ())],
+    ids=["math", "NumPy", "lists", "masks"],
+)
+def test_what_people_write_runs_in_lanes(fun, args):
+    H = fc.hessian(fun, X, args, method="central")
+    assert not why_not(fun)
+    exact = fc.hessian(fun, X, args, method="exact")
+    assert (np.abs(H - exact) <= 2e-6 * np.abs(exact).max(axis=(1, 2), keepdims=True)).all()
+
+
+@pytest.mark.parametrize("fun", [branching, stopping, data_in_a_float_array])
+def test_what_cannot_is_evaluated_one_by_one(fun):
+    H = fc.hessian(fun, X, method="central")
+    (reason,) = why_not(fun)
+    assert "at several points at once" in reason
+    assert "line" in reason
+    exact = fc.hessian(fun, X) if fun is not data_in_a_float_array else two_variables(X)
+    assert (np.abs(H - exact) <= 1e-5 * (1.0 + np.abs(exact).max(axis=(1, 2), keepdims=True))).all()
+    assert "one point after the other" in fc.explain(fun, X, method="central").evaluations
+
+
+def two_variables(x):
+    """The Hessian of x0² x1²."""
+    H = np.zeros((len(x), 5, 5))
+    H[:, 0, 0], H[:, 1, 1] = 2.0 * x[:, 1] ** 2, 2.0 * x[:, 0] ** 2
+    H[:, 0, 1] = H[:, 1, 0] = 4.0 * x[:, 0] * x[:, 1]
+    return H
+
+
+def test_reason_names_the_branch():
+    fc.hessian(branching, X, method="central")
+    assert "branches on x" in fc.explain(branching, X, method="central").evaluations
+    assert "8 points at once" in fc.explain(smooth, X, method="central").evaluations
+
+
+@pytest.mark.parametrize("order", [2, 4, 8])
+def test_every_operation_in_lanes(order):
+    """Against exact derivatives, with a group that is not full."""
+    v = rng.normal(size=X.shape)
+    for call in (fc.gradient, fc.hessian, lambda *args, **options: fc.hvp(args[0], args[1], v, **options)):
+        exact = call(smooth_without_kinks, X, method="exact")
+        found, error = call(smooth_without_kinks, X, method="central", order=order, return_error=True)
+        assert np.abs(found - exact).max() <= 2e-6 * np.abs(exact).max()
+        assert (np.abs(found - exact) <= error).mean() >= 0.98
+    exact = fc.jacobian(components, X, method="exact")
+    found = fc.jacobian(components, X, method="central", order=order)
+    assert np.abs(found - exact).max() <= 1e-8 * np.abs(exact).max()
+    assert not why_not(smooth_without_kinks)
+    assert not why_not(components)
+
+
+def test_user_gradient_in_lanes():
+    exact = fc.hessian(smooth_without_kinks, X)
+    found = fc.hessian(smooth_without_kinks, X, grad=gradient_of_smooth, method="central")
+    assert np.abs(found - exact).max() <= 1e-8 * np.abs(exact).max()
+    v = rng.normal(size=(21, 2, 5))
+    products = fc.hvp(smooth_without_kinks, X, v, grad=gradient_of_smooth, method="central")
+    assert np.abs(products - v @ exact).max() <= 1e-8 * np.abs(products).max()
+    assert not why_not(gradient_of_smooth)
+
+
+def test_a_lane_does_not_see_its_neighbours():
+    """Also where the library of vector functions treats arguments apart: huge ones, infinities, NaN."""
+    alone = fc.hessian(smooth, X, method="central")
+    for bad in (math.nan, math.inf, -math.inf, 1e300, -1e5, 5e-324):
+        for place in range(9):
+            x = X.copy()
+            x[place, 0] = bad
+            found = fc.hessian(smooth, x, method="central")
+            assert np.array_equal(np.delete(found, place, axis=0), np.delete(alone, place, axis=0))
+
+
+def test_float32_points_are_steps_of_float32():
+    x = X.astype(np.float32)
+    found = fc.hessian(smooth_without_kinks, x, method="central")
+    exact = fc.hessian(smooth_without_kinks, x.astype(np.float64))
+    assert found.dtype == np.float32
+    assert np.abs(found - exact).max() <= 5e-3 * np.abs(exact).max()
+
+
+def test_order_of_evaluations_is_shared_by_all_points_of_a_group():
+    """A group in which only some points are finite reports each point by itself."""
+    x = X[:8].copy()
+    x[3] = math.nan
+    c = fc.curvature(smooth_without_kinks, x, method="central")
+    assert c.status.tolist() == [0, 0, 0, -3, 0, 0, 0, 0]
+    assert np.isfinite(np.delete(c.eigenvalues, 3, axis=0)).all()
+    assert np.isnan(c.eigenvalues[3]).all()
+
+
+def test_vector_library_is_named_or_absent():
+    assert vector_library() in (None, "libmvec", "libmvec, all functions")

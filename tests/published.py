@@ -1157,7 +1157,7 @@ RAT_43_SCALE = np.array([6.9964151270e02, 5.2771253025e00, 7.5962938329e-01, 1.2
 
 def rat_43(x, y, scale):
     """StRD Rat43, Ratkowsky 1983: Richards growth."""
-    b = [s * v for s, v in zip(scale, x)]  # noqa: B905
+    b = [s * v for s, v in zip(scale, x)]  # noqa: B905 - Numba's zip has no strict
     f = 0.0
     for i in range(len(y)):
         f += (y[i] - b[0] / (1.0 + math.exp(b[1] - b[2] * (i + 1))) ** (1.0 / b[3])) ** 2
@@ -1238,7 +1238,7 @@ def _gauss(b, t):
 
 def gauss(x, scale):
     """The model of StRD Gauss1, Rust 1996, against the certified curve and a ripple at 25 places."""
-    b = [v * s for v, s in zip(x, scale)]  # noqa: B905
+    b = [v * s for v, s in zip(x, scale)]  # noqa: B905 - Numba's zip has no strict
     f = 0.0
     for k in range(25):
         t = 10.0 * (k + 1)

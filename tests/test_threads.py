@@ -312,7 +312,7 @@ def in_process(script, layer):
         env=environment, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     if "No threading layer could be loaded" in done.stderr:
-        pytest.skip(f"Numba has no {layer} here")
+        pytest.skip(f"the library of Numba's threading layer {layer} is not installed")
     assert done.returncode == 0, done.stderr
     return done.stdout.split("\n")
 

@@ -211,7 +211,7 @@ def create_store(
         if path.is_dir():
             path.rmdir()  # an empty folder, which a rename replaces on POSIX only
         draft.rename(path)
-    except BaseException:
+    except BaseException:  # an interrupt, too, leaves no draft behind
         shutil.rmtree(draft, ignore_errors=True)
         raise
     group = zarr.open_group(path, mode="r+", zarr_format=3, use_consolidated=False)

@@ -220,7 +220,7 @@ def test_mistakes_are_python_errors():
     with pytest.raises(ValueError, match="read-only"):
         fc.value(writes, [1.0, 2.0])
     with pytest.raises(NameError):
-        fc.value(lambda x: unknown_name, [1.0])  # noqa: F821
+        fc.value(lambda x: unknown_name, [1.0])  # noqa: F821  unknown on purpose
     with pytest.raises(TypeError):
         fc.value(lambda x, y: 1.0, [1.0])
 

@@ -192,7 +192,7 @@ def stack_array(typing_context, length, like):
 
         element = context.get_data_type(like.dtype)
         data = cgutils.alloca_once(builder, ir.ArrayType(element, length.literal_value))
-        data.align = 64  # type: ignore  vectors do not straddle cache lines
+        data.align = 64  # vectors do not straddle cache lines
         array = context.make_array(array_type)(context, builder)
         size = context.get_constant(types.intp, length.literal_value)
         item = context.get_constant(types.intp, context.get_abi_sizeof(element))

@@ -1,0 +1,83 @@
+"""Central differences in lanes, beside their own evaluations of f alone and the same kernel one point after the other.
+
+`NUMBA_NUM_THREADS=1 python -m benchmarks.lanes`. Evaluations alone are as many as the stencil has, n² + n + 1.
+"""
+
+from time import perf_counter
+
+import numpy as np
+
+import fastcurv as fc
+from fastcurv import _by_differences as by_differences
+from fastcurv import _launch as launch
+from fastcurv._plan import Options
+from fastcurv.function import compiled, user_function
+from fastcurv.simd import first_aligned, numbers, take
+
+from .cases import CASES, Case
+
+ROUNDS, MOST_POINTS = 9, 4096
+
+
+def evaluations_alone(case: Case, lanes: int):
+    """run(points, repeats, out, args): so many evaluations at each point; their sum keeps them from being dropped."""
+    f = user_function(case.fun).scalar()  # pyright: ignore[reportAttributeAccessIssue]
+
+    def run(points, repeats, out, args):
+        n = points.shape[1]
+        memory = np.empty(8 + lanes * (n + 1))
+        start = first_aligned(memory)
+        x = numbers(memory, start, n, lanes, 0)
+        total = numbers(memory, start + lanes * n, 1, lanes, 0)
+        raised = np.zeros(1, np.int64)
+        flat = points.reshape(-1)
+        total[0] = 0.0
+        for b in range(0, len(points), lanes):
+            for i in range(n):
+                x[i] = take(flat, b * n + i, n, lanes - 1, lanes)
+            for r in range(repeats):
+                x[r % n] = x[r % n] + 1e-9
+                total[0] += f(x, (raised, *args))
+        out[0] = memory[start + lanes * n]
+
+    return compiled(run, f"alone_{lanes}", entry=True)
+
+
+def main() -> None:
+    """Print the table."""
+    print("| case | ns / Hessian | evaluations / Hessian | one by one / lanes |\n| --- | ---: | ---: | ---: |")
+    for case in CASES:
+        points = case.points(max(64, min(MOST_POINTS, case.number // 64 * 8)))
+        count, n = points.shape
+        call = launch.call(case.fun, points, case.args, options=Options(method="central"))
+        call, refused = launch.settled_lanes(call)
+        if refused:
+            continue
+        out, total, alone = np.empty((count, n, n)), np.empty(1), evaluations_alone(case, call.lanes)
+
+        def hessians(call, out=out):
+            by_differences.second_order(call, call.plan, errors=False, out=out)
+
+        runs = {
+            "lanes": lambda call=call, run=hessians: run(call),
+            "one by one": lambda call=call, run=hessians: run(call.one_by_one),
+            "alone": lambda run=alone, x=points, n=n, case=case, total=total: run(x, n * n + n + 1, total, case.args),
+        }
+        for run in runs.values():
+            run()
+        best = dict.fromkeys(runs, np.inf)
+        for _ in range(ROUNDS):
+            for name, run in runs.items():
+                start = perf_counter()
+                run()
+                best[name] = min(best[name], perf_counter() - start)
+        print(
+            f"| {case.name} | {best['lanes'] / count * 1e9:,.1f} | {best['alone'] / best['lanes']:.2f} "
+            f"| {best['one by one'] / best['lanes']:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    with fc.threads(1):
+        main()

@@ -168,7 +168,7 @@ def _block(way: Way):
     packed, values_out = compiled(pack, tag), compiled(unpack_values, tag)
     unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
     lanes, parts, group, register, side, known = way.lanes, way.parts, way.group, way.register, way.block, way.n
-    vectors = way.vectors
+    packing, vectors = min(side, lanes), way.vectors
 
     def block(task, worker, layout, matrices, n, w, z, failed, scratch_rows, places_rows):
         n = known if known > 0 else n
@@ -185,7 +185,7 @@ def _block(way: Way):
             here = min(group, count - begin)
             for part in range(parts):
                 present = min(max(here - part * lanes, 0), lanes)
-                packed(matrices, (begin + part * lanes) * n * n, present, n, work, lanes, side)
+                packed(matrices, (begin + part * lanes) * n * n, present, n, work, lanes, packing)
                 reduce_part(work, n, part, present)
             finish(work, places, n, here)
             values_out(results, n, here, w, begin * n, group)

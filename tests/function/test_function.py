@@ -175,6 +175,23 @@ def test_edits_of_inner_functions_and_hits_in_new_processes(project, tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+RECURSIVE = """
+import fastcurv as fc
+import outer
+print(fc.value(outer.f, [3.0]), fc.hessian(outer.f, [3.0]).tolist())
+"""
+
+
+def test_recursion_in_new_processes(project, tmp_path):
+    """The first call has a type of its own, a literal; the others are linked by Numba after the code was made."""
+    (project / "outer.py").write_text(
+        "def factorial(k):\n    return 1.0 if k <= 1 else k * factorial(k - 1)\n\n\n"
+        "def f(x):\n    return factorial(4) * x[0] * x[0]\n"
+    )
+    for _ in range(2):
+        assert run(project, tmp_path / "cache", RECURSIVE) == ["216.0 [[48.0]]"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX owners and modes")
 def test_a_folder_of_others_is_refused(tmp_path, monkeypatch):
     folder = tmp_path / "cache"

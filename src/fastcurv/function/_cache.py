@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numba
 from numba.core import serialize
+from numba.core.codegen import RuntimeLinker
 from numba.core.compiler import CompileResult
 
 MAX_BYTES = 512 * 2**20
@@ -90,7 +91,8 @@ class DiskCache:
 
     def save_overload(self, signature, result) -> None:
         """Keep a compiled function, unless it holds addresses of this process."""
-        if result.library.has_dynamic_globals or any(not lifted.can_cache for lifted in result.lifted):
+        library = result.library
+        if library.has_dynamic_globals or _is_linked_late(library) or any(not part.can_cache for part in result.lifted):
             return
         path = self._path(signature, result.codegen)
         if path is None:
@@ -110,6 +112,14 @@ class DiskCache:
             return None
         identity = (self._digest, str(signature), codegen.magic_tuple(), numba.__version__, sys.version)
         return directory / (hashlib.blake2b(repr(identity).encode(), digest_size=20).hexdigest() + _SUFFIX)
+
+
+def _is_linked_late(library) -> bool:
+    """Whether code calls functions whose addresses are filled in once it is in memory: only Numba's linker does that.
+
+    It is so where functions call each other, or themselves with other types.
+    """
+    return any(variable.name.startswith(RuntimeLinker.PREFIX) for variable in library._final_module.global_variables)
 
 
 def _write(path: Path, content: bytes) -> None:

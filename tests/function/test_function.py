@@ -12,7 +12,7 @@ import pytest
 from numba import njit
 
 import fastcurv as fc
-from fastcurv.backends import cpu
+from fastcurv.backends import _templates, cpu
 from fastcurv.function import _cache as cache
 from fastcurv.function import digest, user_function
 
@@ -130,7 +130,7 @@ def test_a_function_made_anew_is_not_compiled_anew():
 SCRIPT = """
 import sys
 import fastcurv as fc
-from fastcurv.backends import cpu
+from fastcurv.backends import _templates, cpu
 import outer
 print(fc.value(outer.f, [3.0, 1.0]), fc.gradient(outer.f, [3.0, 1.0]).round(6).tolist())
 print(sum(kernel.entry._cache.hits for kernel in cpu._kernels.values()))
@@ -190,6 +190,47 @@ def test_recursion_in_new_processes(project, tmp_path):
     )
     for _ in range(2):
         assert run(project, tmp_path / "cache", RECURSIVE) == ["216.0 [[48.0]]"]
+
+
+TEMPLATES = """
+import sys
+import fastcurv as fc
+from fastcurv.backends import _templates
+if "compile" not in sys.argv:
+    _templates.Recipe._compiled = None
+import outer
+print(fc.hessian(outer.f, [3.0, 1.0], method="central").round(3).tolist())
+"""
+
+
+def test_a_new_function_needs_no_new_block(project, tmp_path):
+    """In the same process and, from disk, in the next."""
+    known = set(_templates._templates)
+    for k in (3.0, 4.0, 5.0):
+        assert fc.gradient(make(k), [2.0], method="central").round(6) == [k]
+        assert len(_templates._templates.keys() - known) <= 1
+    run(project, tmp_path / "cache", TEMPLATES.replace("sys.argv", "['compile']"))
+    (project / "outer.py").write_text("def f(x):\n    return x[0] ** 2 * x[1]\n")
+    assert run(project, tmp_path / "cache", TEMPLATES) == ["[[2.0, 6.0], [6.0, 0.0]]"]
+
+
+def quartic(scale):
+    def f(x):
+        if x[0] > 1.5:
+            raise ValueError("too large")
+        return scale * (x[0] ** 2 * x[1] ** 2 + math.log(1.0 + x[2] * x[2]))
+
+    return f
+
+
+@pytest.mark.parametrize("method", ["exact", "central"])
+def test_linked_code_is_that_of_one_piece(method, monkeypatch):
+    x = np.random.default_rng(0).uniform(-2.0, 2.0, (40, 3))
+    linked = fc.hessian(quartic(2.0), x, method=method)
+    monkeypatch.setattr(cpu, "LINKED", ())
+    whole = fc.hessian(quartic(4.0), x, method=method)
+    assert np.isnan(whole).any()
+    assert np.allclose(whole, 2.0 * linked, rtol=1e-12 if method == "exact" else 1e-5, atol=1e-6, equal_nan=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX owners and modes")

@@ -57,7 +57,7 @@ def test_every_operation(name):
     assert worst(curvature.hessian, exact.hessian) <= WELL_CONDITIONED
     assert worst(curvature.eigenvalues, np.linalg.eigvalsh(exact.hessian)) <= 1e-13
     plain = fc.hessian(case.fun, x, args, method="exact")
-    assert np.array_equal(plain, hessian)
+    assert worst(plain, hessian) <= 4 * np.finfo(float).eps  # another kernel, in which other products are fused
     with fc.threads(1):
         assert np.array_equal(fc.hessian(case.fun, x[::-1], args, method="exact")[::-1], plain)
     assert np.array_equal(fc.hessian(case.fun, x[3], args, method="exact"), plain[3])

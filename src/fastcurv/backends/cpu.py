@@ -36,6 +36,7 @@ from ..function import (
 )
 from ..simd import lanes_kind, vector_library
 from ._native import BOUND_BYTES, bind, run
+from ._templates import LINKED, LinkedCache, Recipe
 from ._threads import get_threads, loop, may_run_parallel
 
 #: shorter calls run on the calling thread: waking others takes some microseconds
@@ -85,19 +86,36 @@ class Kernel:
     def __init__(self, operation: Operation, roles: tuple[Role | None, ...], mode: str):
         digest = _digest(operation, roles, mode)
         evaluators = [role and _evaluator(role, mode, f"{digest}_{k}") for k, role in enumerate(roles)]
-        block = compiled(operation.factory(*evaluators, *operation.known), digest, inline_helpers=True)
+        kinds = tuple(role and role.kind for role in roles)
+        make_entry = _bind_one if mode == "bind" else _run_all
 
-        def run_all(loop, first, last, workers, *arguments):
-            run(block, loop, first, last, workers, arguments)
+        def make_block(*evaluators):
+            return operation.factory(*map(_in_role, kinds, evaluators), *operation.known)
 
-        def bind_one(memory, *arguments):
-            return bind(block, memory, arguments)
-
-        self.entry = compiled(bind_one if mode == "bind" else run_all, digest, entry=True, nogil=True)
+        block = compiled(make_block(*evaluators), digest, inline_helpers=True)
+        self.entry = compiled(make_entry(block), digest, entry=True, nogil=True)
         self.seconds_per_evaluation = FIRST_GUESS
         self.calls = 0
-        if all(role.function.lasting for role in roles if role):
-            self.entry._cache = DiskCache(digest)  # pyright: ignore[reportAttributeAccessIssue]
+        cache: Any = DiskCache(digest) if all(role.function.lasting for role in roles if role) else None
+        if mode == "native" and any(kinds) and all(kind in LINKED for kind in kinds if kind):
+            recipe = Recipe(make_entry, make_block, kinds, _digest(operation, roles, "template"))
+            cache = LinkedCache(recipe, evaluators, digest, cache)
+        if cache:
+            self.entry._cache = cache  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _run_all(block):
+    def run_all(loop, first, last, workers, *arguments):
+        run(block, loop, first, last, workers, arguments)
+
+    return run_all
+
+
+def _bind_one(block):
+    def bind_one(memory, *arguments):
+        return bind(block, memory, arguments)
+
+    return bind_one
 
 
 _kernels: dict[Any, Kernel] = {}
@@ -363,28 +381,26 @@ _PLAY = {"scalar": play, "vector": play_vector}
 
 
 def _evaluator(role: Role, mode: str, tag: str) -> Callable:
-    """What a block calls as f(x, args) or, for vectors and rows, g(x, y, args)."""
+    """What evaluates a role's function as f(x, args) or, of vectors, g(x, y, args)."""
     if role.kind == "number":
         return role.function.number()  # pyright: ignore
     if role.kind == "numbers":
         return compiled(role.function.numbers(), tag, inline_helpers=True, forceinline=True)  # pyright: ignore
     kind = "scalar" if role.kind == "row" else role.kind
     if mode == "native" and kind == "scalar":
-        made = role.function.scalar()  # pyright: ignore
-    else:
-        written = role.function.vector() if mode == "native" else (_RECORD if mode == "record" else _PLAY)[kind]  # pyright: ignore
-        # a function of its own, inlined by LLVM: Numba's inlining drops writes to arrays that come out of tuples
-        made = compiled(written, tag, inline_helpers=True, forceinline=True)
-    return _as_row(made) if role.kind == "row" else made
+        return role.function.scalar()  # pyright: ignore
+    written = role.function.vector() if mode == "native" else (_RECORD if mode == "record" else _PLAY)[kind]  # pyright: ignore
+    # a function of its own, inlined by LLVM: Numba's inlining drops writes to arrays that come out of tuples
+    return compiled(written, tag, inline_helpers=True, forceinline=True)
 
 
-def _as_row(f: Callable) -> Callable:
-    """A function of one value as a vector of one."""
+def _in_role(kind: str | None, f: Any) -> Any:
+    """What a block calls: an evaluator, of a row g(x, y, args)."""
 
     def g(x, y, args):
         y[0] = f(x, args)
 
-    return g
+    return g if kind == "row" else f
 
 
 def _digest(operation: Operation, roles: tuple[Role | None, ...], mode: str) -> str:

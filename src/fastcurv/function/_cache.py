@@ -66,8 +66,20 @@ class DiskCache:
         return str(folder())
 
     def load_overload(self, signature, target_context):
-        """The compiled function for a signature, or None; a damaged entry is removed and counts as absent."""
+        """The compiled function for a signature, or None."""
         target_context.refresh()  # loads Numba's runtime, which machine code from disk needs too
+        known = self.load(signature, target_context)
+        if known is None:
+            return None
+        try:
+            found = CompileResult._rebuild(target_context, *known)
+        except Exception:  # made by other code than this: as good as absent, and compiled anew
+            return None
+        self.hits += 1
+        return found
+
+    def load(self, signature, target_context):
+        """What was kept for a signature, or None; a damaged entry is removed and counts as absent."""
         path = self._path(signature, target_context.codegen())
         if path is None:
             return None
@@ -83,21 +95,23 @@ class DiskCache:
         with contextlib.suppress(OSError):
             os.utime(path)  # the last use: what is used least goes first
         try:
-            found = CompileResult._rebuild(target_context, *pickle.loads(payload))
-        except Exception:  # names a module that is gone: as good as absent, and compiled anew
+            return pickle.loads(payload)
+        except Exception:  # names a module that is gone
             return None
-        self.hits += 1
-        return found
 
     def save_overload(self, signature, result) -> None:
         """Keep a compiled function, unless it holds addresses of this process."""
         library = result.library
         if library.has_dynamic_globals or _is_linked_late(library) or any(not part.can_cache for part in result.lifted):
             return
-        path = self._path(signature, result.codegen)
+        self.save(signature, result.target_context, result._reduce())
+
+    def save(self, signature, target_context, content) -> None:
+        """Keep what can be pickled."""
+        path = self._path(signature, target_context.codegen())
         if path is None:
             return
-        payload = serialize.dumps(result._reduce())
+        payload = serialize.dumps(content)
         with contextlib.suppress(OSError):  # a full or read-only disk costs the next process a compilation
             _write(path, hashlib.sha256(payload).digest() + payload)
             _shrink(path.parent, MAX_BYTES)

@@ -67,7 +67,7 @@ class _Rebuild:
         twin = types.FunctionType(code, namespace, function.__name__, function.__defaults__, cells or None)
         twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{self._tag}", __package__
         if entry:
-            flags["pipeline_class"] = KernelCompiler
+            flags.setdefault("pipeline_class", KernelCompiler)
         elif code.co_filename.startswith(_PACKAGE):  # users' functions may be recursive, which needs Numba's
             flags["pipeline_class"] = PartCompiler
         else:

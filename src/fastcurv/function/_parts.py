@@ -84,6 +84,11 @@ class _Part(_Library):
         self._verify_declare_only_symbols()
         self._finalized = True
 
+    def simplified(self) -> str:
+        """The code, each function of it optimised alone."""
+        self._codegen.create_library(self.name)._optimize_functions(self._final_module)
+        return str(self._final_module)
+
     def get_pointer_to_function(self, name):
         """None: it cannot be run."""
         self._ensure_finalized()
@@ -129,12 +134,12 @@ class KernelCompiler(Compiler):
 
     def compile_extra(self, func):
         """Numba's own, undisturbed by the collection of garbage."""
-        with _no_collection():
+        with no_collection():
             return super().compile_extra(func)
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Leave garbage for later: a compilation allocates hundreds of thousands of objects that live to its end, which
     collections in between would look through again and again (a fifth of the time).
     """

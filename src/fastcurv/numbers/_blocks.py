@@ -33,6 +33,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
     """
     width = min(lanes, known) if known > 0 else lanes
     whole = known == rows  # one block, which is never shared out
+    slopes = 1 if full else 0
 
     def block(
         task, worker, layout, points, args, point_args,
@@ -67,7 +68,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
                                 store_pair(y, flat_hessian, corner + i * n + j, corner + j * n + i, n)
                             else:
                                 store_upper(y, flat_hessian, corner, i, j, n)
-                            fine = fine and is_finite(y)
+                            fine = fine and is_finite(y, slopes)
                             if full:
                                 value[b] = value_of(y)
                                 if row == 0:
@@ -144,7 +145,7 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
                     if scalar:
                         y = g(x, point)
                         store_columns(y, flat, place * n + j, width)
-                        fine = fine and is_finite(y)
+                        fine = fine and is_finite(y, 0)
                     else:
                         failed, values = g(x, point)
                         if failed or len(values) != m:
@@ -155,7 +156,7 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
                             for r in range(m):
                                 y = entry(numbers, r, x)
                                 store_columns(y, flat, (place * m + r) * n + j, width)
-                                fine = fine and is_finite(y)
+                                fine = fine and is_finite(y, 0)
                                 if centre.size > 0:
                                     centre[b, r] = value_of(y)
             J = matrix[place]
@@ -202,7 +203,7 @@ def product_block(f, lanes, known):
                 j = min(part * lanes, n - width)
                 y = f(seeded(points, b, directions, d, 0, j, ROWS, 1, lanes, known), point)
                 store_cross(y, flat, d * n + j, width)
-                fine = fine and is_finite(y)
+                fine = fine and is_finite(y, 0)
             if not fine:
                 for i in range(n):
                     product[d, i] = math.nan
@@ -222,7 +223,7 @@ def form_block(f, known):
             raised[0] = 0
             y = f(seeded(points, b, directions, d, 0, 0, BOTH, 1, 1, known), (raised, *args, *slices(point_args, b)))
             store_cross(y, form, d, 1)
-            fine = is_finite(y)
+            fine = is_finite(y, 0)
             if not fine:
                 form[d] = math.nan
             status[slot(layout, task, d)] = outcome(raised[0], 0.0 if fine else math.nan)
@@ -252,7 +253,7 @@ def gradient_product_block(g, known):
                 for r in range(n):
                     y = entry(numbers, r, x)
                     store_columns(y, flat, d * n + r, 1)
-                    fine = fine and is_finite(y)
+                    fine = fine and is_finite(y, 0)
             if not fine:
                 for i in range(n):
                     product[d, i] = math.nan

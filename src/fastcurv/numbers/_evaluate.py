@@ -14,7 +14,7 @@ from fastcurv.simd import shuffled, transposed
 
 from ..backends._native import WORD, call_at_point, intrinsic, signature_at_point
 from ..elements import is_real
-from ._expressions import Emitter
+from ._expressions import Emitter, Expression
 from ._types import Number, packed, parts
 
 
@@ -175,19 +175,23 @@ def store_upper(typing_context, y, target, first, i, j, n):
 
 
 @intrinsic
-def is_finite(typing_context, y):
-    """Whether every part of a number that is a result, value and highest derivatives, is finite."""
+def is_finite(typing_context, y, slopes):
+    """Whether the value of a number and its derivatives are finite; first ones beside second ones only with `slopes`,
+    which is known at compile time.
+    """
+    if not isinstance(slopes, types.IntegerLiteral):
+        return None
 
     def codegen(context, builder, sig, values):
         m = Emitter(context, builder)
         found = parts(m, y, values[0], y.rows)
-        total = found.columns * 0.0 + found.value * 0.0
-        for row in found.cross:
-            total = total + row * 0.0
+        total = found.value * 0.0
+        for part in [*([found.columns] if slopes.literal_value or not found.cross else []), *found.cross]:
+            total = total + Expression(m, part.value) * 0.0
         wrong = builder.bitcast(builder.fcmp_unordered("uno", total.value, total.value), ir.IntType(y.lanes))
         return builder.icmp_unsigned("==", wrong, ir.Constant(wrong.type, 0))
 
-    return types.boolean(y), codegen
+    return types.boolean(y, slopes), codegen
 
 
 @intrinsic

@@ -17,7 +17,9 @@ from . import _special
 
 DOUBLE = ir.DoubleType()
 #: the same operations as in a user's function are contracted
-FLAGS = ("contract",)
+VALUE = ("contract",)
+#: of derivatives the sign of zero does not matter: nothing is divided by them
+DERIVATIVE = ("contract", "nsz")
 
 
 class Zero:
@@ -48,14 +50,15 @@ ZERO = Zero()
 class Expression:
     """A number, a vector or a truth value in code that is being written by `m`."""
 
-    def __init__(self, m: Emitter, value: Any):
-        self.m, self.value = m, value
+    def __init__(self, m: Emitter, value: Any, flags: tuple[str, ...] = VALUE):
+        self.m, self.value, self.flags = m, value, flags
 
     def _with(self, other: Any, instruction: str, *, swap: bool = False) -> Any:
         a, b = self.m.alike(self, other)
         if swap:
             a, b = b, a
-        return Expression(self.m, getattr(self.m.builder, instruction)(a, b, flags=FLAGS))
+        flags = max(self.flags, getattr(other, "flags", VALUE))  # what is made from derivatives is one
+        return Expression(self.m, getattr(self.m.builder, instruction)(a, b, flags=flags), flags)
 
     def __add__(self, other):
         return self if other is ZERO else self._with(other, "fadd")
@@ -76,7 +79,7 @@ class Expression:
         return ZERO if other is ZERO else self._with(other, "fdiv", swap=True)
 
     def __neg__(self):
-        return Expression(self.m, self.m.builder.fneg(self.value, flags=FLAGS))
+        return Expression(self.m, self.m.builder.fneg(self.value, flags=self.flags), self.flags)
 
     def __abs__(self):
         return self.m.intrinsic("fabs", self)

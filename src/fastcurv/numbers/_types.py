@@ -20,7 +20,7 @@ from numba.extending import lower_cast, models, register_model
 from fastcurv.simd import Vector
 
 from ..elements import Element, is_real
-from ._expressions import ZERO, Emitter, Expression
+from ._expressions import DERIVATIVE, ZERO, Emitter, Expression
 
 
 class Number(Element):
@@ -99,10 +99,10 @@ def parts(m: Emitter, kind: types.Type, value: Any, rows: int) -> Parts:
     fields = cgutils.create_struct_proxy(kind)(m.context, m.builder, value=value)
 
     def field(name):
-        return Expression(m, getattr(fields, name))
+        return Expression(m, getattr(fields, name), DERIVATIVE)
 
     return Parts(
-        field("value"),
+        Expression(m, fields.value),
         [field(f"row_{p}") for p in range(rows)],
         field("columns"),
         [ZERO if kind.linear else field(f"cross_{p}") for p in range(rows)],

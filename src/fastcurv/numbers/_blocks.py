@@ -15,7 +15,8 @@ from ..differences._outcome import OUTSIDE, fill_nan, outcome
 from ..differences._steps import is_outside
 from ._evaluate import entries, entry, is_finite, store_columns, store_cross, store_diagonal, store_pair, store_upper
 from ._operations import value_of
-from ._vector import BOTH, COLUMNS, COORDINATES, ROWS, seeded
+from ._shapes import MAX_JET
+from ._vector import BOTH, COLUMNS, COORDINATES, ROWS, SAME, seeded
 
 
 def blocks_of(n, rows, lanes):
@@ -33,6 +34,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
     """
     width = min(lanes, known) if known > 0 else lanes
     whole = known == rows  # one block, which is never shared out
+    along = SAME if 0 < known <= MAX_JET else COORDINATES
     slopes = 1 if full else 0
 
     def block(
@@ -61,7 +63,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
                     for row in range(0, j + width, rows):
                         if whole or start <= number < stop:
                             i = min(row, n - rows)
-                            y = f(seeded(points, b, points, b, i, j, COORDINATES, rows, lanes, known), point)
+                            y = f(seeded(points, b, points, b, i, j, along, rows, lanes, known), point)
                             if whole or i == j:
                                 store_diagonal(y, flat_hessian, corner + i * n + j, n)
                             elif i + rows <= j:

@@ -14,7 +14,7 @@ from fastcurv.simd import shuffled, transposed
 
 from ..backends._native import WORD, call_at_point, intrinsic, signature_at_point
 from ..elements import is_real
-from ._expressions import Emitter, Expression
+from ._expressions import Emitter, Expression, Row
 from ._types import Number, packed, parts
 
 
@@ -72,6 +72,12 @@ def _put(m: Emitter, target: types.Array, pointer: Any, vector: Any, width: int)
         _put_number(m, target, builder.gep(pointer, [ir.Constant(WORD, lane)]), number)
 
 
+def _put_row(m: Emitter, target: types.Array, pointer: Any, row: Row) -> None:
+    """Write the entries of a row, in the type of the array; no negative zeros."""
+    for q, entry in enumerate(row.entries):
+        _put_number(m, target, m.builder.gep(pointer, [ir.Constant(WORD, q)]), entry.value)
+
+
 @intrinsic
 def store_columns(typing_context, y, target, offset, width):
     """Write the first `width` first derivatives along the columns into a flat array, from an offset on."""
@@ -81,7 +87,11 @@ def store_columns(typing_context, y, target, offset, width):
     def codegen(context, builder, sig, values):
         m = Emitter(context, builder)
         pointer = _flat(context, builder, target, values[1], values[2])
-        _put(m, target, pointer, parts(m, y, values[0], y.rows).columns.value, width.literal_value)
+        columns = parts(m, y, values[0], y.rows).columns
+        if y.jet:
+            _put_row(m, target, pointer, columns)
+        else:
+            _put(m, target, pointer, columns.value, width.literal_value)
         return context.get_dummy_value()
 
     return types.void(y, target, types.intp, width), codegen
@@ -123,6 +133,11 @@ def store_diagonal(typing_context, y, target, corner, stride):
 
     def codegen(context, builder, sig, values):
         m = Emitter(context, builder)
+        if y.jet:
+            for p, row in enumerate(parts(m, y, values[0], y.rows).cross):
+                place = builder.add(values[2], builder.mul(values[3], ir.Constant(WORD, p)))
+                _put_row(m, target, _flat(context, builder, target, values[1], place), row)
+            return context.get_dummy_value()
         rows, lanes = _square(m, y, values[0]), y.lanes
         mirrored = [
             shuffled(builder, below, row, [lane if lane < p else lanes + lane for lane in range(lanes)])
@@ -185,10 +200,17 @@ def is_finite(typing_context, y, slopes):
     def codegen(context, builder, sig, values):
         m = Emitter(context, builder)
         found = parts(m, y, values[0], y.rows)
+        derivatives = found.cross
+        if y.jet:
+            derivatives = [entry for p, row in enumerate(found.cross) for entry in row.entries[p:]]
+        if slopes.literal_value or not found.cross:
+            derivatives = [*(found.rows if y.jet else [found.columns]), *derivatives]
         total = found.value * 0.0
-        for part in [*([found.columns] if slopes.literal_value or not found.cross else []), *found.cross]:
+        for part in derivatives:
             total = total + Expression(m, part.value) * 0.0
-        wrong = builder.bitcast(builder.fcmp_unordered("uno", total.value, total.value), ir.IntType(y.lanes))
+        wrong = builder.fcmp_unordered("uno", total.value, total.value)
+        if not y.jet:
+            wrong = builder.bitcast(wrong, ir.IntType(y.lanes))
         return builder.icmp_unsigned("==", wrong, ir.Constant(wrong.type, 0))
 
     return types.boolean(y, slopes), codegen

@@ -7,6 +7,8 @@ of equal lanes; `ZERO` is a derivative that is known to vanish, and whatever is 
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import ir
@@ -47,6 +49,36 @@ class Zero:
 ZERO = Zero()
 
 
+class Row:
+    """Derivatives along several directions, each a number of its own where they are too few for a vector."""
+
+    def __init__(self, entries: Iterable[Any]):
+        self.entries = list(entries)
+
+    def __add__(self, other):
+        return self if other is ZERO else entrywise(operator.add, self, other)
+
+    def __sub__(self, other):
+        return self if other is ZERO else entrywise(operator.sub, self, other)
+
+    def __mul__(self, other):
+        return ZERO if other is ZERO else entrywise(operator.mul, self, other)
+
+    def __neg__(self):
+        return entrywise(operator.neg, self)
+
+    __rmul__ = __mul__
+
+
+def entrywise(function: Callable, *operands: Any) -> Any:
+    """function(*operands), for each entry of those that are rows."""
+    rows = [operand for operand in operands if isinstance(operand, Row)]
+    if not rows:
+        return function(*operands)
+    size = len(rows[0].entries)
+    return Row(map(function, *(x.entries if isinstance(x, Row) else [x] * size for x in operands)))
+
+
 class Expression:
     """A number, a vector or a truth value in code that is being written by `m`."""
 
@@ -54,6 +86,8 @@ class Expression:
         self.m, self.value, self.flags = m, value, flags
 
     def _with(self, other: Any, instruction: str, *, swap: bool = False) -> Any:
+        if isinstance(other, Row):
+            return NotImplemented
         a, b = self.m.alike(self, other)
         if swap:
             a, b = b, a

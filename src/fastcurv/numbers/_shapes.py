@@ -6,6 +6,8 @@ from __future__ import annotations
 LANES, ROWS = 8, 8
 #: up to here a number carries all directions, and the compiler knows n
 MAX_KNOWN = 8
+#: up to here second derivatives are numbers of their own, kept once: vectors of two or three gain nothing
+MAX_JET = 3
 
 
 def lanes_for(n: int) -> tuple[int, int]:
@@ -18,4 +20,4 @@ def lanes_for(n: int) -> tuple[int, int]:
 def block_shape(n: int) -> tuple[int, int, int]:
     """(rows, lanes, known) of hyper-dual numbers."""
     lanes, known = lanes_for(n)
-    return (known or ROWS), lanes, known
+    return (known or ROWS), (n if n <= MAX_JET else lanes), known

@@ -20,26 +20,30 @@ from numba.extending import lower_cast, models, register_model
 from fastcurv.simd import Vector
 
 from ..elements import Element, is_real
-from ._expressions import DERIVATIVE, ZERO, Emitter, Expression
+from ._expressions import DERIVATIVE, ZERO, Emitter, Expression, Row, entrywise
 
 
 class Number(Element):
-    """A dual (rows = 0) or hyper-dual number; one that is `linear` has no second derivatives."""
+    """A dual (rows = 0) or hyper-dual number; one that is `linear` has no second derivatives.
 
-    def __init__(self, rows: int, lanes: int, linear: bool):
-        self.rows, self.lanes, self.linear = rows, lanes, linear or rows == 0
-        super().__init__(name=f"Number({rows}, {lanes}, {'linear' if self.linear else 'second'})")
+    The columns of a `jet` are its rows, few enough to be numbers of their own: second derivatives are kept once.
+    """
+
+    def __init__(self, rows: int, lanes: int, linear: bool, jet: bool = False):
+        self.rows, self.lanes, self.linear, self.jet = rows, lanes, linear or rows == 0, jet
+        name = "linear" if self.linear else "second"
+        super().__init__(name=f"Number({rows}, {lanes}, {name}{', jet' if jet else ''})")
 
     @property
     def curved(self) -> Number:
         """The type of a nonlinear function of such a number."""
-        return Number(self.rows, self.lanes, False)
+        return Number(self.rows, self.lanes, False, self.jet)
 
     def joined(self, other: types.Type) -> Number | None:
         """The type that holds this number and another, or a real number."""
         if isinstance(other, Number):
-            same = (other.rows, other.lanes) == (self.rows, self.lanes)
-            return Number(self.rows, self.lanes, self.linear and other.linear) if same else None
+            same = (other.rows, other.lanes, other.jet) == (self.rows, self.lanes, self.jet)
+            return Number(self.rows, self.lanes, self.linear and other.linear, self.jet) if same else None
         return self if is_real(other) else None
 
     def unify(self, typingctx, other):
@@ -54,16 +58,24 @@ class Number(Element):
 @register_model(Number)
 class _NumberModel(models.StructModel):
     def __init__(self, manager, kind):
-        columns = Vector(types.float64, kind.lanes)
-        members = [("value", types.float64), *((f"row_{p}", types.float64) for p in range(kind.rows))]
-        members.append(("columns", columns))
-        if not kind.linear:
-            members += [(f"cross_{p}", columns) for p in range(kind.rows)]
+        members: list[Any] = [("value", types.float64), *((f"row_{p}", types.float64) for p in range(kind.rows))]
+        if not kind.jet:
+            columns = Vector(types.float64, kind.lanes)
+            members += [("columns", columns), *((name, columns) for (name,) in _crosses(kind))]
+        else:
+            members += [(name, types.float64) for names in _crosses(kind) for name in names]
         super().__init__(manager, kind, members)
 
     def get_data_type(self):
         """Packed: what is on the heap is aligned to 16 bytes at most."""
         return ir.LiteralStructType([model.get_data_type() for model in self._models], packed=True)
+
+
+def _crosses(kind: Number) -> list[list[str]]:
+    """The names of what holds second derivatives, by rows; of a jet on and above the diagonal."""
+    if kind.linear:
+        return []
+    return [[f"cross_{p}_{q}" for q in range(p, kind.rows)] if kind.jet else [f"cross_{p}"] for p in range(kind.rows)]
 
 
 class Parts:
@@ -76,14 +88,14 @@ class Parts:
         """The number whose parts are function(part) or function(part, other's part)."""
         if other is None:
             return Parts(
-                function(self.value), [function(d) for d in self.rows], function(self.columns),
-                [function(h) for h in self.cross],
+                function(self.value), [function(d) for d in self.rows], entrywise(function, self.columns),
+                [entrywise(function, h) for h in self.cross],
             )  # fmt: skip
         return Parts(
             function(self.value, other.value),
             [function(a, b) for a, b in zip(self.rows, other.rows, strict=True)],
-            function(self.columns, other.columns),
-            [function(a, b) for a, b in zip(self.cross, other.cross, strict=True)],
+            entrywise(function, self.columns, other.columns),
+            [entrywise(function, a, b) for a, b in zip(self.cross, other.cross, strict=True)],
         )
 
 
@@ -101,12 +113,18 @@ def parts(m: Emitter, kind: types.Type, value: Any, rows: int) -> Parts:
     def field(name):
         return Expression(m, getattr(fields, name), DERIVATIVE)
 
-    return Parts(
-        Expression(m, fields.value),
-        [field(f"row_{p}") for p in range(rows)],
-        field("columns"),
-        [ZERO if kind.linear else field(f"cross_{p}") for p in range(rows)],
-    )
+    slopes = [field(f"row_{p}") for p in range(rows)]
+    if kind.jet:
+        columns, cross = (
+            Row(slopes),
+            [
+                Row(field(f"cross_{min(p, q)}_{max(p, q)}") for q in range(rows)) if not kind.linear else ZERO
+                for p in range(rows)
+            ],
+        )
+    else:
+        columns, cross = field("columns"), [ZERO if kind.linear else field(f"cross_{p}") for p in range(rows)]
+    return Parts(Expression(m, fields.value), slopes, columns, cross)
 
 
 def packed(m: Emitter, kind: Number, found: Parts) -> Any:
@@ -121,10 +139,15 @@ def packed(m: Emitter, kind: Number, found: Parts) -> Any:
     put("value", found.value, ir.DoubleType())
     for p, row in enumerate(found.rows):
         put(f"row_{p}", row, ir.DoubleType())
-    put("columns", found.columns, vector)
-    if not kind.linear:
-        for p, cross in enumerate(found.cross):
-            put(f"cross_{p}", cross, vector)
+    if not kind.jet:
+        put("columns", found.columns, vector)
+    for names, cross in zip(_crosses(kind), found.cross, strict=False):
+        if kind.jet:
+            entries = cross.entries[-len(names) :] if isinstance(cross, Row) else [cross] * len(names)
+            for name, entry in zip(names, entries, strict=True):
+                put(name, entry, ir.DoubleType())
+        else:
+            put(names[0], cross, vector)
     return fields._getvalue()
 
 

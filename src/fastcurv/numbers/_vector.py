@@ -21,7 +21,7 @@ from numba.extending import lower_getattr, models, overload_attribute, register_
 
 from ..backends._native import WORD, intrinsic
 from ..elements import LazyVector
-from ._expressions import DOUBLE, ZERO, Emitter, Expression
+from ._expressions import DOUBLE, ZERO, Emitter, Expression, Row
 from ._types import Number, Parts, packed
 
 infer_global: Any = numba_infer_global
@@ -30,18 +30,20 @@ infer_getattr: Any = numba_infer_getattr
 
 #: which parts of a number are derivatives along a given vector: bits
 COORDINATES, ROWS, COLUMNS, BOTH = 0, 1, 2, 3
+#: coordinates, the same for rows and columns
+SAME = 4
 
 
 class SeededVector(LazyVector):
     """Coordinates of one point, stored as `element`; `length` is 0 unless it is known at compile time.
 
     The rows and columns of a number are derivatives along coordinates, or, as `along` says, along a vector given by
-    its entries: ROWS, COLUMNS or BOTH of them.
+    its entries: ROWS, COLUMNS or BOTH of them. SAME makes numbers jets.
     """
 
     def __init__(self, element: types.Type, rows: int, lanes: int, length: int, along: int):
         self.element, self.rows, self.lanes, self.length, self.along = element, rows, lanes, length, along
-        self.number = Number(rows, lanes, True)
+        self.number = Number(rows, lanes, True, bool(along & SAME))
         super().__init__(name=f"SeededVector({element}, {rows}, {lanes}, {length}, {along})")
 
     @property
@@ -138,14 +140,16 @@ def _entry(context, builder, kind: SeededVector, vector, index):
             one_where(builder.icmp_signed("==", place, builder.add(vector.row, ir.Constant(WORD, p))), DOUBLE)
             for p in range(kind.rows)
         ]
+    value = Expression(m, read(vector.data))
+    if kind.number.jet:
+        return packed(m, kind.number, Parts(value, rows, Row(rows), [ZERO] * kind.rows))
     numbers = ir.VectorType(WORD, kind.lanes)
     lane = m.spread(builder.sub(place, vector.column), numbers)
     same = builder.icmp_signed("==", lane, ir.Constant(numbers, list(range(kind.lanes))))
     columns = one_where(same, ir.VectorType(DOUBLE, kind.lanes))
     if kind.along & COLUMNS:
         columns = Expression(m, read(vector.along))
-    found = Parts(Expression(m, read(vector.data)), rows, columns, [ZERO] * kind.rows)
-    return packed(m, kind.number, found)
+    return packed(m, kind.number, Parts(value, rows, columns, [ZERO] * kind.rows))
 
 
 def _length(context, builder, kind: SeededVector, value):

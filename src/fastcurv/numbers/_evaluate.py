@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -14,7 +15,7 @@ from fastcurv.simd import shuffled, transposed
 
 from ..backends._native import WORD, call_at_point, intrinsic, signature_at_point
 from ..elements import is_real
-from ._expressions import Emitter, Expression, Row
+from ._expressions import Emitter, Row
 from ._types import Number, packed, parts
 
 
@@ -189,6 +190,13 @@ def store_upper(typing_context, y, target, first, i, j, n):
     return types.void(y, target, word, word, word, word), codegen
 
 
+def _in_pairs(join: Callable, values: list) -> Any:
+    """All values joined, by as short a chain as there is: what follows a point waits for it."""
+    while len(values) > 1:
+        values = [join(*values[k : k + 2]) if k + 1 < len(values) else values[k] for k in range(0, len(values), 2)]
+    return values[0]
+
+
 @intrinsic
 def is_finite(typing_context, y, slopes):
     """Whether the value of a number and its derivatives are finite; first ones beside second ones only with `slopes`,
@@ -198,20 +206,23 @@ def is_finite(typing_context, y, slopes):
         return None
 
     def codegen(context, builder, sig, values):
-        m = Emitter(context, builder)
-        found = parts(m, y, values[0], y.rows)
-        derivatives = found.cross
+        found = parts(Emitter(context, builder), y, values[0], y.rows)
+        slopes_too = bool(slopes.literal_value or not found.cross)
+
+        def rest(part):
+            """0 where a part is finite, else NaN."""
+            return builder.fsub(part.value, part.value)
+
         if y.jet:
-            derivatives = [entry for p, row in enumerate(found.cross) for entry in row.entries[p:]]
-        if slopes.literal_value or not found.cross:
-            derivatives = [*(found.rows if y.jet else [found.columns]), *derivatives]
-        total = found.value * 0.0
-        for part in derivatives:
-            total = total + Expression(m, part.value) * 0.0
-        wrong = builder.fcmp_unordered("uno", total.value, total.value)
-        if not y.jet:
-            wrong = builder.bitcast(wrong, ir.IntType(y.lanes))
-        return builder.icmp_unsigned("==", wrong, ir.Constant(wrong.type, 0))
+            cross = [entry for p, row in enumerate(found.cross) for entry in row.entries[p:]]
+            total = _in_pairs(builder.fadd, [rest(part) for part in [found.value, *cross, *slopes_too * found.rows]])
+            return builder.fcmp_ordered("ord", total, total)
+        bits = ir.VectorType(WORD, y.lanes)
+        rests = [builder.bitcast(rest(part), bits) for part in found.cross + slopes_too * [found.columns]]
+        wrong = builder.icmp_unsigned("!=", _in_pairs(builder.or_, rests), ir.Constant(bits, None))
+        wrong = builder.bitcast(wrong, ir.IntType(y.lanes))
+        fine = builder.icmp_unsigned("==", wrong, ir.Constant(wrong.type, 0))
+        return builder.and_(fine, builder.fcmp_ordered("ord", rest(found.value), found.value.value))
 
     return types.boolean(y, slopes), codegen
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._types import Parts
+from ._types import Parts, split
 
 
 def add(a: Parts, b: Parts) -> Parts:
@@ -28,10 +28,9 @@ def multiply(a: Parts, b: Parts) -> Parts:
 
     cross = [
         slope(a_h, b_h) + a_d * b.columns + b_d * a.columns
-        for a_d, b_d, a_h, b_h in zip(a.rows, b.rows, a.cross, b.cross, strict=True)
+        for a_d, b_d, a_h, b_h in zip(split(a.rows, a), split(b.rows, a), a.cross, b.cross, strict=True)
     ]
-    rows = [slope(a_d, b_d) for a_d, b_d in zip(a.rows, b.rows, strict=True)]
-    return Parts(a.value * b.value, rows, slope(a.columns, b.columns), cross)
+    return Parts(a.value * b.value, slope(a.rows, b.rows), slope(a.columns, b.columns), cross)
 
 
 def divide(a: Parts, b: Parts) -> Parts:
@@ -41,25 +40,25 @@ def divide(a: Parts, b: Parts) -> Parts:
     def slope(a_d, b_d):
         return (a_d - q * b_d) * inverse
 
-    rows, columns = [slope(a_d, b_d) for a_d, b_d in zip(a.rows, b.rows, strict=True)], slope(a.columns, b.columns)
+    rows, columns = slope(a.rows, b.rows), slope(a.columns, b.columns)
     cross = [
         (a_h - q * b_h - q_d * b.columns - b_d * columns) * inverse
-        for a_h, b_h, q_d, b_d in zip(a.cross, b.cross, rows, b.rows, strict=True)
+        for a_h, b_h, q_d, b_d in zip(a.cross, b.cross, split(rows, a), split(b.rows, a), strict=True)
     ]
     return Parts(q, rows, columns, cross)
 
 
 def chain(a: Parts, f: Any, slope: Any, bend: Any) -> Parts:
     """f(a), from f, f' and f'' at its value."""
-    cross = [slope * a_h + (bend * a_d) * a.columns for a_d, a_h in zip(a.rows, a.cross, strict=True)]
-    return Parts(f, [slope * a_d for a_d in a.rows], slope * a.columns, cross)
+    cross = [slope * a_h + bent * a.columns for bent, a_h in zip(split(bend * a.rows, a), a.cross, strict=True)]
+    return Parts(f, slope * a.rows, slope * a.columns, cross)
 
 
 def chain_two(a: Parts, b: Parts, f: Any, f_a: Any, f_b: Any, f_aa: Any, f_ab: Any, f_bb: Any) -> Parts:
     """f(a, b), from f and its derivatives at their values."""
-    rows = [f_a * a_d + f_b * b_d for a_d, b_d in zip(a.rows, b.rows, strict=True)]
+    bent_a, bent_b = f_aa * a.rows + f_ab * b.rows, f_ab * a.rows + f_bb * b.rows
     cross = [
-        f_a * a_h + f_b * b_h + (f_aa * a_d + f_ab * b_d) * a.columns + (f_ab * a_d + f_bb * b_d) * b.columns
-        for a_d, b_d, a_h, b_h in zip(a.rows, b.rows, a.cross, b.cross, strict=True)
+        f_a * a_h + f_b * b_h + along_a * a.columns + along_b * b.columns
+        for along_a, along_b, a_h, b_h in zip(split(bent_a, a), split(bent_b, a), a.cross, b.cross, strict=True)
     ]
-    return Parts(f, rows, f_a * a.columns + f_b * b.columns, cross)
+    return Parts(f, f_a * a.rows + f_b * b.rows, f_a * a.columns + f_b * b.columns, cross)

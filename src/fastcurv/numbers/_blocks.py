@@ -16,7 +16,7 @@ from ..differences._steps import is_outside
 from ._evaluate import entries, entry, is_finite, store_columns, store_cross, store_diagonal, store_pair, store_upper
 from ._operations import value_of
 from ._shapes import MAX_JET
-from ._vector import BOTH, COLUMNS, COORDINATES, ROWS, SAME, seeded
+from ._vector import APART, BOTH, COLUMNS, COORDINATES, ROWS, SAME, seeded
 
 
 def blocks_of(n, rows, lanes):
@@ -34,7 +34,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
     """
     width = min(lanes, known) if known > 0 else lanes
     whole = known == rows  # one block, which is never shared out
-    along = SAME if 0 < known <= MAX_JET else COORDINATES
+    along = SAME if 0 < known <= MAX_JET else APART if known > 0 else COORDINATES
     slopes = 1 if full else 0
 
     def block(

@@ -215,7 +215,10 @@ def is_finite(typing_context, y, slopes):
 
         if y.jet:
             cross = [entry for p, row in enumerate(found.cross) for entry in row.entries[p:]]
-            total = _in_pairs(builder.fadd, [rest(part) for part in [found.value, *cross, *slopes_too * found.rows]])
+            total = _in_pairs(
+                builder.fadd,
+                [rest(part) for part in [found.value, *cross, *(found.rows.entries if slopes_too else [])]],
+            )
             return builder.fcmp_ordered("ord", total, total)
         bits = ir.VectorType(WORD, y.lanes)
         rests = [builder.bitcast(rest(part), bits) for part in found.cross + slopes_too * [found.columns]]

@@ -143,6 +143,11 @@ class Expression:
     def __ne__(self, other):
         return self.compare("!=", other)
 
+    def lane(self, number: int) -> Expression:
+        """A lane of a vector."""
+        lane = self.m.builder.extract_element(self.value, ir.Constant(cgutils.int32_t, number))
+        return Expression(self.m, lane, self.flags)
+
     def __and__(self, other):
         return Expression(self.m, self.m.builder.and_(self.value, other.value))
 

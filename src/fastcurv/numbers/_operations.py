@@ -153,7 +153,7 @@ for _function in (math.radians, np.radians, np.deg2rad):
 for _function in (math.degrees, np.degrees, np.rad2deg):
     _register(_function, 1, _linear, _scaled(180 / math.pi))
 _register(np.square, 1, _curved, lambda m, a: algebra.multiply(a, a))
-_register(np.reciprocal, 1, _curved, lambda m, a: algebra.divide(constant(1.0, len(a.rows)), a))
+_register(np.reciprocal, 1, _curved, lambda m, a: algebra.divide(constant(1.0, len(a.cross)), a))
 
 
 def _named(name: str) -> list[Any]:
@@ -177,7 +177,7 @@ for _functions, _name in {
         _register(_function, 2, _linear, _by_binary(_name))
 
 _register(math.ldexp, 2, lambda kinds, joined: _linear(kinds, joined) if isinstance(kinds[1], types.Integer) else None,
-          lambda m, a, b: algebra.multiply(a, constant(m.pow(2.0, b.value), len(a.rows))))  # fmt: skip
+          lambda m, a, b: algebra.multiply(a, constant(m.pow(2.0, b.value), len(a.cross))))  # fmt: skip
 
 
 def _select(m: Emitter, condition: Expression, a: Parts, b: Parts) -> Parts:

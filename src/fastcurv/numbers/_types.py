@@ -1,8 +1,8 @@
 """Numbers that carry derivatives, as Numba types.
 
 A hyper-dual number (Fike & Alonso, AIAA 2011-886) has a value f, first derivatives along `rows` directions d_p and
-`lanes` directions e_q, and the second derivatives f_pq along both. With values, d_p and control flow scalar, and e_q
-and f_pq in vectors, one evaluation of a function gives a block of a Hessian; a branch is taken once for all of it.
+`lanes` directions e_q, and the second derivatives f_pq along both. With values and control flow scalar, and derivatives
+in vectors, one evaluation of a function gives a block of a Hessian; a branch is taken once for all of it.
 Without rows it is a dual number: a value and its first derivatives.
 """
 
@@ -20,30 +20,39 @@ from numba.extending import lower_cast, models, register_model
 from fastcurv.simd import Vector
 
 from ..elements import Element, is_real
-from ._expressions import DERIVATIVE, ZERO, Emitter, Expression, Row, entrywise
+from ._expressions import DERIVATIVE, DOUBLE, ZERO, Emitter, Expression, Row, entrywise
 
 
 class Number(Element):
     """A dual (rows = 0) or hyper-dual number; one that is `linear` has no second derivatives.
 
-    The columns of a `jet` are its rows, few enough to be numbers of their own: second derivatives are kept once.
+    Derivatives along the rows are a vector, or `apart`: for an x of known length, whose seeds are constants, so that
+    what is done for all rows on which nothing depends is done once. The columns of a `jet` are its rows, few enough to
+    be apart, too: second derivatives are kept once.
     """
 
-    def __init__(self, rows: int, lanes: int, linear: bool, jet: bool = False):
-        self.rows, self.lanes, self.linear, self.jet = rows, lanes, linear or rows == 0, jet
-        name = "linear" if self.linear else "second"
-        super().__init__(name=f"Number({rows}, {lanes}, {name}{', jet' if jet else ''})")
+    def __init__(self, rows: int, lanes: int, linear: bool, apart: bool = False, jet: bool = False):
+        self.rows, self.lanes, self.linear, self.apart, self.jet = rows, lanes, linear or rows == 0, apart or jet, jet
+        form = "jet" if jet else "apart" if apart else "vectors"
+        super().__init__(name=f"Number({rows}, {lanes}, {'linear' if self.linear else 'second'}, {form})")
+
+    def _alike(self, linear: bool) -> Number:
+        return Number(self.rows, self.lanes, linear, self.apart, self.jet)
+
+    @property
+    def row_lanes(self) -> int:
+        """How many numbers the vector of derivatives along the rows has."""
+        return 1 if self.rows == 1 else self.lanes
 
     @property
     def curved(self) -> Number:
         """The type of a nonlinear function of such a number."""
-        return Number(self.rows, self.lanes, False, self.jet)
+        return self._alike(False)
 
     def joined(self, other: types.Type) -> Number | None:
         """The type that holds this number and another, or a real number."""
         if isinstance(other, Number):
-            same = (other.rows, other.lanes, other.jet) == (self.rows, self.lanes, self.jet)
-            return Number(self.rows, self.lanes, self.linear and other.linear, self.jet) if same else None
+            return self._alike(self.linear and other.linear) if other.curved == self.curved else None
         return self if is_real(other) else None
 
     def unify(self, typingctx, other):
@@ -58,12 +67,16 @@ class Number(Element):
 @register_model(Number)
 class _NumberModel(models.StructModel):
     def __init__(self, manager, kind):
-        members: list[Any] = [("value", types.float64), *((f"row_{p}", types.float64) for p in range(kind.rows))]
-        if not kind.jet:
+        members: list[Any] = [("value", types.float64)]
+        if kind.apart:
+            members += [(f"row_{p}", types.float64) for p in range(kind.rows)]
+        elif kind.rows:
+            members.append(("rows", Vector(types.float64, kind.row_lanes)))
+        if kind.jet:
+            members += [(name, types.float64) for names in _crosses(kind) for name in names]
+        else:
             columns = Vector(types.float64, kind.lanes)
             members += [("columns", columns), *((name, columns) for (name,) in _crosses(kind))]
-        else:
-            members += [(name, types.float64) for names in _crosses(kind) for name in names]
         super().__init__(manager, kind, members)
 
     def get_data_type(self):
@@ -81,27 +94,30 @@ def _crosses(kind: Number) -> list[list[str]]:
 class Parts:
     """The parts of a number in code that is being written; `ZERO` where a derivative is known to vanish."""
 
-    def __init__(self, value: Any, rows: list, columns: Any, cross: list):
+    def __init__(self, value: Any, rows: Any, columns: Any, cross: list):
         self.value, self.rows, self.columns, self.cross = value, rows, columns, cross
 
     def each(self, function: Callable, other: Parts | None = None) -> Parts:
         """The number whose parts are function(part) or function(part, other's part)."""
-        if other is None:
-            return Parts(
-                function(self.value), [function(d) for d in self.rows], entrywise(function, self.columns),
-                [entrywise(function, h) for h in self.cross],
-            )  # fmt: skip
+        operands = [self] if other is None else [self, other]
         return Parts(
-            function(self.value, other.value),
-            [function(a, b) for a, b in zip(self.rows, other.rows, strict=True)],
-            entrywise(function, self.columns, other.columns),
-            [entrywise(function, a, b) for a, b in zip(self.cross, other.cross, strict=True)],
+            function(*(x.value for x in operands)),
+            entrywise(function, *(x.rows for x in operands)),
+            entrywise(function, *(x.columns for x in operands)),
+            [entrywise(function, *crosses) for crosses in zip(*(x.cross for x in operands), strict=True)],
         )
 
 
 def constant(value: Any, rows: int) -> Parts:
     """A number all of whose derivatives vanish."""
-    return Parts(value, [ZERO] * rows, ZERO, [ZERO] * rows)
+    return Parts(value, ZERO, ZERO, [ZERO] * rows)
+
+
+def split(rows: Any, like: Parts) -> list:
+    """Derivatives along the rows one by one, as many as `like` has rows of second derivatives."""
+    if isinstance(rows, Row):
+        return rows.entries
+    return [rows if rows is ZERO else rows.lane(p) for p in range(len(like.cross))]
 
 
 def parts(m: Emitter, kind: types.Type, value: Any, rows: int) -> Parts:
@@ -113,39 +129,42 @@ def parts(m: Emitter, kind: types.Type, value: Any, rows: int) -> Parts:
     def field(name):
         return Expression(m, getattr(fields, name), DERIVATIVE)
 
-    slopes = [field(f"row_{p}") for p in range(rows)]
-    if kind.jet:
-        columns, cross = (
-            Row(slopes),
-            [
-                Row(field(f"cross_{min(p, q)}_{max(p, q)}") for q in range(rows)) if not kind.linear else ZERO
-                for p in range(rows)
-            ],
-        )
-    else:
-        columns, cross = field("columns"), [ZERO if kind.linear else field(f"cross_{p}") for p in range(rows)]
-    return Parts(Expression(m, fields.value), slopes, columns, cross)
+    def second(p):
+        if kind.jet:
+            return Row(field(f"cross_{min(p, q)}_{max(p, q)}") for q in range(rows))
+        return field(f"cross_{p}")
+
+    slopes: Any = ZERO
+    if kind.apart:
+        slopes = Row(field(f"row_{p}") for p in range(rows))
+    elif rows:
+        slopes = field("rows")
+    cross = [ZERO if kind.linear else second(p) for p in range(rows)]
+    return Parts(Expression(m, fields.value), slopes, slopes if kind.jet else field("columns"), cross)
 
 
 def packed(m: Emitter, kind: Number, found: Parts) -> Any:
     """The LLVM value of a number of type `kind` with these parts."""
     fields = cgutils.create_struct_proxy(kind)(m.context, m.builder)
-    vector = ir.VectorType(ir.DoubleType(), kind.lanes)
+    vector, row_vector = ir.VectorType(DOUBLE, kind.lanes), ir.VectorType(DOUBLE, kind.row_lanes)
 
     def put(name, part, target):
         part = m.constant(0.0, target) if part is ZERO else m.spread(part.value, target)
         setattr(fields, name, part)
 
-    put("value", found.value, ir.DoubleType())
-    for p, row in enumerate(found.rows):
-        put(f"row_{p}", row, ir.DoubleType())
+    put("value", found.value, DOUBLE)
+    if kind.apart:
+        for p, row in enumerate(split(found.rows, found)):
+            put(f"row_{p}", row, DOUBLE)
+    elif kind.rows:
+        put("rows", found.rows, row_vector)
     if not kind.jet:
         put("columns", found.columns, vector)
     for names, cross in zip(_crosses(kind), found.cross, strict=False):
         if kind.jet:
             entries = cross.entries[-len(names) :] if isinstance(cross, Row) else [cross] * len(names)
             for name, entry in zip(names, entries, strict=True):
-                put(name, entry, ir.DoubleType())
+                put(name, entry, DOUBLE)
         else:
             put(names[0], cross, vector)
     return fields._getvalue()

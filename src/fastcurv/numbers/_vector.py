@@ -21,7 +21,7 @@ from numba.extending import lower_getattr, models, overload_attribute, register_
 
 from ..backends._native import WORD, intrinsic
 from ..elements import LazyVector
-from ._expressions import DOUBLE, ZERO, Emitter, Expression, Row
+from ._expressions import DERIVATIVE, DOUBLE, ZERO, Emitter, Expression, Row
 from ._types import Number, Parts, packed
 
 infer_global: Any = numba_infer_global
@@ -30,20 +30,21 @@ infer_getattr: Any = numba_infer_getattr
 
 #: which parts of a number are derivatives along a given vector: bits
 COORDINATES, ROWS, COLUMNS, BOTH = 0, 1, 2, 3
-#: coordinates, the same for rows and columns
-SAME = 4
+#: coordinates, those of rows apart, or the same for rows and columns
+APART, SAME = 4, 8
 
 
 class SeededVector(LazyVector):
     """Coordinates of one point, stored as `element`; `length` is 0 unless it is known at compile time.
 
     The rows and columns of a number are derivatives along coordinates, or, as `along` says, along a vector given by
-    its entries: ROWS, COLUMNS or BOTH of them. SAME makes numbers jets.
+    its entries: ROWS, COLUMNS or BOTH of them. APART and SAME
+    are forms of numbers.
     """
 
     def __init__(self, element: types.Type, rows: int, lanes: int, length: int, along: int):
         self.element, self.rows, self.lanes, self.length, self.along = element, rows, lanes, length, along
-        self.number = Number(rows, lanes, True, bool(along & SAME))
+        self.number = Number(rows, lanes, True, bool(along & APART), bool(along & SAME))
         super().__init__(name=f"SeededVector({element}, {rows}, {lanes}, {length}, {along})")
 
     @property
@@ -130,26 +131,23 @@ def _entry(context, builder, kind: SeededVector, vector, index):
         entry = builder.load(builder.gep(pointer, [place]))
         return context.cast(builder, entry, kind.element, types.float64)
 
-    def one_where(same, target):
-        return Expression(m, builder.select(same, m.constant(1.0, target), m.constant(0.0, target)))
+    def seeds(first, count):
+        """1 along the direction of this coordinate, of `count` coordinates from one on."""
+        numbers = ir.VectorType(WORD, count)
+        lane = m.spread(builder.sub(place, first), numbers)
+        same = builder.icmp_signed("==", lane, ir.Constant(numbers, list(range(count))))
+        kind = ir.VectorType(DOUBLE, count)
+        return Expression(m, builder.select(same, m.constant(1.0, kind), m.constant(0.0, kind)), DERIVATIVE)
 
-    if kind.along & ROWS:
-        rows = [Expression(m, read(vector.along))] * kind.rows
-    else:
-        rows = [
-            one_where(builder.icmp_signed("==", place, builder.add(vector.row, ir.Constant(WORD, p))), DOUBLE)
-            for p in range(kind.rows)
-        ]
-    value = Expression(m, read(vector.data))
-    if kind.number.jet:
-        return packed(m, kind.number, Parts(value, rows, Row(rows), [ZERO] * kind.rows))
-    numbers = ir.VectorType(WORD, kind.lanes)
-    lane = m.spread(builder.sub(place, vector.column), numbers)
-    same = builder.icmp_signed("==", lane, ir.Constant(numbers, list(range(kind.lanes))))
-    columns = one_where(same, ir.VectorType(DOUBLE, kind.lanes))
-    if kind.along & COLUMNS:
-        columns = Expression(m, read(vector.along))
-    return packed(m, kind.number, Parts(value, rows, columns, [ZERO] * kind.rows))
+    number, value = kind.number, Expression(m, read(vector.data))
+    along = Expression(m, read(vector.along), DERIVATIVE) if kind.along & BOTH else ZERO
+    slopes: Any = along
+    if kind.rows and not kind.along & ROWS:
+        slopes = seeds(vector.row, number.row_lanes)
+    if number.apart:
+        slopes = Row(slopes.lane(p) for p in range(kind.rows))
+    columns = along if kind.along & COLUMNS else slopes if number.jet else seeds(vector.column, kind.lanes)
+    return packed(m, number, Parts(value, slopes, columns, [ZERO] * kind.rows))
 
 
 def _length(context, builder, kind: SeededVector, value):

@@ -4,7 +4,7 @@ import numpy as np
 
 import fastcurv as fc
 
-from .cases import NAMES, case_with_points
+from .cases import MORE_NAMES, NAMES, case_with_points
 
 
 class Derivatives:
@@ -27,6 +27,18 @@ class Derivatives:
 
     def time_hvp(self, _):
         fc.hvp(self.case.fun, self.x, self.v, self.case.args, method="central")
+
+
+class MoreDerivatives:
+    params = MORE_NAMES
+    param_names = ("case",)
+    timeout = 300
+
+    def setup(self, name):
+        self.case, self.x = case_with_points(name)
+
+    def time_exact_hessian(self, _):
+        fc.hessian(self.case.fun, self.x, self.case.args, method="exact")
 
 
 class HessianOptions:

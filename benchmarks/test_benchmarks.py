@@ -9,9 +9,14 @@ import pytest
 import fastcurv as fc
 
 from .bench_eigen import NUMBER
-from .cases import CASES, symmetric_matrices
+from .cases import CASES, MORE_CASES, symmetric_matrices
 
-over_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+
+def over(cases):
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name.replace(" ", "-"))
+
+
+over_cases = over(CASES)
 over_sizes = pytest.mark.parametrize("n", NUMBER)
 
 
@@ -27,7 +32,7 @@ def test_hessian(benchmark, case):
     benchmark(fc.hessian, case.fun, case.points(), case.args, method="central")
 
 
-@over_cases
+@over(CASES + MORE_CASES)
 @pytest.mark.benchmark(group="exact hessian")
 def test_exact_hessian(benchmark, case):
     benchmark(fc.hessian, case.fun, case.points(), case.args, method="exact")

@@ -6,12 +6,16 @@ import numpy as np
 from numba import njit
 
 from ..cases import Case
+from . import more_analytic
 from .array_forms import family
 from .peer import Run
 
 NAME = "analytic, by hand"
 MOST_POINTS = None
 OPTIONS = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
+
+LARGE = 256
+"""From this n on a Hessian is written to the result at once: at n = 1024 the copy takes 1.1 of 2.6 ms."""
 
 
 def rosenbrock(x, H):
@@ -164,6 +168,7 @@ HESSIANS = {
     "Lennard-Jones": lennard_jones,
     "logistic regression": logistic_regression,
     "MLP": mlp,
+    **more_analytic.HESSIANS,
 }
 
 
@@ -180,6 +185,9 @@ def prepare(case: Case, points: np.ndarray) -> Run | None:
         for s in range(len(X)):
             for i in range(n):
                 x[i] = X[s, i]
+            if n >= LARGE:
+                hessian(x, out[s], *args)
+                continue
             hessian(x, H, *args)
             for i in range(n):
                 for j in range(n):

@@ -1,6 +1,7 @@
 """The cases as array expressions, for libraries that differentiate those: NumPy, JAX and torch alike.
 
-`xp` is the library's module. Coordinates lie along the first axis; further axes, if any, are points.
+`xp` is the library's module. Coordinates lie along the first axis; further axes, if any, are points: SciPy has them.
+Those of MORE_CASES take one point: JAX maps them over more.
 """
 
 import math
@@ -63,6 +64,62 @@ def huber(xp: Any, w: Any, A: Any, y: Any) -> Any:
     return xp.where(size > 1.0, size - 0.5, 0.5 * size * size).sum(0)
 
 
+def griewank(xp: Any, x: Any) -> Any:
+    i = xp.arange(1.0, len(x) + 1.0)
+    return 1.0 + (x * x).sum() / 4000.0 - xp.cos(x / xp.sqrt(i)).prod()
+
+
+def levy(xp: Any, x: Any) -> Any:
+    w = 1.0 + 0.25 * (x - 1.0)
+    inner, last = w[:-1], w[-1]
+    s = ((inner - 1.0) ** 2 * (1.0 + 10.0 * xp.sin(math.pi * inner + 1.0) ** 2)).sum()
+    s = s + xp.sin(math.pi * w[0]) ** 2
+    return s + (last - 1.0) ** 2 * (1.0 + xp.sin(2.0 * math.pi * last) ** 2)
+
+
+def michalewicz(xp: Any, x: Any) -> Any:
+    i = xp.arange(1.0, len(x) + 1.0)
+    return -(xp.sin(x) * xp.sin(i * x * x / math.pi) ** 20).sum()
+
+
+def hartmann(xp: Any, x: Any, alpha: Any, A: Any, P: Any) -> Any:
+    return -(alpha * xp.exp(-(A * (x - P) ** 2).sum(1))).sum()
+
+
+def gaussian_mixture(xp: Any, p: Any, y: Any) -> Any:
+    means, scales = p[:3], p[3:6]
+    weights = xp.concatenate([xp.zeros(1), p[6:]])
+    z = (y[:, None] - means) * xp.exp(-scales)
+    densities = xp.exp(weights - 0.5 * z * z - scales).sum(1)
+    return len(y) * xp.log(xp.exp(weights).sum()) - xp.log(densities).sum()
+
+
+def cloth(xp: Any, x: Any, springs: Any, lengths: Any) -> Any:
+    sites = x.reshape((-1, 3))
+    d = sites[springs[:, 0]] - sites[springs[:, 1]]
+    return 0.5 * ((xp.sqrt((d * d).sum(1)) - lengths) ** 2).sum()
+
+
+def minimal_surface(xp: Any, u: Any, boundary: Any) -> Any:
+    m = len(boundary) - 2
+    h = 1.0 / (m + 1)
+    rows = xp.concatenate([boundary[1:-1, :1], u.reshape((m, m)), boundary[1:-1, -1:]], 1)
+    z = xp.concatenate([boundary[:1], rows, boundary[-1:]], 0)
+    a, b, c, d = z[:-1, :-1], z[:-1, 1:], z[1:, :-1], z[1:, 1:]
+    upper = xp.sqrt(h * h + (b - a) ** 2 + (c - a) ** 2)
+    lower = xp.sqrt(h * h + (b - d) ** 2 + (c - d) ** 2)
+    return 0.5 * h * (upper + lower).sum()
+
+
+def potassium(xp: Any, p: Any, v: Any, t: Any, g: Any) -> Any:
+    u = (p[1] - v[:, None]) / p[2]
+    alpha = p[0] * u / (xp.exp(u) - 1.0)
+    rate = alpha + p[3] * xp.exp(-v[:, None] / p[4])
+    limit = alpha / rate
+    gate = limit - (limit - p[6]) * xp.exp(-rate * t)
+    return ((p[5] * gate**4 - g) ** 2).sum()
+
+
 FORMS = {
     "Rosenbrock": rosenbrock,
     "Müller-Brown": mueller_brown,
@@ -72,6 +129,14 @@ FORMS = {
     "logistic regression": logistic_regression,
     "MLP": mlp,
     "Huber": huber,
+    "Griewank": griewank,
+    "Levy": levy,
+    "Michalewicz": michalewicz,
+    "Hartmann": hartmann,
+    "Gaussian mixture": gaussian_mixture,
+    "cloth": cloth,
+    "minimal surface": minimal_surface,
+    "Hodgkin-Huxley": potassium,
 }
 
 

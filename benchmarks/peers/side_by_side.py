@@ -11,7 +11,7 @@ from typing import cast
 
 import numpy as np
 
-from ..cases import BY_NAME, CASES, Case
+from ..cases import BY_NAME, CASES, MORE_CASES, Case
 from ..startup import first_hessian_seconds, import_seconds
 from .eigen import eigen_section
 from .measure import (
@@ -37,6 +37,8 @@ RATIOS = (
     ("JAX", "fastcurv exact"), ("fastcurv central", "fastcurv exact"), ("central, n compiled in", "fastcurv central"),
     ("SciPy", "fastcurv central"),
 )  # fmt: skip
+EXACT_PEERS = ("jax", "analytic", "casadi", "fastcurv_exact", "fastcurv_hyperdual")
+EXACT_RATIOS = tuple((slow, "fastcurv exact") for slow in ("JAX", "analytic, by hand", "CasADi -> C"))
 
 
 def load(name: str) -> Peer | None:
@@ -49,7 +51,14 @@ def load(name: str) -> Peer | None:
         return None
 
 
-def hessian_section(cases: Sequence[Case], names: Sequence[str], rounds: int, clock: str) -> str:
+def hessian_section(
+    title: str,
+    cases: Sequence[Case],
+    names: Sequence[str],
+    compared: Sequence[tuple[str, str]],
+    rounds: int,
+    clock: str,
+) -> str:
     """Every peer's Hessians at the same points: time, error against JAX, seconds to the first result."""
     peers = [peer for name in names if (peer := load(name))]
     times, errors, firsts = [], [], []
@@ -57,14 +66,14 @@ def hessian_section(cases: Sequence[Case], names: Sequence[str], rounds: int, cl
         print(case.name, file=sys.stderr, flush=True)
         runs, error, first = prepare_hessians(case, peers)
         timings = interleave(runs, rounds, clock)
-        ratios = [ratio(timings, slow, fast) for slow, fast in RATIOS]
+        ratios = [ratio(timings, slow, fast) for slow, fast in compared]
         times.append([case.name, *(str(timings.get(peer.NAME, "-")) for peer in peers), *ratios])
         errors.append([case.name, *(f"{error[p.NAME]:.0e}" if p.NAME in error else "-" for p in peers)])
         firsts.append([case.name, *(f"{first[p.NAME]:.2f}" if p.NAME in first else "-" for p in peers)])
     header = ["case", *(peer.NAME for peer in peers)]
-    ratios = [f"{slow} / {fast}" for slow, fast in RATIOS]
+    ratios = [f"{slow} / {fast}" for slow, fast in compared]
     return (
-        "## Dense Hessians\n\nNanoseconds per Hessian, median (minimum), one thread.\n\n"
+        f"## {title}\n\nNanoseconds per Hessian, median (minimum), one thread.\n\n"
         + table(header + ratios, times)
         + "\nLargest difference from JAX at a point, relative to the largest entry.\n\n"
         + table(header, errors)
@@ -165,27 +174,32 @@ def startup_section() -> str:
 
 def run() -> None:
     """Parse the command line, print the sections asked for."""
-    sections = ("hessian", "curvature", "eigen", "one-point", "scaling", "startup")
+    sections = ("hessian", "more", "curvature", "eigen", "one-point", "scaling", "startup")
+    every_peer = tuple(dict.fromkeys(PEERS + EXACT_PEERS))
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--sections", nargs="+", choices=sections, default=sections)
     parser.add_argument("--cases", nargs="+", default=[""], help="beginnings of case names, for example 'Ros' MLP")
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
+    parser.add_argument("--peers", nargs="+", choices=every_peer, default=every_peer)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: where others compute too")
     options = parser.parse_args()
-    cases = [case for case in CASES if case.name.startswith(tuple(options.cases))]
-    peers = [name for name in PEERS if name in (*options.peers, "jax")]  # JAX is the reference
+    cases, more = ([c for c in t if c.name.startswith(tuple(options.cases))] for t in (CASES, MORE_CASES))
+    asked = (*options.peers, "jax")  # JAX is the reference
+    peers, exact = ([name for name in names if name in asked] for names in (PEERS, EXACT_PEERS))
+    measured = options.rounds, options.clock
     print("# Results\n")
     print(f"{machine()}- {options.clock} clock, {options.rounds} rounds\n")
     with one_cpu():
         if "hessian" in options.sections:
-            print(hessian_section(cases, peers, options.rounds, options.clock), flush=True)
+            print(hessian_section("Dense Hessians", cases, peers, RATIOS, *measured), flush=True)
+        if "more" in options.sections:
+            print(hessian_section("More exact Hessians", more, exact, EXACT_RATIOS, *measured), flush=True)
         if "curvature" in options.sections:
-            print(curvature_section(cases, options.rounds, options.clock), flush=True)
+            print(curvature_section(cases, *measured), flush=True)
         if "eigen" in options.sections:
-            print(eigen_section(options.rounds, options.clock), flush=True)
+            print(eigen_section(*measured), flush=True)
         if "one-point" in options.sections:
-            print(one_point_section(options.rounds, options.clock), flush=True)
+            print(one_point_section(*measured), flush=True)
     if "scaling" in options.sections:
         print(scaling_section(options.rounds), flush=True)
     if "startup" in options.sections:

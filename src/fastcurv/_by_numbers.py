@@ -18,7 +18,7 @@ from .function import UserFunction
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
 
-def _rounding(dtype: np.dtype) -> float:
+def rounding_of(dtype: np.dtype) -> float:
     """Of results that are computed in float64 and stored in a type."""
     return ROUNDING + (float(np.finfo(dtype).eps) / 2 if dtype != np.float64 else 0.0)
 
@@ -30,7 +30,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     shared = cpu.plan_shares(job, count, parts, parts)
     error = np.empty((count, m, n)) if errors else NO_MATRICES
     status = np.empty(shared.statuses(count), np.int8)
-    rounding = _rounding(out.dtype)
+    rounding = rounding_of(out.dtype)
     data = (plan.bounds.rows, status, out, NO_READER, NOTHING, NO_MATRIX, error, rounding)
     cpu.launch(job, call.points, data, shared, parts)
     if errors and shared.is_within:
@@ -54,7 +54,7 @@ def _first_job(role: Role, n: int, bounded: bool, errors: bool, symmetric: bool,
 
 def nothing_more(dtype: np.dtype) -> tuple:
     """What the block for Hessians takes after these, where nothing but Hessians is wanted."""
-    return NO_READER, NOTHING, NO_MATRIX, NO_MATRIX, NO_MATRICES, _rounding(dtype)
+    return NO_READER, NOTHING, NO_MATRIX, NO_MATRIX, NO_MATRICES, rounding_of(dtype)
 
 
 @lru_cache(maxsize=256)
@@ -104,7 +104,7 @@ def second_order(
         is_read=reader is not None and not shared.is_within,
     )
     task = reader(found, shared.layout) if reader is not None and found.is_read else NO_READER
-    rounding = _rounding(found.hessian.dtype)
+    rounding = rounding_of(found.hessian.dtype)
     data = (plan.bounds.rows, found.status, found.hessian, task, found.value, found.gradient)
     if call.gradient is not None:
         data = (*data, found.hessian_error, rounding)
@@ -170,6 +170,6 @@ def _along(call: Call, job: Job, parts: int, directions: np.ndarray, errors: boo
     cpu.launch(job, call.points, (directions, status, out), shared, parts, count)
     error = NO_MATRIX
     if errors:
-        error = np.broadcast_to(_rounding(out.dtype) * np.abs(out).max(axis=1, keepdims=True), out.shape).copy()
+        error = np.broadcast_to(rounding_of(out.dtype) * np.abs(out).max(axis=1, keepdims=True), out.shape).copy()
     status = settle(status, shared, out, *([error] if errors else []))
     return Product(out, error, status)

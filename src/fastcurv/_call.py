@@ -46,9 +46,9 @@ class Call(NamedTuple):
         return self.x.dtype.char, *map(_kind, self.points.args), *(_kind(array[:1]) for array in self.points.point_args)
 
     @property
-    def by_differences(self) -> Call:
-        """The same by finite differences."""
-        return self._replace(plan=self.plan.differences)
+    def by_next_method(self) -> Call:
+        """The same by the method that is taken where this one cannot be."""
+        return self._replace(plan=self.plan.next)
 
     @property
     def one_by_one(self) -> Call:
@@ -90,12 +90,17 @@ def call(
     points = Points(flat, arguments(args), arguments_by_point(point_args, batch))
     chosen = plan(options, n, batch, array.dtype)
     if chosen.is_exact and not (isinstance(function, Compiled) and isinstance(gradient, Compiled | None)):
-        if not chosen.may_fall_back:
+        if "central" not in chosen.others:
             raise ValueError(
                 f"method={options.method!r} needs compiled functions; vectorized and C functions have finite "
                 f"differences only: use method='central'"
             )
-        chosen = chosen.differences
+        while chosen.is_exact:
+            chosen = chosen.next
+    if gradient is not None and chosen.method == "traced":
+        if not chosen.others:
+            raise ValueError("method='traced' takes derivatives of fun alone, got grad; use method='exact'")
+        chosen = chosen.next
     length = _checked(function, points, vector, chosen)
     if gradient is not None:
         found = _checked(gradient, points, True, chosen)

@@ -106,7 +106,7 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     exact = call.plan.is_exact and not {"rel_step", "abs_step", "noise"} & options.keys()
     low, high = call.plan.method if exact else "order 2", "order 6"
     shared = {name: options[name] for name in ("bounds", "point_args", "device") if name in options}
-    first = {"method": "exact", **shared} if exact else {"order": 2, **options}
+    first = {"method": low, **shared} if exact else {"order": 2, **options}
     third, error = gradient(fun, x, args, order=6, return_error=True, **options)
     g = [gradient(fun, x, args, **first), third]
     H = [hessian(fun, x, args, **first), hessian(fun, x, args, order=6, **options)]
@@ -190,11 +190,11 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         raise TypeError(f"explain takes the options {', '.join(known)}; got {', '.join(unknown)}")
     point_args, device = options.pop("point_args", ()), options.pop("device", "auto")
     asked = Options(**options)
-    call, refused = launch.settled(launch.call(fun, x, args, point_args, device, grad, options=asked))
+    call, refusals = launch.settled(launch.call(fun, x, args, point_args, device, grad, options=asked))
     try:
         call, scalar = launch.settled_lanes(call)
     except CompilationError as error:
-        call, scalar, refused = call.one_by_one, None, f"none: {error}"
+        call, scalar, refusals = call.one_by_one, None, (f"none: {error}",)
     count, chosen = call.shape[0], call.plan
     outline = launch.outline(call, False)
     evaluations = [launch.outline(call, errors).evaluations for errors in (False, True)]
@@ -209,7 +209,7 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         stencil, step = _stencil(chosen, grad is not None), _step(chosen, 1 if grad is not None else 2)
     return Explanation(
         function=f"{call.function.name}, {_kind(call.function)}",
-        method=refused if refused and refused.startswith("none") else _method(chosen, asked, call.function, refused),
+        method=_method(chosen, asked, call.function, refusals),
         stencil=stencil,
         step=step,
         evaluations=evaluations,
@@ -220,15 +220,19 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     )
 
 
-def _method(chosen: Plan, asked: Options, function: UserFunction, refused: str | None) -> str:
+def _method(chosen: Plan, asked: Options, function: UserFunction, refusals: tuple[str, ...]) -> str:
     """Which method, and why."""
+    if refusals and refusals[0].startswith("none"):
+        return refusals[0]
     name = chosen.method if chosen.is_exact else f"{chosen.method}, order {chosen.order}"
-    if asked.method != "auto":
+    if asked.method not in ("auto", "exact"):
         return f"{name} (asked for)"
+    if refusals:
+        return f"{name} ({asked.method}: {'; '.join(map(_in_one_line, refusals))})"
+    if chosen.method == "traced":
+        return f"{name} ({asked.method}: fun is an expression of x, differentiated as such)"
     if chosen.is_exact:
-        return f"{name} (auto: fun compiles in numbers that carry derivatives)"
-    if refused is not None:
-        return f"{name} (auto: {_in_one_line(refused)})"
+        return f"{name} ({asked.method}: fun compiles in numbers that carry derivatives)"
     if isinstance(function, Compiled):
         return f"{name} (auto: an option of differences is given)"
     return f"{name} (auto: {_kind(function)} has differences only)"
@@ -248,7 +252,9 @@ def _in_one_line(error: str) -> str:
 
 
 def _numbers(call: launch.Call) -> str:
-    """The numbers of a call by exact numbers."""
+    """The numbers of a call by an exact method."""
+    if call.plan.method == "traced":
+        return f"{call.lanes} lanes, a point in each"
     known = launch.outline(call, False).job.operation.known
     if call.gradient is not None:
         return f"dual numbers of {known[1]} derivatives"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,35 +12,37 @@ from . import _by_differences as by_differences
 from . import _by_numbers as by_numbers
 from ._by_differences import Outline
 from ._call import Call, First, Product, Second, call
-from ._errors import CompilationError, LanesError
+from ._errors import CompilationError, LanesError, UndecidedError
 from .backends import cpu
 from .backends.cpu import Job, Operation, Role
-from .differences._jacobian import value_block
+from .differences._jacobian import value_block, values_block
 from .function import Compiled, UserFunction
 
 __all__ = [
     "Call", "First", "Product", "Second", "by_known_method", "call", "first_order", "forms", "outline", "products",
-    "second_order", "settled", "values",
+    "second_order", "settled", "traced_data", "values",
 ]  # fmt: skip
 
 Result = TypeVar("Result")
 
 
 @lru_cache(maxsize=256)
-def _value_job(function: UserFunction) -> Job:
+def _value_job(function: UserFunction, vector: bool) -> Job:
+    if vector:
+        return Job(Operation(values_block), Role(function, "vector"))
     return Job(Operation(value_block), Role(function, "scalar"))
 
 
 def values(call: Call, out: np.ndarray) -> None:
-    """f at every point."""
-    job = _value_job(call.function)
+    """f at every point: numbers, or vectors of a function that returns them."""
+    job = _value_job(call.function, out.ndim > 1)
     cpu.launch(job, call.points, (out,), cpu.plan_shares(job, call.shape[0], 1, 1), 1)
 
 
 def by_known_method(call: Call, derivative: str) -> Call:
-    """The call itself, or the one that is left where it is known that numbers, or lanes, cannot serve it."""
-    if call.plan.may_fall_back and _case(call, derivative) in _refused(call):
-        call = call.by_differences
+    """The call itself, or the one that is left where it is known that methods, or lanes, cannot serve it."""
+    while call.plan.others and _case(call, derivative) in _refused(call):
+        call = call.by_next_method
     return call if call.plan.is_exact else by_known_lanes(call)
 
 
@@ -50,7 +52,7 @@ def by_known_lanes(call: Call) -> Call:
 
 
 def _lanes_case(call: Call) -> tuple:
-    return _case(call, "lanes of grad" if call.gradient is not None else "lanes")
+    return "lanes of grad" if call.gradient is not None else "lanes", *call.kinds
 
 
 def _refused(call: Call) -> dict[Any, str]:
@@ -60,23 +62,39 @@ def _refused(call: Call) -> dict[Any, str]:
 
 
 def _case(call: Call, derivative: str) -> tuple:
-    return derivative, *call.kinds
+    """A derivative by the call's method."""
+    return call.plan.method, derivative, call.shape[1] if call.plan.method == "traced" else None, *call.kinds
 
 
-def _either(call: Call, derivative: str, compute: Callable[[Any, Call], Result]) -> Result:
-    """compute(module, call) by numbers where the plan and the function allow it, else by differences.
+@cache
+def _by_tracing() -> Any:
+    from . import _by_tracing  # what it stands on takes time to import
 
-    What cannot be compiled is remembered, and why.
+    return _by_tracing
+
+
+def _way(call: Call) -> Any:
+    """The module that takes derivatives by the call's method."""
+    if call.plan.method == "traced":
+        return _by_tracing()
+    return by_numbers if call.plan.is_exact else by_differences
+
+
+def _by_best(call: Call, derivative: str, compute: Callable[[Any, Call], Result]) -> Result:
+    """compute(module, call) by the first method that serves the call.
+
+    What cannot be traced or compiled is remembered, and why.
     """
     call = by_known_method(call, derivative)
-    if call.plan.is_exact:
+    while call.plan.is_exact:
         try:
-            return compute(by_numbers, call)
+            return compute(_way(call), call)
         except CompilationError as error:
-            if not call.plan.may_fall_back:
+            if not call.plan.others:
                 raise
-            _refused(call)[_case(call, derivative)] = str(error)
-            call = by_known_lanes(call.by_differences)
+            if not isinstance(error, UndecidedError):
+                _refused(call)[_case(call, derivative)] = str(error)
+            call = by_known_method(call.by_next_method, derivative)
     try:
         return compute(by_differences, call)
     except LanesError as error:
@@ -86,7 +104,7 @@ def _either(call: Call, derivative: str, compute: Callable[[Any, Call], Result])
 
 def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
     """Jacobians of a function of m values, or gradients (a role of one row)."""
-    return _either(call, role.kind, lambda way, call: way.first_order(call, call.plan, role, m, errors, out))
+    return _by_best(call, role.kind, lambda way, call: way.first_order(call, call.plan, role, m, errors, out))
 
 
 def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1) -> Second:
@@ -99,28 +117,35 @@ def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: An
     def compute(way: Any, call: Call) -> Second:
         return way.second_order(call, call.plan, errors=errors, out=out, reader=reader, together=together)
 
-    return _either(call, "hessian", compute)
+    return _by_best(call, "hessian", compute)
 
 
 def products(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """H v for the same number of directions at each point."""
-    return _either(call, "hvp", lambda way, call: way.products(call, call.plan, directions, errors, out))
+    return _by_best(call, "hvp", lambda way, call: way.products(call, call.plan, directions, errors, out))
 
 
 def forms(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """v'Hv for the same number of directions at each point."""
-    return _either(call, "vhv", lambda way, call: way.forms(call, call.plan, directions, errors, out))
+    return _by_best(call, "vhv", lambda way, call: way.forms(call, call.plan, directions, errors, out))
 
 
-def settled(call: Call) -> tuple[Call, str | None]:
-    """The call by the method that Hessians are taken with, and why it is not an exact one if it might have been."""
-    if call.plan.may_fall_back:
+def settled(call: Call) -> tuple[Call, tuple[str, ...]]:
+    """The call by the method that Hessians are taken with, and why not by each of those before it."""
+    if call.plan.others:
         one, n = call.at_first_point(), call.shape[1]
         try:
             second_order(one, errors=True, out=np.empty((1, n, n)))
         except CompilationError as error:  # by any method
-            return call.by_differences, str(error)
-    return by_known_method(call, "hessian"), _refused(call).get(_case(call, "hessian"))
+            while call.plan.others:
+                call = call.by_next_method
+            return call, (str(error),)
+    found = by_known_method(call, "hessian")
+    reasons = []
+    while call.plan.method != found.plan.method:
+        reasons.append(_refused(call)[_case(call, "hessian")])
+        call = call.by_next_method
+    return found, tuple(reasons)
 
 
 def settled_lanes(call: Call) -> tuple[Call, str | None]:
@@ -137,8 +162,15 @@ def settled_lanes(call: Call) -> tuple[Call, str | None]:
     return by_known_lanes(call), _refused(call).get(_lanes_case(call))
 
 
+def traced_data(call: Call) -> tuple[tuple, tuple]:
+    """What the block for Hessians of a traced function takes before and after them."""
+    return _way(call).data(call, call.plan)
+
+
 def outline(call: Call, errors: bool) -> Outline:
     """How Hessians are taken: by which job, and how many evaluations."""
+    if call.plan.method == "traced":
+        return _way(call).outline(call, call.plan, errors)
     if call.plan.is_exact:
         return by_numbers.outline(call.function, call.gradient, call.plan, errors)
     return by_differences.outline(call.function, call.gradient, call.plan, call.lanes, errors)

@@ -12,7 +12,7 @@ from ._errors import DeviceError
 from ._inputs import Limits, integer, limits, positive
 from .differences import _tables as tables
 
-METHODS = ("auto", "exact", "hyperdual", "central", "forward")
+METHODS = ("auto", "exact", "traced", "hyperdual", "central", "forward")
 ORDERS = (2, 4, 6, 8)
 STENCILS = ("economical", "4-point")
 
@@ -52,8 +52,8 @@ class Amplification(NamedTuple):
 class Plan:
     """How a call takes its derivatives: method, order, steps, bounds, noise."""
 
-    method: str  # "hyperdual", "central" or "forward"
-    may_fall_back: bool  # from an exact method to central differences
+    method: str  # the one that is taken
+    others: tuple[str, ...]  # those that are taken where it cannot be
     order: int
     n: int
     eps: float
@@ -66,12 +66,12 @@ class Plan:
     @property
     def is_exact(self) -> bool:
         """Whether derivatives are exact to rounding, not differences."""
-        return self.method == "hyperdual"
+        return self.method in ("traced", "hyperdual")
 
     @cached_property
-    def differences(self) -> Plan:
-        """The same by central differences."""
-        return replace(self, method="central", may_fall_back=False)
+    def next(self) -> Plan:
+        """The same by the method that is taken where this one cannot be."""
+        return replace(self, method=self.others[0], others=self.others[1:])
 
     @cached_property
     def is_central(self) -> bool:
@@ -167,7 +167,7 @@ def _common_plan(method: str, order: int, stencil: str | None, n: int, dtype: np
 
 def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> Plan:
     order = integer(options.order, "order", ORDERS)
-    method = _method(options, order)
+    method, *others = _methods(options, order)
     if method == "forward":
         if order != 2:
             raise ValueError(f"order applies to method='central' only, got order={order} with method='forward'")
@@ -179,7 +179,7 @@ def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> 
     noise = _no_noise if options.noise is None else _noise(options.noise, batch)
     return Plan(
         method=method,
-        may_fall_back=options.method == "auto" and method == "hyperdual",
+        others=tuple(others),
         order=order,
         n=n,
         eps=float(np.finfo(dtype).eps),
@@ -194,18 +194,18 @@ def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> 
 _no_noise = np.zeros(1)
 
 
-def _method(options: Options, order: int) -> str:
-    """The method that is meant: exact unless something is asked for that only differences have."""
+def _methods(options: Options, order: int) -> tuple[str, ...]:
+    """The methods that are meant, best first: exact unless something is asked for that only differences have."""
     asked = [name for name in ("rel_step", "abs_step", "stencil", "noise") if getattr(options, name) is not None]
     if order != 2:
         asked.insert(0, "order")
-    if options.method in ("exact", "hyperdual"):
+    if options.method in ("exact", "traced", "hyperdual"):
         if asked:
             raise ValueError(f"{', '.join(asked)}: for differences only, got method={options.method!r}")
-        return "hyperdual"
+        return ("traced", "hyperdual") if options.method == "exact" else (options.method,)
     if options.method == "auto":
-        return "central" if asked else "hyperdual"
-    return options.method
+        return ("central",) if asked else ("traced", "hyperdual", "central")
+    return (options.method,)
 
 
 def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:

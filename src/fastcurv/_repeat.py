@@ -72,7 +72,10 @@ def remember(key: Any, call: launch.Call) -> None:
             if len(_repeats) >= MOST_REPEATS:
                 _repeats.clear()
             shapes = (count, n), (count, n, n), (*call.batch, n, n)
-            if exact:
+            if call.plan.method == "traced":
+                before, after = launch.traced_data(call)
+                run = cpu.serial_run(made, count, call.lanes)
+            elif exact:
                 before, after = (call.plan.bounds.rows, NO_STATUS), nothing_more(call.x.dtype)
                 run = cpu.serial_run(made, count, 1)
             else:

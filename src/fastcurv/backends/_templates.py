@@ -24,7 +24,7 @@ from ..function._parts import PartCompiler, no_collection
 from ._native import intrinsic
 
 #: kinds of roles whose functions can be linked in: what they return does not depend on the user's function
-LINKED = ("scalar", "number", "row", "vector")
+LINKED = ("scalar", "number", "row", "vector", "traced")
 
 
 class Request(NamedTuple):
@@ -131,7 +131,7 @@ def _placeholder(role: int, kind: str, tag: str, requests: list[Request]) -> Any
     def vector(typing_context, x, y, args):
         return requested(types.none, x, y, args)
 
-    return {"number": number, "scalar": scalar, "row": scalar, "vector": vector}[kind]
+    return {"number": number, "scalar": scalar, "row": scalar, "vector": vector, "traced": vector}[kind]
 
 
 class Recipe(NamedTuple):

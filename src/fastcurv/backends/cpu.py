@@ -56,8 +56,8 @@ TAPE_BYTES = 2**26
 class Role(NamedTuple):
     """A user's function and what a block takes it for: one number, a vector, or a vector of one number."""
 
-    function: UserFunction
-    kind: str  # "scalar", "vector" or "row"; "number" or "numbers" where they carry derivatives
+    function: Any  # a UserFunction, or a Program
+    kind: str  # "scalar", "vector" or "row"; "number" or "numbers" where they carry derivatives; "traced" of programs
 
 
 #: kinds of roles for numbers that carry derivatives
@@ -224,7 +224,8 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         try:
             made.entry(address, 0, plan.tasks, workers, plan.layout, x, args, point_args, *data)
         except Exception as error:  # Numba's compiler also fails with others than its own
-            if made.calls and not isinstance(error, (NumbaError, UnsupportedBytecodeError)):
+            is_compiled = made.calls and not isinstance(error, (NumbaError, UnsupportedBytecodeError))
+            if is_compiled or any(role and role.kind == "traced" for role in job.roles):
                 raise
             if plan.lanes > 1:
                 raise _lanes_error(job.roles, points, plan.lanes, error) from error
@@ -382,6 +383,8 @@ _PLAY = {"scalar": play, "vector": play_vector}
 
 def _evaluator(role: Role, mode: str, tag: str) -> Callable:
     """What evaluates a role's function as f(x, args) or, of vectors, g(x, y, args)."""
+    if role.kind == "traced":
+        return role.function.evaluator()  # pyright: ignore
     if role.kind == "number":
         return role.function.number()  # pyright: ignore
     if role.kind == "numbers":

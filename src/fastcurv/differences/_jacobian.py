@@ -29,6 +29,18 @@ def value_block(f):
     return block
 
 
+def values_block(g):
+    """``value[b] = g(x_b)``, for vectors."""
+
+    def block(task, worker, layout, points, args, point_args, value):
+        raised = np.zeros(1, np.uint8)
+        first, last = span(layout, task, len(points))
+        for b in range(first, last):
+            g(points[b], value[b], (raised, *args, *slices(point_args, b)))
+
+    return block
+
+
 def central_column(g, x, i, h, weights, args, up, down, column, column_next, largest):
     """D_p of every component along coordinate i: sum_k c_k (g(x + k h e_i) - g(x - k h e_i)) / 2 k h."""
     start = x[i]

@@ -39,9 +39,9 @@ class Compiled:
         self.lasting = identity.lasting
         self._dispatcher: Dispatcher | None = None
         self.checked: dict[Any, int] = {}  # what the plain Python trial found, by n and types of arguments
-        self.refused: dict[
-            Any, str
-        ] = {}  # why numbers that carry derivatives were not possible, by derivative and types
+        self.refused: dict[Any, str] = {}  # why a way to derivatives was not possible, by way, derivative and types
+        self.traced: dict[Any, list] = {}  # expression graphs, by n and shapes of arguments
+        self.ready: dict[Any, Any] = {}  # their programs, where there are no arguments
 
     @property
     def name(self) -> str:
@@ -263,6 +263,7 @@ def _compiled(fun) -> Compiled:
         if found.identity is not identity:  # the same code in another function object: share what was compiled
             shared, found = found, Compiled(fun, identity)
             found._dispatcher, found.checked, found.refused = shared.dispatcher, shared.checked, shared.refused
+            found.traced, found.ready = shared.traced, shared.ready
         _known[fun] = found
     return found
 

@@ -12,7 +12,7 @@ else; on processors without it, `fma` rounds twice.
 from . import _functions  # noqa: F401  what it teaches Numba
 from ._arrays import lane_array, load, spread, store, transpose, transpose_rows, transposed, unpack
 from ._functions import vector_library
-from ._groups import first_aligned, flat, give, group_unpacker, lanes_kind, numbers, stored, take
+from ._groups import first_aligned, flat, give, group_unpacker, lanes_kind, numbers, read_group, stored, take
 from ._operations import (
     all_lanes,
     any_lane,
@@ -34,6 +34,6 @@ from ._width import native_bytes, native_lanes
 __all__ = [
     "Vector", "all_lanes", "any_lane", "first_aligned", "flat", "floor_power_of_two", "fma", "give", "group_unpacker",
     "lane_array", "lanes_kind", "load", "native_bytes", "native_lanes", "numbers", "reciprocal", "reciprocal_sqrt",
-    "reduce_max", "reduce_min", "reduce_sum", "shuffle", "shuffled", "splat", "spread", "store", "stored", "take",
+    "read_group", "reduce_max", "reduce_min", "reduce_sum", "shuffle", "shuffled", "splat", "spread", "store", "stored", "take",
     "transpose", "transpose_rows", "transposed", "unpack", "vector_library", "where",
 ]  # fmt: skip

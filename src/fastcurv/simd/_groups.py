@@ -15,6 +15,7 @@ from numba.core import cgutils
 
 from ..backends._native import WORD, intrinsic, stack_array
 from ._arrays import unpack
+from ._operations import shuffled
 from ._types import Vector
 
 
@@ -207,3 +208,30 @@ def group_unpacker(lanes: int, transposes: bool, room: int = 0) -> Callable:
     if not transposes or lanes < 8:
         return one_by_one
     return from_registers if room else in_blocks
+
+
+@intrinsic
+def read_group(typing_context, source, start, x, size):
+    """x[i] = source[start + lane size + i], in each lane, for i < size (known at compile time); source is flat."""
+    count = getattr(size, "literal_value", None)
+    if count is None or not isinstance(x.dtype, Vector):
+        return None
+    lanes = x.dtype.lanes
+
+    def codegen(context, builder, sig, values):
+        view, target = (
+            context.make_array(kind)(context, builder, value).data for kind, value in ((source, values[0]), (x, values[2]))
+        )
+        element = context.get_value_type(source.dtype)
+        whole = ir.VectorType(element, lanes * count)
+        first = builder.bitcast(builder.gep(view, [values[1]]), whole.as_pointer())
+        numbers = builder.load(first, align=source.dtype.bitwidth // 8)
+        vectors = builder.bitcast(target, x.dtype.llvm.as_pointer())
+        for i in range(count):
+            found = shuffled(builder, numbers, numbers, [lane * count + i for lane in range(lanes)])
+            if source.dtype != types.float64:
+                found = builder.fpext(found, x.dtype.llvm)
+            builder.store(found, builder.gep(vectors, [ir.Constant(WORD, i)]), align=8)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, x, size), codegen

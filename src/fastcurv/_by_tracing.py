@@ -1,0 +1,321 @@
+"""Exact derivatives of functions that can be traced: which program, its tables, and whether it is to be trusted."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _by_numbers as by_numbers
+from . import tracing
+from ._by_differences import Outline
+from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second
+from ._errors import NotTraceable, UndecidedError
+from ._inputs import read_only
+from ._plan import Plan
+from .backends import cpu
+from .backends.cpu import Job, Operation, Points, Role, Shares
+from .function import Compiled
+from .tracing import Program, Traced, Wanted
+from .tracing._frame import small_block, traced_block
+
+#: sets of values of arguments that steer a function, for each of which it is traced
+MOST_VERSIONS = 8
+#: points at which a trace is held against the compiled function
+SAMPLES = 32
+#: differences that rounding explains, relative to the largest number that comes up
+TRUSTED = 1e-9
+#: coordinates up to which matrices are kept in registers
+MAX_SMALL = 4
+NO_STARTS = read_only(np.zeros(0, np.int64))
+NOTHING_SHARED = read_only(np.zeros(0))
+
+
+class Prepared(NamedTuple):
+    """A program, the tables that its code reads, and where results lie; `shape` of a matrix that lies in registers."""
+
+    program: Program
+    tables: tuple[np.ndarray, np.ndarray]
+    entries: np.ndarray
+    slopes: np.ndarray
+    shape: tuple[int, int] | None
+
+    def tables_with(self, args: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the code reads besides points: the numbers that all of them share, indices and constants."""
+        return (read_only(tracing.flattened(args)) if args else NOTHING_SHARED, *self.tables)
+
+    def job(self, dtype: np.dtype, bounded: bool, full: bool) -> Job:
+        """What is to be run at points of a type."""
+        return _job(self.program.key, self.shape, dtype == np.float64, bounded, full, Role(self.program, "traced"))
+
+
+class Version:
+    """A function traced for arguments of some shapes, and its programs."""
+
+    def __init__(self, traced: Traced, shared: np.ndarray):
+        self.traced = traced
+        self._fixed = np.array(traced.fixed, np.int64)
+        self._values = shared[self._fixed]
+        self._prepared: dict[tuple[Wanted, bool], Prepared] = {}
+        self.is_trusted = False
+
+    def fits(self, shared: np.ndarray) -> bool:
+        """Whether arguments steer the function as those did that it was traced with."""
+        return not len(self._fixed) or np.array_equal(shared[self._fixed], self._values)
+
+    def prepared(self, wanted: Wanted, n: int, may_be_small: bool) -> Prepared:
+        """The program for some derivatives: of second ones as n x n matrices, of first ones with a row for each value.
+
+        `may_be_small`: where there are few, the matrix may lie in registers.
+        """
+        found = self._prepared.get((wanted, may_be_small))
+        if found is None:
+            made = tracing.program(self.traced, wanted)
+            m = len(self.traced.outputs)
+            shape = (n, n) if wanted.second else (1, 1) if wanted.form else (m, n)
+            if may_be_small and n <= MAX_SMALL and shape[0] * shape[1] <= MAX_SMALL**2 and made.is_straight:
+                made = tracing.program(self.traced, wanted, shape)
+                entries, slopes = NO_STARTS, NO_STARTS
+            else:
+                shape = None
+                first = _places(made.first, (1, 1) if wanted.form else (m, n), made.slots)
+                second = _places(made.second, (n, n), made.slots, mirrored=True) if wanted.second else NO_STARTS
+                entries, slopes = (second, first) if wanted.second else (first, NO_STARTS)
+            tables = tuple(map(read_only, made.tables))
+            found = Prepared(made, tables, entries, slopes, shape)  # pyright: ignore
+            self._prepared[wanted, may_be_small] = found
+        return found
+
+
+def _places(slots: dict[tuple[int, int], int], shape: tuple[int, int], count: int, mirrored: bool = False) -> np.ndarray:
+    """Where the lanes of the entries of a matrix begin; those that are always zero are in the last slot."""
+    found = np.full(shape, count - 1, np.int64)
+    if slots:
+        (rows, columns), values = np.array(list(slots)).T, np.array(list(slots.values()))
+        found[rows, columns] = values
+        if mirrored:
+            found[columns, rows] = values
+    return read_only(found.reshape(-1) * LANES)
+
+
+def _version(call: Call, vector: bool) -> Version:
+    """The function as it was traced for such arguments, or is now."""
+    function, (_, args, point_args) = call.function, call.points
+    if not isinstance(function, Compiled):
+        raise NotTraceable(f"{function.name} is not a Python function")
+    own = tuple(array[0] if len(array) else np.zeros(array.shape[1:], array.dtype) for array in point_args)
+    case = call.shape[1], vector, tracing.others(args), tracing.others(own)
+    shared = tracing.flattened(args)
+    versions = function.traced.setdefault(case, [])
+    found = next((version for version in versions if version.fits(shared)), None)
+    if found is None:
+        if len(versions) >= MOST_VERSIONS:
+            raise NotTraceable(f"{function.name} is steered by arguments that change from call to call")
+        found = Version(tracing.trace(function.function, call.shape[1], args, own), shared)
+        versions.append(found)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _job(key: str, shape: tuple[int, int] | None, transposes: bool, bounded: bool, full: bool, role: Role) -> Job:
+    if shape is not None:
+        n, size = shape[1], shape[0] * shape[1]
+        return Job(Operation(small_block, (LANES, n, size, role.function.slots, transposes), True), role)
+    return Job(Operation(traced_block, (LANES, bounded, full, transposes), True), role)
+
+
+def _own(call: Call) -> np.ndarray:
+    """The numbers that each point has of its own."""
+    parts = [np.reshape(array, (len(call.x), -1)) for array in call.points.point_args]
+    return np.concatenate(parts, axis=1, dtype=np.float64) if parts else np.zeros((len(call.x), 0))
+
+
+class Work(NamedTuple):
+    """What a block is run on."""
+
+    points: np.ndarray
+    own: np.ndarray
+    args: tuple
+
+    def data(self, prepared: Prepared, plan: Plan, found: Second, task: np.ndarray) -> tuple[tuple, tuple]:
+        """What the block takes before the matrices, and after them."""
+        tables = prepared.tables_with(self.args)
+        if prepared.shape is not None:
+            return (tables, found.status), ()
+        before = (
+            read_only(self.own), tables, prepared.program.slots, prepared.entries, prepared.slopes, plan.bounds.rows,
+            found.status,
+        )  # fmt: skip
+        vectors = found.value, found.gradient, found.gradient_error, found.hessian_error
+        return before, (task, *vectors, by_numbers.rounding_of(found.hessian.dtype))
+
+    def launch(self, job: Job, prepared: Prepared, plan: Plan, shared: Shares, found: Second, task: np.ndarray) -> None:
+        """Run a job over all points."""
+        before, after = self.data(prepared, plan, found, task)
+        cpu.launch(job, Points(self.points, (), ()), (*before, found.hessian, *after), shared, 1)
+
+
+def data(call: Call, plan: Plan) -> tuple[tuple, tuple]:
+    """Of Hessians alone: what the block takes before the matrices, and after them."""
+    prepared, _ = _ready(call, plan, Wanted(second=True), False)
+    room = _second(np.empty((0, plan.n, plan.n), call.x.dtype))
+    return Work(call.x, _own(call), call.points.args).data(prepared, plan, room, NO_READER)
+
+
+def _hold_against_compiled(
+    call: Call, plan: Plan, version: Version, prepared: Prepared, wanted: Wanted, full: bool, vector: bool
+) -> None:
+    """Compare the traced function with the compiled one at some of the points.
+
+    Raises
+    ------
+    NotTraceable
+        If they differ, or none of the points tells.
+    """
+    from ._launch import values
+
+    x, args, point_args = call.points
+    low, high = plan.bounds.rows
+    (inside,) = np.nonzero(((low <= x) & (x <= high)).all(axis=1))
+    rows = inside[np.linspace(0, len(inside) - 1, min(SAMPLES, len(inside))).astype(int)]
+    points = Points(read_only(x[rows].astype(np.float64)), args, tuple(read_only(a[rows]) for a in point_args))
+    few, m = call._replace(points=points), len(version.traced.outputs)
+    found, expected = np.empty((len(rows), 1, m)), np.empty((len(rows), m))
+    values(few, expected if vector else expected[:, 0])
+    own = _own(few)
+    if wanted.is_directed:
+        own = np.concatenate([own, np.zeros(x[rows].shape)], axis=1)
+    value = prepared._replace(entries=read_only(np.array(prepared.program.values) * LANES))
+    _along(few, plan, value, value.job(points.x.dtype, plan.bounds.any, full), points.x, own, found)
+    found = found[:, 0]
+    is_told = np.isfinite(found) & np.isfinite(expected)
+    for b, r in np.argwhere(is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))):
+        largest = tracing.largest(version.traced, points.x[b], tracing.flattened(args), own[b])
+        if not abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
+            raise NotTraceable(
+                f"{call.function.name} gives {found[b, r]} when traced, {expected[b, r]} when compiled, at x = {x[rows[b]]}"
+            )
+    if not is_told.any():
+        raise UndecidedError(f"{call.function.name} has no finite value at the points tried")
+    version.is_trusted = True
+
+
+def _second(hessian: np.ndarray) -> Second:
+    """Room for matrices, and nothing else."""
+    return Second(NOTHING, NO_MATRIX, NO_MATRIX, hessian, NO_MATRICES, NO_STATUS, False)
+
+
+def _ready(call: Call, plan: Plan, wanted: Wanted, full: bool, vector: bool = False) -> tuple[Prepared, Job]:
+    """The program of a call and its job, trusted; remembered unless values of arguments decide on it."""
+    x, args, point_args = call.points
+    kinds = tracing.others(args), *((array.shape[1:], array.dtype.char) for array in point_args)
+    case = wanted, x.shape[1], vector, full, plan.bounds.any, x.dtype.char, kinds
+    function = call.function
+    found = function.ready.get(case) if isinstance(function, Compiled) else None
+    if found is None:
+        version = _version(call, vector)
+        found = _prepared(call, plan, version, wanted, full, vector)
+        if version.is_trusted and not version.traced.fixed:
+            function.ready[case] = found  # pyright: ignore[reportAttributeAccessIssue]
+    return found
+
+
+def _prepared(
+    call: Call, plan: Plan, version: Version, wanted: Wanted, full: bool, vector: bool
+) -> tuple[Prepared, Job]:
+    n = call.shape[1]
+    if not version.is_trusted and len(call.x):
+        _hold_against_compiled(call, plan, version, version.prepared(wanted, n, False), wanted, full, vector)
+    bounded = plan.bounds.any
+    prepared = version.prepared(wanted, n, not (full or bounded or call.points.point_args or wanted.is_directed))
+    return prepared, prepared.job(call.x.dtype, bounded, full)
+
+
+def outline(call: Call, plan: Plan, errors: bool) -> Outline:
+    """How Hessians are taken."""
+    prepared, job = _ready(call, plan, Wanted(first=errors, second=True), errors)
+    program = prepared.program
+    classes = len(program.classes)
+    lines = "one straight line" if program.is_straight else f"{classes} loop{'s' * (classes != 1)} over terms of a sum"
+    return Outline(job, None, 1, 1, f"n = {plan.n}, {program.operations:,} operations in {lines}")
+
+
+def second_order(
+    call: Call, plan: Plan, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1
+) -> Second:
+    """Hessians; with `errors` also values, gradients and error estimates."""
+    count, n = call.shape
+    prepared, job = _ready(call, plan, Wanted(first=errors, second=True), errors)
+    together = max(together, LANES)
+    spacing = 0 if out is not None else together + -(-cpu.APART // n)
+    shared = cpu.plan_shares(job, count, 1, 1, spacing, together, LANES)
+    homes = shared.workers * spacing if shared.layout[2] else count
+    found = Second(
+        value=np.empty(count) if errors else NOTHING,
+        gradient=np.empty((count, n)) if errors else NO_MATRIX,
+        gradient_error=np.zeros((homes, n)) if errors else NO_MATRIX,
+        hessian=np.empty((homes, n, n)) if out is None else out,
+        hessian_error=np.empty((homes, n, n)) if errors else NO_MATRICES,
+        status=np.empty(count, np.int8) if errors else NO_STATUS,
+        is_read=reader is not None,
+    )
+    task = reader(found, shared.layout) if reader is not None else NO_READER
+    Work(call.x, _own(call), call.points.args).launch(job, prepared, plan, shared, found, task)
+    return found
+
+
+def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
+    """Jacobians of a function of m values, or gradients (a role of one row)."""
+    prepared, job = _ready(call, plan, Wanted(first=True), False, vector=role.kind == "vector")
+    status = _along(call, plan, prepared, job, call.x, _own(call), out)
+    error = NO_MATRICES
+    if errors:
+        largest = np.abs(out).max(axis=2, keepdims=True)
+        error = np.broadcast_to(by_numbers.rounding_of(out.dtype) * largest, out.shape).copy()
+    return First(out, error, status)
+
+
+def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """H v for the same number of directions at each point, without bounds."""
+    own = _own(call)
+    prepared, job = _ready(call, plan, Wanted(product=True, direction=call.shape[1] + own.shape[1]), False)
+    status = _directed(call, plan, prepared, job, directions, own, out[:, None])
+    error = NO_MATRIX
+    if errors:
+        largest = np.abs(out).max(axis=1, keepdims=True)
+        error = np.broadcast_to(by_numbers.rounding_of(out.dtype) * largest, out.shape).copy()
+    return Product(out, error, status)
+
+
+def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
+    """v'Hv for the same number of directions at each point, without bounds."""
+    own = _own(call)
+    prepared, job = _ready(call, plan, Wanted(form=True, direction=call.shape[1] + own.shape[1]), False)
+    status = _directed(call, plan, prepared, job, directions, own, out[:, None, None])
+    error = NO_MATRIX
+    if errors:  # its terms may cancel: what H v is known to, is what bounds it
+        product = products(call, plan, directions, True, np.empty_like(directions))
+        error = (np.abs(directions) * product.error).sum(axis=1)
+    return Product(out, error, status)
+
+
+def _directed(
+    call: Call, plan: Plan, prepared: Prepared, job: Job, directions: np.ndarray, own: np.ndarray, out: np.ndarray
+) -> np.ndarray:
+    """Run a job over directions, which are the last of the points' own numbers."""
+    each = len(directions) // max(len(call.x), 1)
+    points = call.x if each == 1 else np.repeat(call.x, each, axis=0)
+    own = np.concatenate([np.repeat(own, each, axis=0), directions], axis=1)
+    return _along(call, plan, prepared, job, read_only(points), own, out)
+
+
+def _along(
+    call: Call, plan: Plan, prepared: Prepared, job: Job, points: np.ndarray, own: np.ndarray, out: np.ndarray
+) -> np.ndarray:
+    """Run a job for one matrix of results at each point; the status of each."""
+    status = np.empty(len(points), np.int8)
+    shared = cpu.plan_shares(job, len(points), 1, 1, 0, LANES, LANES)
+    found = _second(out)._replace(status=status)
+    Work(points, own, call.points.args).launch(job, prepared, plan, shared, found, NO_READER)
+    return status

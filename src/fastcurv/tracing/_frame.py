@@ -1,0 +1,161 @@
+"""The block that runs a program over groups of points, one in each lane, and writes out what it found.
+
+Evaluators are ``f(inputs, results, args)``, see `_emission`. `tables` is (shared, indices, constants). Results lie in
+slots, the lanes of each next to each other: `entries` and `slopes` say where those of a matrix, row by row, and of a
+gradient begin. The first `values` slots are values of the function.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastcurv.simd import (
+    first_aligned,
+    flat,
+    group_unpacker,
+    numbers,
+    read_group,
+    take,
+    transpose,
+    transpose_rows,
+)
+
+from ..backends._layout import groups, home, span
+from ..backends._native import call_task, stack_array
+from ..differences._outcome import OUTSIDE, fill, outcome
+from ..differences._steps import is_outside
+from ..numbers._blocks import estimate_errors
+
+
+def traced_block(f, lanes, bounded, full, transposes):
+    """One matrix of results for each point; with `full` also values, gradients and error estimates.
+
+    `transposes`: points and results are float64, and cross lanes in registers.
+    """
+    pack = packer(lanes, transposes)
+    unpack = unpacker(lanes, transposes)
+
+    def block(
+        task, worker, layout, points, args, point_args,
+        own, tables, slots, entries, slopes, bounds, status, matrix, reader, value, gradient, gradient_error,
+        matrix_error, rounding,
+    ):  # fmt: skip
+        n, extra, size = points.shape[1], own.shape[1], len(entries)
+        poisons = stack_array(lanes, own)
+        memory = np.empty(8 + lanes * (n + extra + slots))
+        first = first_aligned(memory)
+        x = numbers(memory, first, n + extra, lanes, 0)
+        y = numbers(memory, first + lanes * (n + extra), slots, lanes, 0)
+        one = numbers(poisons, 0, 1, lanes, 0)
+        flat_x, flat_y = flat(x), flat(y)
+        flat_points, flat_own = points.reshape(-1), own.reshape(-1)
+        flat_matrix, flat_gradient = matrix.reshape(-1), gradient.reshape(-1)
+        first_group, last_group = span(layout, task, groups(len(points), lanes))
+        for group in range(first_group, last_group):
+            b = group * lanes
+            count = min(lanes, len(points) - b)
+            place = home(layout, worker, b)
+            pack(flat_points, b, n, count, x, flat_x, 0)
+            pack(flat_own, b, extra, count, x, flat_x, n)
+            f(x, y, tables)
+            poison = 0.0 * y[0]
+            for k in range(1, slots):
+                poison += 0.0 * y[k]
+            one[0] = poison
+            unpack(flat_y, entries, size, count, flat_matrix, place * size)
+            if full:
+                unpack(flat_y, slopes, n, count, flat_gradient, b * n)
+            for lane in range(count):
+                outside = is_outside(points[b + lane], bounds) if bounded else False
+                if full:
+                    value[b + lane] = math.nan if outside else flat_y[lane]
+                if outside or poisons[lane] != 0.0:
+                    fill(flat_matrix, (place + lane) * size, size)
+                    if full:
+                        fill(flat_gradient, (b + lane) * n, n)
+                if status.size > 0:
+                    status[b + lane] = OUTSIDE if outside else outcome(0, poisons[lane])
+                if full:
+                    k = place + lane
+                    estimate_errors(
+                        points[b + lane], gradient[b + lane], matrix[k], gradient_error[k], matrix_error[k], rounding
+                    )
+                    if reader[0] != 0:
+                        call_task(reader[0], reader[1], b + lane, worker)
+
+    return block
+
+
+def packer(lanes, transposes):
+    """How the coordinates of a group of points get into lanes, from the number `to` of x on; the last fills up."""
+
+    def one_by_one(source, b, size, count, x, flat_x, to):
+        for i in range(size):
+            x[to + i] = take(source, b * size + i, size, count - 1, lanes)
+
+    def in_blocks(source, b, size, count, x, flat_x, to):
+        if count < lanes or size < lanes:
+            one_by_one(source, b, size, count, x, flat_x, to)
+        else:
+            for i in range(0, size, lanes):
+                k = min(i, size - lanes)
+                transpose(flat_x, (to + k) * lanes, lanes, source, b * size + k, size, lanes)
+
+    return in_blocks if transposes else one_by_one
+
+
+def unpacker(lanes, transposes):
+    """How entries that begin at `starts` get from lanes to their places: those of a point together."""
+
+    def one_by_one(source, starts, size, count, target, to):
+        for k in range(size):
+            start = starts[k]
+            for lane in range(count):
+                target[to + lane * size + k] = source[start + lane]
+
+    def in_blocks(source, starts, size, count, target, to):
+        if count < lanes or size < lanes:
+            one_by_one(source, starts, size, count, target, to)
+        else:
+            for i in range(0, size, lanes):
+                k = min(i, size - lanes)
+                transpose_rows(target, to + k, size, source, starts, k, 0.0, lanes)
+
+    return in_blocks if transposes else one_by_one
+
+
+def small_block(f, lanes, n, size, slots, transposes):
+    """The same for few coordinates and results: in registers, n and the size of the matrix known to the compiler.
+
+    Results are entries of the matrix in order, then values. There are no bounds, no numbers of points' own, no readers.
+    """
+    unpack = group_unpacker(lanes, transposes, size * lanes)
+
+    def block(task, worker, layout, points, args, point_args, tables, status, matrix):
+        poisons = stack_array(lanes, tables[2])
+        x, y = numbers(poisons, 0, n, lanes, n), numbers(poisons, 0, slots, lanes, slots)
+        flat_points, flat_matrix = points.reshape(-1), matrix.reshape(-1)
+        first_group, last_group = span(layout, task, groups(len(points), lanes))
+        for group in range(first_group, last_group):
+            b = group * lanes
+            count = min(lanes, len(points) - b)
+            if count == lanes:
+                read_group(flat_points, b * n, x, n)
+            else:
+                for i in range(n):
+                    x[i] = take(flat_points, b * n + i, n, count - 1, lanes)
+            f(x, y, tables)
+            poison = 0.0 * y[0]
+            for k in range(1, slots):
+                poison += 0.0 * y[k]
+            for k in range(size):
+                y[k] += poison
+            unpack(flat(y), size, count, flat_matrix, b * size)
+            if status.size > 0:
+                numbers(poisons, 0, 1, lanes, 0)[0] = poison
+                for lane in range(count):
+                    status[b + lane] = outcome(0, poisons[lane])
+
+    return block

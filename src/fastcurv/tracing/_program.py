@@ -1,0 +1,364 @@
+"""Programs: derivatives of a traced function as a few straight lines of code, each run over tables of indices.
+
+A sum is split into its terms; terms of one shape are a class, of which one element is differentiated and compiled, and
+run for every instance: with what coordinates and arguments it reads, which constants, and to which results it adds. A
+function that is no sum, or a short one, is a class of one instance: a straight line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from .._errors import NotTraceable
+from ._derivatives import Differentiator
+from ._graph import Graph, rebuilt
+from ._symbols import Trace
+from ._tracer import Traced
+
+#: operations of a straight line, up to which a sum is not split
+MAX_STRAIGHT = 1500
+#: operations in all lines together, beyond which machine code takes too long to make
+MOST_OPERATIONS = 12_000
+#: kinds of leaves that are found by an index
+INDEXED = ("x", "own", "shared")
+
+
+class Columns:
+    """A table, one row for each instance; columns that are the same in all rows, or indices that grow by the same step
+    from row to row, are constants of the code.
+    """
+
+    def __init__(self, table: np.ndarray):
+        steps = np.diff(table, axis=0)
+        is_even = (steps == steps[:1]).all(axis=0) if table.dtype == np.int64 else (table == table[:1]).all(axis=0)
+        self.count = len(table)
+        self.varying = np.flatnonzero(~is_even).tolist()
+        self._table = table[:, self.varying]
+        #: of each column (first, step), or None where it varies
+        self.known: list[tuple | None] = [
+            (table[0, k].item(), steps[0, k].item() if len(steps) else 0) if is_even[k] else None
+            for k in range(table.shape[1])
+        ]
+
+    def packed(self) -> np.ndarray:
+        """The columns that vary, row by row."""
+        return np.ascontiguousarray(self._table).reshape(-1)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether all rows are alike."""
+        return all(known is not None and known[1] == 0 for known in self.known)
+
+
+class Class(NamedTuple):
+    """Terms of one shape: the graph of an element, what each of its leaves is in each instance, and of each output to
+    which slot it is added.
+    """
+
+    graph: Graph
+    outputs: tuple[int, ...]
+    leaves: dict[str, Columns]  # numbers of `INDEXED` leaves, values of "table" leaves
+    slots: Columns
+
+    @property
+    def count(self) -> int:
+        return self.slots.count
+
+    @property
+    def operations(self) -> int:
+        """Of one instance."""
+        return sum(bool(self.graph.operands(a)) for a in self.graph.needed(self.outputs))
+
+
+class Program:
+    """Results of a traced function, each in a slot: the values, and derivatives that do not vanish; the last slot is 0."""
+
+    #: for kernels: what is compiled from this may be kept on disk
+    lasting = True
+    name = "a traced function"
+
+    def __init__(self, classes: tuple[Class, ...], slots: _Slots):
+        self.classes, self.slots = classes, slots.count + 1
+        self.values, self.first, self.second = slots.values, slots.first, slots.second
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """Indices and constants of all classes, as the code reads them."""
+        indices, constants = [np.zeros(0, np.int64)], [np.zeros(0)]
+        for c in self.classes:
+            indices += [*(c.leaves[kind].packed() for kind in INDEXED), c.slots.packed()]
+            constants.append(c.leaves["table"].packed())
+        return np.concatenate(indices), np.concatenate(constants)
+
+    def evaluator(self) -> Callable:
+        """``evaluate(inputs, results, args)``, to be compiled."""
+        from ._emission import evaluator
+
+        return evaluator(self)
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether it is one line of code."""
+        return len(self.classes) == 1 and self.classes[0].count == 1
+
+    @property
+    def operations(self) -> int:
+        """Of all instances."""
+        return sum(c.count * c.operations for c in self.classes)
+
+    @cached_property
+    def key(self) -> str:
+        """Identifies the code: programs with the same one differ in their tables only."""
+        digest = hashlib.blake2b(str(self.slots).encode(), digest_size=20)
+        for c in self.classes:
+            known = [columns.known for columns in (*c.leaves.values(), c.slots)]
+            code = [(a, c.graph.operations[a], c.graph.arguments[a]) for a in c.graph.needed(c.outputs)]
+            digest.update(repr((code, c.outputs, c.count, known)).encode())
+        return digest.hexdigest()
+
+
+class Wanted(NamedTuple):
+    """Which derivatives of a traced function are computed besides its values."""
+
+    first: bool = False
+    second: bool = False
+    product: bool = False  # H v, among the first derivatives
+    form: bool = False  # v'Hv, as the first derivative (0, 0)
+    direction: int = 0  # where v begins among the coordinates and the points' own numbers
+
+    @property
+    def is_directed(self) -> bool:
+        """Whether there is a v."""
+        return self.product or self.form
+
+
+def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None) -> Program:
+    """The code of a traced function and its derivatives, as a matrix of a shape or with slots where they do not vanish.
+
+    That of a matrix is a straight line.
+
+    Raises
+    ------
+    NotTraceable
+        If it is too long.
+    """
+    graph, outputs = traced.graph, traced.outputs
+    whole = [(list(outputs), list(range(len(outputs))))]
+    if shape is not None:
+        return _assembled(graph, whole, _MatrixSlots(len(outputs), *shape), wanted)
+    terms = [([a], [r]) for r, output in enumerate(outputs) for a in _joined(graph, _terms(graph, output))]
+    found = _assembled(graph, terms, _Slots(len(outputs)), wanted)
+    if found.operations <= MAX_STRAIGHT:
+        found = _assembled(graph, whole, _Slots(len(outputs)), wanted)
+    operations = sum(c.operations for c in found.classes)
+    if operations > MOST_OPERATIONS:
+        raise NotTraceable(f"its derivatives are {operations:,} operations that no loop repeats")
+    return found
+
+
+def _terms(graph: Graph, output: int) -> list[int]:
+    """Nodes that an output is the sum of; factors that do not change with x are multiplied out."""
+    found = []
+    stack = [(graph.constant(1.0), output)]
+    while stack:
+        factor, a = stack.pop()
+        operation, arguments = graph.operations[a], graph.arguments[a]
+        if operation == "add":
+            stack += [(factor, arguments[1]), (factor, arguments[0])]
+        elif operation == "sub":
+            stack += [(graph.negative(factor), arguments[1]), (factor, arguments[0])]
+        elif operation == "neg":
+            stack.append((graph.negative(factor), arguments[0]))
+        elif operation == "mul" and not graph.active[arguments[0]] and _is_sum(graph, arguments[1]):
+            stack.append((graph.multiply(factor, arguments[0]), arguments[1]))
+        elif operation == "mul" and not graph.active[arguments[1]] and _is_sum(graph, arguments[0]):
+            stack.append((graph.multiply(factor, arguments[1]), arguments[0]))
+        elif operation == "div" and not graph.active[arguments[1]] and _is_sum(graph, arguments[0]):
+            stack.append((graph.divide(factor, arguments[1]), arguments[0]))
+        else:
+            found.append(graph.multiply(factor, a))
+    return found
+
+
+def _joined(graph: Graph, terms: list[int]) -> list[int]:
+    """Terms of the same coordinates that have more in common than these, added up again: it is computed once."""
+    owners: dict[tuple, int] = {}  # by coordinates and node: the place of the first term that contains it
+    found: list[int] = []
+    for term in terms:
+        inner = [a for a in graph.needed([term]) if graph.active[a]]
+        coordinates = tuple(a for a in inner if graph.operations[a] == "x")
+        keys = [(coordinates, a) for a in inner if graph.operations[a] != "x"]
+        place = next((owners[key] for key in keys if key in owners), len(found))
+        if place == len(found):
+            found.append(term)
+        else:
+            found[place] = graph.add(found[place], term)
+        for key in keys:
+            owners.setdefault(key, place)
+    return found
+
+
+def _is_sum(graph: Graph, a: int) -> bool:
+    """Whether a node is a sum, or a multiple of one."""
+    while graph.operations[a] in ("neg", "mul", "div"):
+        changing = [k for k in graph.operands(a) if graph.active[k]]
+        if len(changing) != 1:
+            return False
+        a = changing[0]
+    return graph.operations[a] in ("add", "sub")
+
+
+class _Slots:
+    """Slots as they are given to results."""
+
+    def __init__(self, outputs: int):
+        self.values = list(range(outputs))
+        self.count = outputs
+        self.first: dict[tuple[int, int], int] = {}  # by output and coordinate
+        self.second: dict[tuple[int, int], int] = {}  # by coordinates i <= j
+
+    def of_first(self, output: int, i: int) -> list[int]:
+        return [self._of(self.first, (output, i))]
+
+    def of_second(self, i: int, j: int) -> list[int]:
+        return [self._of(self.second, (i, j) if i <= j else (j, i))]
+
+    def _of(self, known: dict[tuple[int, int], int], key: tuple[int, int]) -> int:
+        if key not in known:
+            known[key] = self.count
+            self.count += 1
+        return known[key]
+
+
+class _MatrixSlots(_Slots):
+    """The entries of one matrix row by row, those that are always zero among them; then the values."""
+
+    def __init__(self, outputs: int, rows: int, columns: int):
+        super().__init__(outputs)
+        self._columns, entries = columns, rows * columns
+        self.count = entries + outputs
+        self.values = list(range(entries, self.count))
+
+    def of_first(self, output: int, i: int) -> list[int]:
+        return [output * self._columns + i]
+
+    def of_second(self, i: int, j: int) -> list[int]:
+        return list({i * self._columns + j, j * self._columns + i})
+
+
+class _Term(NamedTuple):
+    """A part of a function: its shape, the leaves it has, in order, and the outputs that it is a term of."""
+
+    shape: tuple
+    leaves: dict[str, list]
+    outputs: list[int]
+
+
+def _assembled(graph: Graph, parts: list[tuple[list[int], list[int]]], slots: _Slots, wanted: Wanted) -> Program:
+    """The program of parts: nodes, and the outputs that they are terms of."""
+    by_shape: dict[tuple, list[_Term]] = {}
+    for roots, numbers in parts:
+        term = _term(graph, roots, numbers)
+        by_shape.setdefault(term.shape, []).append(term)
+    classes = tuple(_class(terms, wanted, slots) for terms in by_shape.values())
+    return Program(classes, slots)
+
+
+def _term(graph: Graph, roots: list[int], outputs: list[int]) -> _Term:
+    """The shape of some nodes, their leaves numbered in the order in which they are met."""
+    numbers: dict[int, int] = {}
+    shape: list[tuple] = []
+    leaves: dict[str, list] = {"constant": [], "x": [], "own": [], "shared": []}
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:
+        a, is_ready = stack.pop()
+        if a in numbers:
+            continue
+        operation, arguments = graph.operations[a], graph.arguments[a]
+        if operation in leaves:
+            entry = (operation, len(leaves[operation]))
+            leaves[operation].append(arguments[0])
+        elif not is_ready:
+            stack.append((a, True))
+            stack.extend((k, False) for k in reversed(graph.operands(a)))
+            continue
+        elif operation == "power":
+            entry = (operation, numbers[arguments[0]], arguments[1])
+        else:
+            entry = (operation, *(numbers[k] for k in arguments))
+        numbers[a] = len(shape)
+        shape.append(entry)
+    shape.append(("roots", *(numbers[root] for root in roots)))
+    return _Term(tuple(shape), leaves, outputs)
+
+
+def _element(terms: list[_Term]) -> tuple[Trace, list[int], np.ndarray]:
+    """The graph of a shape and its roots, with the constants that all terms share; the table of the others."""
+    table = np.array([term.leaves["constant"] for term in terms], np.float64).reshape(len(terms), -1)
+    bits = table.view(np.int64)
+    is_same = (bits == bits[0]).all(axis=0)
+    places = np.cumsum(~is_same) - 1
+    source, trace = Graph(), Trace(np.zeros(0))
+    nodes: list[int] = []
+    *entries, (_, *roots) = terms[0].shape
+    for operation, *numbers in entries:
+        if operation == "constant":
+            nodes.append(source.leaf("table", numbers[0]))
+        elif operation in INDEXED:
+            nodes.append(source.leaf(operation, numbers[0]))
+        elif operation == "power":
+            nodes.append(source.power(nodes[numbers[0]], numbers[1]))
+        else:
+            nodes.append(source.node(operation, *(nodes[k] for k in numbers)))
+
+    def leaf(kind: str, number: int) -> int:
+        if kind != "table":
+            return trace.graph.leaf(kind, number)
+        if is_same[number]:
+            return trace.graph.constant(table[0, number])
+        return trace.graph.leaf("table", int(places[number]))
+
+    found = rebuilt(source, [nodes[k] for k in roots], trace.graph, leaf)
+    return trace, [found[nodes[k]] for k in roots], table[:, ~is_same]
+
+
+def _class(terms: list[_Term], wanted: Wanted, slots: _Slots) -> Class:
+    trace, roots, table = _element(terms)
+    work, graph = Differentiator(trace), trace.graph
+    leaves = {kind: [list(term.leaves[kind]) for term in terms] for kind in INDEXED}
+    xs = leaves["x"]
+    nodes, columns = list(roots), [[slots.values[term.outputs[k]] for term in terms] for k in range(len(roots))]
+
+    def result(node: int, places: list[list[int]]) -> None:
+        """A node, and for each term the slots that it is added to."""
+        for column in zip(*places, strict=True):
+            nodes.append(node)
+            columns.append(list(column))
+
+    coordinates, own = len(xs[0]), len(leaves["own"][0])
+    v = {i: graph.leaf("own", own + i) for i in range(coordinates)}
+    if wanted.is_directed:
+        leaves["own"] = [[*row, *(wanted.direction + i for i in x)] for row, x in zip(leaves["own"], xs, strict=True)]
+    for k, root in enumerate(roots):
+        first, second = {}, {}
+        if wanted.second:
+            first, second = work.hessian(root)
+        elif wanted.product:
+            first = work.product(root, v)
+        elif wanted.form:
+            result(work.form(root, v), [slots.of_first(0, 0)] * len(terms))
+        elif wanted.first:
+            first = work.gradient(root)
+        if wanted.first or wanted.product:
+            for i, d in first.items():
+                result(d, [slots.of_first(term.outputs[k], x[i]) for term, x in zip(terms, xs, strict=True)])
+        for (i, j), d in second.items():
+            result(d, [slots.of_second(x[i], x[j]) for x in xs])
+    tables = {kind: Columns(np.array(rows, np.int64).reshape(len(terms), -1)) for kind, rows in leaves.items()}
+    tables["table"] = Columns(table)
+    return Class(graph, tuple(nodes), tables, Columns(np.array(columns, np.int64).T.copy()))

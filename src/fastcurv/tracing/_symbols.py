@@ -1,0 +1,391 @@
+"""Symbols: what a user's function computes with while it is traced, and the namespace of functions that rules are given.
+
+Whatever asks a symbol for its value raises, unless the value is that of arguments alone: then it is taken as it is now,
+and the trace serves calls with these arguments only (`Trace.fixed`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._errors import NotTraceable
+from ..elements import NUMPY_NAMES
+from ..numbers._rules import BINARY, MOST_FACTORS, UNARY
+from ._graph import Graph
+from ._values import values
+
+#: functions whose derivatives are zero
+ROUNDINGS = ("floor", "ceil", "trunc", "rint")
+
+
+class Trace:
+    """A graph that is being made, and the arguments whose values were asked for."""
+
+    def __init__(self, shared: np.ndarray):
+        self.graph = Graph()
+        self.shared = shared
+        self.fixed: set[int] = set()  # by number among the shared arguments
+
+    def value(self, node: int) -> float:
+        """What arguments alone give, which fixes them."""
+        graph = self.graph
+        leaves = [k for k in graph.needed([node]) if graph.operations[k] in ("x", "own", "shared")]
+        if any(graph.operations[k] != "shared" for k in leaves):
+            raise NotTraceable("its control flow, an index or an integer depends on x or on arguments of the points")
+        self.fixed.update(graph.arguments[k][0] for k in leaves)
+        return values(graph, [node], {"shared": self.shared})[0]
+
+
+def _operand(trace: Trace, x: Any) -> int | None:
+    """The node of a symbol or of a real number; None of anything else."""
+    if isinstance(x, Symbol):
+        return x.node
+    if isinstance(x, (int, float, np.integer, np.floating, np.bool_)):
+        return trace.graph.constant(float(x))
+    if isinstance(x, Condition):
+        return x.number().node
+    return None
+
+
+class _Traced:
+    """A node of a graph that is being made."""
+
+    __slots__ = ("is_integer", "node", "trace")
+
+    def __init__(self, trace: Trace, node: int, is_integer: bool = False):
+        self.trace, self.node, self.is_integer = trace, node, is_integer
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        from ._arrays import apply_ufunc  # arrays hold symbols
+
+        return apply_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(self, function: Any, kinds: Any, args: tuple, options: dict) -> Any:
+        from ._arrays import apply_function
+
+        return apply_function(function, args, options)
+
+    __hash__ = object.__hash__
+
+
+class Symbol(_Traced):
+    """A real number. One of arguments that are integers, `is_integer`, is one of integers that are known when asked."""
+
+    __slots__ = ()
+
+    def _with(self, other: Any, make: Callable[..., int], swap: bool = False) -> Any:
+        b = _operand(self.trace, other)
+        if b is None:
+            return NotImplemented
+        whole = self.is_integer and (isinstance(other, (int, np.integer)) or getattr(other, "is_integer", False))
+        return Symbol(self.trace, make(self.trace.graph, *((b, self.node) if swap else (self.node, b))), whole)
+
+    def __add__(self, other):
+        return self._with(other, Graph.add)
+
+    def __radd__(self, other):
+        return self._with(other, Graph.add, swap=True)
+
+    def __sub__(self, other):
+        return self._with(other, Graph.subtract)
+
+    def __rsub__(self, other):
+        return self._with(other, Graph.subtract, swap=True)
+
+    def __mul__(self, other):
+        return self._with(other, Graph.multiply)
+
+    def __rmul__(self, other):
+        return self._with(other, Graph.multiply, swap=True)
+
+    def __truediv__(self, other):
+        found = self._with(other, Graph.divide)
+        return found if found is NotImplemented else found.real()
+
+    def __rtruediv__(self, other):
+        found = self._with(other, Graph.divide, swap=True)
+        return found if found is NotImplemented else found.real()
+
+    def real(self) -> Symbol:
+        """The same, not known to be an integer."""
+        return Symbol(self.trace, self.node)
+
+    def __neg__(self):
+        return Symbol(self.trace, self.trace.graph.negative(self.node), self.is_integer)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return Symbol(self.trace, self.trace.graph.node("abs", self.node), self.is_integer)
+
+    def __pow__(self, exponent):
+        if self.is_integer and isinstance(exponent, int):
+            return int(self) ** exponent
+        if isinstance(exponent, Symbol) and exponent.is_integer:
+            exponent = int(exponent)
+        if isinstance(exponent, (int, float, np.number)):
+            if float(exponent).is_integer() and abs(exponent) <= MOST_FACTORS:
+                return Symbol(self.trace, self.trace.graph.power(self.node, int(exponent)))
+            if exponent == 0.5:
+                return Symbol(self.trace, self.trace.graph.node("sqrt", self.node))
+        return self._with(exponent, lambda graph, a, b: graph.node("pow", a, b))
+
+    def __rpow__(self, base):
+        return self._with(base, lambda graph, a, b: graph.node("pow", a, b), swap=True)
+
+    def __mod__(self, other):
+        if self.is_integer and isinstance(other, (int, np.integer)):
+            return int(self) % other
+        return self._with(other, lambda graph, a, b: graph.node("mod", a, b))
+
+    def __rmod__(self, other):
+        if self.is_integer and isinstance(other, (int, np.integer)):
+            return other % int(self)
+        return self._with(other, lambda graph, a, b: graph.node("mod", a, b), swap=True)
+
+    def __floordiv__(self, other):
+        return int(self) // other
+
+    def __rfloordiv__(self, other):
+        return other // int(self)
+
+    def _compare(self, other: Any, operation: str, swap: bool = False) -> Any:
+        b = _operand(self.trace, other)
+        if b is None:
+            return NotImplemented
+        whole = self.is_integer and (isinstance(other, int) or getattr(other, "is_integer", False))
+        operands = (b, self.node) if swap else (self.node, b)
+        return Condition(self.trace, self.trace.graph.node(operation, *operands), whole)
+
+    def __lt__(self, other):
+        return self._compare(other, "lt")
+
+    def __le__(self, other):
+        return self._compare(other, "le")
+
+    def __gt__(self, other):
+        return self._compare(other, "lt", swap=True)
+
+    def __ge__(self, other):
+        return self._compare(other, "le", swap=True)
+
+    def __eq__(self, other):
+        return self._compare(other, "eq")
+
+    def __ne__(self, other):
+        return self._compare(other, "ne")
+
+    def __index__(self):
+        if not self.is_integer:
+            raise NotTraceable("an index or a length depends on x, or on an argument that is no integer")
+        return int(self.trace.value(self.node))
+
+    def __int__(self):
+        return int(self.trace.value(self.node))
+
+    def __float__(self):
+        return self.trace.value(self.node)
+
+    def __bool__(self):
+        return bool(self.trace.value(self.node))
+
+    def __round__(self, digits=None):
+        if digits is not None:
+            raise NotTraceable("round(x, digits) is not traced")
+        return self.function("rint")
+
+    def __floor__(self):
+        return self.function("floor")
+
+    def __ceil__(self):
+        return self.function("ceil")
+
+    def __trunc__(self):
+        return self.function("trunc")
+
+    def function(self, name: str, *others: Any) -> Symbol:
+        """An elementary function of this and others."""
+        nodes = [_operand(self.trace, other) for other in others]
+        if None in nodes:
+            raise NotTraceable(f"{name} of {', '.join(type(other).__name__ for other in others)}")
+        return Symbol(self.trace, self.trace.graph.node(name, self.node, *nodes))
+
+    __hash__ = object.__hash__
+
+
+class Condition(_Traced):
+    """A truth value that is known for no x, or (`is_integer`) one of integer arguments, taken when asked."""
+
+    __slots__ = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether both outcomes are to be traced."""
+        return not self.is_integer
+
+    def _with(self, other: Any, operation: str) -> Any:
+        if isinstance(other, (bool, np.bool_)):
+            keeps = bool(other) == (operation == "and")
+            return self if keeps else bool(other)
+        if not isinstance(other, Condition):
+            return NotImplemented
+        node = self.trace.graph.node(operation, self.node, other.node)
+        return Condition(self.trace, node, self.is_integer and other.is_integer)
+
+    def __and__(self, other):
+        return self._with(other, "and")
+
+    def __or__(self, other):
+        return self._with(other, "or")
+
+    def __invert__(self):
+        return Condition(self.trace, self.trace.graph.opposite(self.node), self.is_integer)
+
+    __rand__, __ror__ = __and__, __or__
+
+    def __bool__(self):
+        return bool(self.trace.value(self.node))
+
+    def number(self) -> Symbol:
+        """1 where it holds, else 0."""
+        graph = self.trace.graph
+        return Symbol(self.trace, graph.where(self.node, graph.constant(1.0), graph.constant(0.0)))
+
+    def __add__(self, other):
+        return self.number() + other
+
+    def __sub__(self, other):
+        return self.number() - other
+
+    def __rsub__(self, other):
+        return other - self.number()
+
+    def __mul__(self, other):
+        return self.number() * other
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __eq__(self, other):
+        return self.number() == other
+
+    def __ne__(self, other):
+        return self.number() != other
+
+    __hash__ = object.__hash__
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """a where a condition holds, else b; both may be numbers, conditions or symbols."""
+    if not isinstance(condition, Condition):
+        return a if condition else b
+    trace = condition.trace
+    if isinstance(a, (bool, np.bool_, Condition)) and isinstance(b, (bool, np.bool_, Condition)):
+        return (condition & a) | (~condition & b)
+    nodes = [_operand(trace, x) for x in (a, b)]
+    if nodes[0] is None or nodes[1] is None:
+        raise NotTraceable(f"a choice between {type(a).__name__} and {type(b).__name__} depends on x")
+    return Symbol(trace, trace.graph.where(condition.node, nodes[0], nodes[1]))
+
+
+def least(a: Any, b: Any) -> Any:
+    """Python's min of two: the first unless the second is certainly less."""
+    return where(b < a, b, a)
+
+
+def greatest(a: Any, b: Any) -> Any:
+    """Python's max of two."""
+    return where(b > a, b, a)
+
+
+def least_or_nan(a: Any, b: Any) -> Any:
+    """NumPy's minimum: NaN where either is."""
+    return where(unordered(a, b), a + b, least(a, b))
+
+
+def greatest_or_nan(a: Any, b: Any) -> Any:
+    """NumPy's maximum."""
+    return where(unordered(a, b), a + b, greatest(a, b))
+
+
+def unordered(a: Any, b: Any) -> Any:
+    """Whether one of two is NaN."""
+    return (a != a) | (b != b)
+
+
+def is_nan(a: Any) -> Any:
+    return a != a
+
+
+def is_infinite(a: Any) -> Any:
+    return abs(a) == math.inf
+
+
+def is_finite(a: Any) -> Any:
+    return abs(a) < math.inf
+
+
+def sign(a: Any) -> Any:
+    """NumPy's sign: NaN of NaN."""
+    return where(a > 0.0, 1.0, where(a < 0.0, -1.0, where(a == 0.0, 0.0, a)))
+
+
+def _elementary(name: str) -> Callable:
+    def function(*operands: Any) -> Any:
+        first = next(x for x in operands if isinstance(x, _Traced))
+        symbols = [constant(first.trace, x) if not isinstance(x, Symbol) else x for x in operands]
+        return symbols[0].function(name, *symbols[1:])
+
+    return function
+
+
+def constant(trace: Trace, number: Any) -> Symbol:
+    """A number as a symbol."""
+    node = _operand(trace, number)
+    if node is None:
+        raise NotTraceable(f"a {type(number).__name__} takes the place of a number")
+    return Symbol(trace, node)
+
+
+def _power(a: Any, b: Any) -> Any:
+    return a**b
+
+
+#: functions of symbols by their names in `math`
+FUNCTIONS: dict[str, Callable] = {
+    **{name: _elementary(name) for name in (*UNARY, *BINARY, *ROUNDINGS)},
+    "abs": abs, "fabs": abs, "pow": _power, "isnan": is_nan, "isinf": is_infinite, "isfinite": is_finite,
+    "degrees": lambda a: a * (180.0 / math.pi), "radians": lambda a: a * (math.pi / 180.0),
+}  # fmt: skip
+#: functions of symbols by their names in NumPy, where they are others or differ
+NUMPY_FUNCTIONS: dict[str, Callable] = {
+    **{NUMPY_NAMES.get(name, name): function for name, function in FUNCTIONS.items()},
+    "absolute": abs, "power": _power, "square": lambda a: a * a, "reciprocal": lambda a: 1.0 / a, "sign": sign,
+    "minimum": least_or_nan, "maximum": greatest_or_nan, "remainder": FUNCTIONS["mod"], "positive": lambda a: a,
+    "deg2rad": FUNCTIONS["radians"], "rad2deg": FUNCTIONS["degrees"], "negative": lambda a: -a,
+    "logical_and": lambda a, b: a & b, "logical_or": lambda a, b: a | b, "logical_not": lambda a: ~a,
+    "bitwise_and": lambda a, b: a & b, "bitwise_or": lambda a, b: a | b, "invert": lambda a: ~a,
+    "less": lambda a, b: a < b, "less_equal": lambda a, b: a <= b, "greater": lambda a, b: a > b,
+    "greater_equal": lambda a, b: a >= b, "equal": lambda a, b: a == b, "not_equal": lambda a, b: a != b,
+}  # fmt: skip
+
+
+class Namespace:
+    """What rules are given as `m`, for symbols of one trace."""
+
+    def __init__(self, trace: Trace):
+        self._trace = trace
+
+    def where(self, condition: Any, a: Any, b: Any) -> Any:
+        return where(condition, a, b)
+
+    def __getattr__(self, name: str) -> Callable:
+        def function(*operands: Any) -> Symbol:
+            first, *others = (x if isinstance(x, Symbol) else constant(self._trace, x) for x in operands)
+            return first.function(name, *others)
+
+        return function

@@ -1,0 +1,217 @@
+"""The tracer: a user's function run once on symbols, its helpers with it, into an expression graph.
+
+The function is rebuilt over a copy of the globals and closure values that it reads, in which NumPy, `math` and some
+builtins know symbols, and in which an `if` that depends on x traces both sides (`_conversion`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+from .._errors import NotTraceable
+from ..function._digest import is_library, names_in
+from ._arrays import BUILTINS, Array, choose, is_open, substitute
+from ._conversion import Hooks, converted
+from ._graph import Graph
+from ._symbols import Symbol, Trace, constant
+
+#: numbers in all arguments; beyond, a function is no longer a straight line of reasonable length
+MOST_ARGUMENTS = 100_000
+
+
+class Traced(NamedTuple):
+    """A function as a graph: one output for a scalar function, one for each value of others."""
+
+    graph: Graph
+    outputs: tuple[int, ...]
+    fixed: tuple[int, ...]  # shared arguments, by number, whose values the graph depends on
+
+
+def flattened(args: tuple) -> np.ndarray:
+    """The real numbers among arguments, in order; booleans, strings and None are not among them."""
+    parts = [part.reshape(-1) if isinstance(part, np.ndarray) else (part,) for part in _parts(args)]
+    return np.concatenate(parts, dtype=np.float64) if parts else np.zeros(0)
+
+
+def _parts(args: tuple) -> Iterator[Any]:
+    for value in args:
+        if isinstance(value, tuple):
+            yield from _parts(value)
+        elif _is_symbolic(value):
+            yield value
+
+
+def _is_symbolic(value: Any) -> bool:
+    """Whether an argument becomes symbols."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "iuf"
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def others(args: tuple) -> tuple:
+    """What identifies the arguments beside their real numbers: shapes, and whatever is no number."""
+    return tuple(map(_other, args))
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.char, None if _is_symbolic(value) else value.tobytes()
+    if isinstance(value, tuple):
+        return others(value)
+    return type(value) if _is_symbolic(value) else (type(value), value)
+
+
+class _Leaves:
+    """Arguments as symbols, numbered in the order of `flattened`; those of a point's own count on from its coordinates."""
+
+    def __init__(self, trace: Trace, kind: str, first: int = 0):
+        self._trace, self._kind, self._count = trace, kind, first
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(self, value))
+        if not _is_symbolic(value):
+            if isinstance(value, np.ndarray) and value.dtype.kind == "c" or isinstance(value, complex):
+                raise NotTraceable("an argument is complex")
+            return value
+        if not isinstance(value, np.ndarray):
+            return self._symbol(isinstance(value, (int, np.integer)))
+        whole = value.dtype.kind in "iu"
+        found = np.empty(value.shape, object)
+        flat = found.reshape(-1)
+        for k in range(value.size):
+            flat[k] = self._symbol(whole)
+        found.flags.writeable = False
+        return found.view(Array) if found.ndim else found[()]
+
+    def _symbol(self, whole: bool) -> Symbol:
+        self._count += 1
+        node = self._trace.graph.leaf(self._kind, self._count - 1)
+        return Symbol(self._trace, node, whole and self._kind == "shared")
+
+
+def trace(function: Callable, n: int, args: tuple, own: tuple = ()) -> Traced:
+    """The graph of a function of n coordinates, arguments that all points share, and those of one point.
+
+    Raises
+    ------
+    NotTraceable
+        With the reason, and the line.
+    """
+    shared = flattened(args)
+    if len(shared) + len(flattened(own)) > MOST_ARGUMENTS:
+        raise NotTraceable(f"{_name(function)} cannot be traced: its arguments have over {MOST_ARGUMENTS:,} numbers")
+    run = Trace(shared)
+    x = np.empty(n, object)
+    for i in range(n):
+        x[i] = Symbol(run, run.graph.leaf("x", i))
+    x.flags.writeable = False
+    twins = _Twins()
+    try:
+        with np.errstate(all="ignore"):
+            arguments = (*_Leaves(run, "shared")(args), *_Leaves(run, "own", n)(own))
+            result = twins.twin(function)(x.view(Array), *arguments)
+            outputs = _nodes(run, result)
+    except Exception as error:  # whatever a user's function does with a symbol
+        raise NotTraceable(f"{_name(function)} cannot be traced: {_reason(error)}{twins.place(error)}") from error
+    return Traced(run.graph, outputs, tuple(sorted(run.fixed)))
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__qualname__", repr(function))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).partition("\n")[0]
+    return text if isinstance(error, NotTraceable) else f"{type(error).__name__}: {text}"
+
+
+def _nodes(run: Trace, result: Any) -> tuple[int, ...]:
+    """The outputs: of a number, or of each in a tuple, a list or an array."""
+    if isinstance(result, np.ndarray) and result.ndim == 0:
+        result = result[()]
+    values = result if isinstance(result, (tuple, list, np.ndarray)) else [result]
+    return tuple(constant(run, value).node for value in values)
+
+
+class _Twins:
+    """Functions rebuilt to run on symbols."""
+
+    def __init__(self):
+        self._made: dict[int, types.FunctionType] = {}
+        self._modules: dict[int, types.ModuleType] = {}
+        self._namespaces: list[dict[str, Any]] = []
+
+    def twin(self, function: Any) -> types.FunctionType:
+        """A function, or that of a dispatcher."""
+        if isinstance(function, Dispatcher):
+            function = function.py_func
+        if id(function) in self._made:
+            return self._made[id(function)]
+        names = names_in(function.__code__)
+        namespace: dict[str, Any] = {"__builtins__": BUILTINS, "__name__": __name__}
+        self._namespaces.append(namespace)
+        cells = tuple(types.CellType() for _ in function.__closure__ or ())
+        self._made[id(function)] = made = converted(function, namespace, cells, HOOKS)
+        for cell, original in zip(cells, function.__closure__ or (), strict=True):
+            with contextlib.suppress(ValueError):  # an empty cell
+                cell.cell_contents = self._substitute(original.cell_contents, names)
+        for name in names & function.__globals__.keys():
+            namespace[name] = self._substitute(function.__globals__[name], names)
+        return made
+
+    def _substitute(self, value: Any, names: set[str]) -> Any:
+        found = substitute(value)
+        if found is not value:
+            return found
+        if isinstance(value, (Dispatcher, types.FunctionType)) and not is_library(getattr(value, "py_func", value)):
+            return self.twin(value)
+        if isinstance(value, types.ModuleType) and not is_library(value):
+            return self._module(value, names)
+        if isinstance(value, np.ndarray):  # its own, lest a function that writes to it changes it
+            value = value.view()
+            value.flags.writeable = False
+        return value
+
+    def _module(self, module: types.ModuleType, names: set[str]) -> types.ModuleType:
+        """A stand-in for a user's module."""
+        if id(module) not in self._modules:
+            self._modules[id(module)] = twin = types.ModuleType(module.__name__)
+            for name in names & vars(module).keys():
+                setattr(twin, name, self._substitute(vars(module)[name], names))
+        return self._modules[id(module)]
+
+    def place(self, error: Exception) -> str:
+        """The innermost line of the user's own where it was raised."""
+        found, step = "", error.__traceback__
+        while step is not None:
+            frame = step.tb_frame
+            if any(frame.f_globals is namespace for namespace in self._namespaces):
+                file, line = frame.f_code.co_filename, step.tb_lineno
+                source = linecache.getline(file, line).strip()
+                found = f"\n  at {file}, line {line}{': ' + source if source else ''}"
+            step = step.tb_next
+        return found
+
+
+@contextlib.contextmanager
+def _under(condition: Any) -> Iterator[None]:
+    """Both sides of an `if` are traced alike."""
+    yield
+
+
+HOOKS = Hooks(
+    is_symbolic=is_open,
+    merge=choose,
+    both=lambda a, b: a & b,
+    either=lambda a, b: a | b,
+    negation=lambda a: ~a,
+    under=_under,
+)

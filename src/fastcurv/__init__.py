@@ -16,6 +16,7 @@ from ._model import QuadraticModel
 from ._noise import estimate_noise
 from ._objective import Objective, objective
 from ._products import hvp, vhv
+from ._trace import trace
 from .backends._threads import get_threads, set_threads, threads
 from .function import vectorized
 
@@ -27,7 +28,8 @@ __all__ = [
     "STATUS", "CompilationError", "Curvature", "Definiteness", "DeviceError", "EighResult", "Grid", "Kind", "Line",
     "Objective", "Plane", "QuadraticModel", "Samples", "StoreError", "check", "curvature", "eigh", "eigvalsh",
     "estimate_noise", "explain", "get_threads", "gradient", "hessian", "hvp", "jacobian", "landscapes", "objective",
-    "plot", "quadratic_model", "scan", "set_threads", "show_versions", "threads", "value", "vectorized", "vhv",
+    "plot", "quadratic_model", "scan", "set_threads", "show_versions", "threads", "trace", "value",
+    "vectorized", "vhv",
 ]  # fmt: skip
 
 

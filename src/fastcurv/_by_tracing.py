@@ -14,6 +14,7 @@ from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING,
 from ._errors import NotTraceable, UndecidedError
 from ._inputs import read_only
 from ._plan import Plan
+from ._sparse import SparseHessians, compressed
 from .backends import cpu
 from .backends.cpu import Job, Operation, Points, Role, Shares
 from .function import Compiled
@@ -28,6 +29,8 @@ SAMPLES = 32
 TRUSTED = 1e-9
 #: coordinates up to which matrices are kept in registers
 MAX_SMALL = 4
+#: matrices of which less than one entry in so many may differ from zero are filled with zeros first
+SPARSE = 3
 NO_STARTS = read_only(np.zeros(0, np.int64))
 NOTHING_SHARED = read_only(np.zeros(0))
 
@@ -37,9 +40,10 @@ class Prepared(NamedTuple):
 
     program: Program
     tables: tuple[np.ndarray, np.ndarray]
-    entries: np.ndarray
-    slopes: np.ndarray
-    shape: tuple[int, int] | None
+    entries: np.ndarray = NO_STARTS
+    positions: np.ndarray = NO_STARTS
+    slopes: np.ndarray = NO_STARTS
+    shape: tuple[int, int] | None = None
 
     def tables_with(self, args: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the code reads besides points: the numbers that all of them share, indices and constants."""
@@ -48,6 +52,22 @@ class Prepared(NamedTuple):
     def job(self, dtype: np.dtype, bounded: bool, full: bool) -> Job:
         """What is to be run at points of a type."""
         return _job(self.program.key, self.shape, dtype == np.float64, bounded, full, Role(self.program, "traced"))
+
+    def with_matrix(self, slots: dict[tuple[int, int], int], shape: tuple[int, int]) -> Prepared:
+        """The same for matrices of a shape that have some slots."""
+        rows, columns = np.array(list(slots), np.int64).reshape(-1, 2).T
+        starts, size = np.fromiter(slots.values(), np.int64, len(slots)) * LANES, shape[0] * shape[1]
+        positions = rows * shape[1] + columns
+        if SPARSE * len(slots) <= size:
+            return self._replace(entries=read_only(starts), positions=read_only(positions))
+        entries = np.full(size, (self.program.slots - 1) * LANES)
+        entries[positions] = starts
+        return self._replace(entries=read_only(entries))
+
+
+def _both_triangles(slots: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:
+    """Slots of a symmetric matrix, row by row."""
+    return dict(sorted({**slots, **{(j, i): slot for (i, j), slot in slots.items()}}.items()))
 
 
 class Version:
@@ -58,6 +78,7 @@ class Version:
         self._fixed = np.array(traced.fixed, np.int64)
         self._values = shared[self._fixed]
         self._prepared: dict[tuple[Wanted, bool], Prepared] = {}
+        self._sparse: tuple[Prepared, SparseHessians] | None = None
         self.is_trusted = False
 
     def fits(self, shared: np.ndarray) -> bool:
@@ -71,32 +92,37 @@ class Version:
         """
         found = self._prepared.get((wanted, may_be_small))
         if found is None:
-            made = tracing.program(self.traced, wanted)
-            m = len(self.traced.outputs)
-            shape = (n, n) if wanted.second else (1, 1) if wanted.form else (m, n)
-            if may_be_small and n <= MAX_SMALL and shape[0] * shape[1] <= MAX_SMALL**2 and made.is_straight:
-                made = tracing.program(self.traced, wanted, shape)
-                entries, slopes = NO_STARTS, NO_STARTS
-            else:
-                shape = None
-                first = _places(made.first, (1, 1) if wanted.form else (m, n), made.slots)
-                second = _places(made.second, (n, n), made.slots, mirrored=True) if wanted.second else NO_STARTS
-                entries, slopes = (second, first) if wanted.second else (first, NO_STARTS)
-            tables = tuple(map(read_only, made.tables))
-            found = Prepared(made, tables, entries, slopes, shape)  # pyright: ignore
-            self._prepared[wanted, may_be_small] = found
+            found = self._prepared[wanted, may_be_small] = self._made(wanted, n, may_be_small)
         return found
 
+    def _made(self, wanted: Wanted, n: int, may_be_small: bool) -> Prepared:
+        made = tracing.program(self.traced, wanted)
+        shape = (n, n) if wanted.second else (1, 1) if wanted.form else (len(self.traced.outputs), n)
+        if may_be_small and n <= MAX_SMALL and shape[0] * shape[1] <= MAX_SMALL**2 and made.is_straight:
+            made = tracing.program(self.traced, wanted, shape)
+            return Prepared(made, _tables(made), shape=shape)
+        found = Prepared(made, _tables(made))
+        if not wanted.second:
+            return found.with_matrix(made.first, shape)
+        slopes = np.full(n, (made.slots - 1) * LANES)
+        for (_, i), slot in made.first.items():
+            slopes[i] = slot * LANES
+        return found.with_matrix(_both_triangles(made.second), shape)._replace(slopes=read_only(slopes))
 
-def _places(slots: dict[tuple[int, int], int], shape: tuple[int, int], count: int, mirrored: bool = False) -> np.ndarray:
-    """Where the lanes of the entries of a matrix begin; those that are always zero are in the last slot."""
-    found = np.full(shape, count - 1, np.int64)
-    if slots:
-        (rows, columns), values = np.array(list(slots)).T, np.array(list(slots.values()))
-        found[rows, columns] = values
-        if mirrored:
-            found[columns, rows] = values
-    return read_only(found.reshape(-1) * LANES)
+    def sparse(self, n: int) -> tuple[Prepared, SparseHessians]:
+        """The program for second derivatives that do not vanish; their pattern, without values."""
+        if self._sparse is None:
+            made = tracing.program(self.traced, Wanted(second=True))
+            slots = _both_triangles(made.second)
+            starts = np.fromiter(slots.values(), np.int64, len(slots)) * LANES
+            prepared = Prepared(made, _tables(made), entries=read_only(starts))
+            self._sparse = prepared, SparseHessians(NOTHING, *map(read_only, compressed(list(slots), n)))
+        return self._sparse
+
+
+def _tables(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    indices, constants = program.tables
+    return read_only(indices), read_only(constants)
 
 
 def _version(call: Call, vector: bool) -> Version:
@@ -144,8 +170,8 @@ class Work(NamedTuple):
         if prepared.shape is not None:
             return (tables, found.status), ()
         before = (
-            read_only(self.own), tables, prepared.program.slots, prepared.entries, prepared.slopes, plan.bounds.rows,
-            found.status,
+            read_only(self.own), tables, prepared.program.slots, prepared.entries, prepared.positions, prepared.slopes,
+            plan.bounds.rows, found.status,
         )  # fmt: skip
         vectors = found.value, found.gradient, found.gradient_error, found.hessian_error
         return before, (task, *vectors, by_numbers.rounding_of(found.hessian.dtype))
@@ -159,7 +185,7 @@ class Work(NamedTuple):
 def data(call: Call, plan: Plan) -> tuple[tuple, tuple]:
     """Of Hessians alone: what the block takes before the matrices, and after them."""
     prepared, _ = _ready(call, plan, Wanted(second=True), False)
-    room = _second(np.empty((0, plan.n, plan.n), call.x.dtype))
+    room = _matrices(np.empty((0, plan.n, plan.n), call.x.dtype))
     return Work(call.x, _own(call), call.points.args).data(prepared, plan, room, NO_READER)
 
 
@@ -180,15 +206,22 @@ def _hold_against_compiled(
     (inside,) = np.nonzero(((low <= x) & (x <= high)).all(axis=1))
     rows = inside[np.linspace(0, len(inside) - 1, min(SAMPLES, len(inside))).astype(int)]
     points = Points(read_only(x[rows].astype(np.float64)), args, tuple(read_only(a[rows]) for a in point_args))
-    few, m = call._replace(points=points), len(version.traced.outputs)
-    found, expected = np.empty((len(rows), 1, m)), np.empty((len(rows), m))
+    few, m, count = call._replace(points=points), len(version.traced.outputs), len(rows)
+    expected = np.empty((count, m))
     values(few, expected if vector else expected[:, 0])
     own = _own(few)
     if wanted.is_directed:
         own = np.concatenate([own, np.zeros(x[rows].shape)], axis=1)
-    value = prepared._replace(entries=read_only(np.array(prepared.program.values) * LANES))
-    _along(few, plan, value, value.job(points.x.dtype, plan.bounds.any, full), points.x, own, found)
-    found = found[:, 0]
+    job = prepared.job(points.x.dtype, plan.bounds.any, full)
+    if full:
+        room = _room(count, plan.n, count, np.empty((count, plan.n, plan.n)))
+        _launch(plan, prepared, job, Work(points.x, own, args), room)
+        found = room.value[:, None]
+    else:  # the same code; where it finds the values is a table
+        value = prepared._replace(entries=read_only(np.array(prepared.program.values) * LANES), positions=NO_STARTS)
+        room = _matrices(np.empty((count, 1, m)))
+        _launch(plan, value, job, Work(points.x, own, args), room)
+        found = room.hessian[:, 0]
     is_told = np.isfinite(found) & np.isfinite(expected)
     for b, r in np.argwhere(is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))):
         largest = tracing.largest(version.traced, points.x[b], tracing.flattened(args), own[b])
@@ -201,9 +234,22 @@ def _hold_against_compiled(
     version.is_trusted = True
 
 
-def _second(hessian: np.ndarray) -> Second:
-    """Room for matrices, and nothing else."""
-    return Second(NOTHING, NO_MATRIX, NO_MATRIX, hessian, NO_MATRICES, NO_STATUS, False)
+def _matrices(matrix: np.ndarray) -> Second:
+    """Room for one matrix at each point, and nothing else."""
+    return Second(NOTHING, NO_MATRIX, NO_MATRIX, matrix, NO_MATRICES, NO_STATUS, False)
+
+
+def _room(count: int, n: int, homes: int, hessian: np.ndarray) -> Second:
+    """Room for all second-order results, of which matrices are kept at so many homes."""
+    return Second(
+        value=np.empty(count),
+        gradient=np.empty((count, n)),
+        gradient_error=np.zeros((homes, n)),
+        hessian=hessian,
+        hessian_error=np.empty((homes, n, n)),
+        status=np.empty(count, np.int8),
+        is_read=False,
+    )
 
 
 def _ready(call: Call, plan: Plan, wanted: Wanted, full: bool, vector: bool = False) -> tuple[Prepared, Job]:
@@ -251,18 +297,26 @@ def second_order(
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     shared = cpu.plan_shares(job, count, 1, 1, spacing, together, LANES)
     homes = shared.workers * spacing if shared.layout[2] else count
-    found = Second(
-        value=np.empty(count) if errors else NOTHING,
-        gradient=np.empty((count, n)) if errors else NO_MATRIX,
-        gradient_error=np.zeros((homes, n)) if errors else NO_MATRIX,
-        hessian=np.empty((homes, n, n)) if out is None else out,
-        hessian_error=np.empty((homes, n, n)) if errors else NO_MATRICES,
-        status=np.empty(count, np.int8) if errors else NO_STATUS,
-        is_read=reader is not None,
-    )
+    H = np.empty((homes, n, n)) if out is None else out
+    found = _room(count, n, homes, H)._replace(is_read=reader is not None) if errors else _matrices(H)
     task = reader(found, shared.layout) if reader is not None else NO_READER
     Work(call.x, _own(call), call.points.args).launch(job, prepared, plan, shared, found, task)
     return found
+
+
+def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessians, np.ndarray]:
+    """Hessians on their pattern, points flattened, and their errors."""
+    version, count = _version(call, False), len(call.x)
+    prepared, pattern = version.sparse(plan.n)
+    if not version.is_trusted and count:
+        _hold_against_compiled(call, plan, version, prepared, Wanted(second=True), False, False)
+    found = np.empty((count, 1, len(pattern.columns)), call.x.dtype)
+    job = prepared.job(call.x.dtype, plan.bounds.any, False)
+    _along(call, plan, prepared, job, call.x, _own(call), found)
+    found = found[:, 0]
+    largest = np.abs(found).max(axis=1, keepdims=True, initial=0.0) if errors else np.zeros((count, 1))
+    error = np.broadcast_to(by_numbers.rounding_of(found.dtype) * largest, found.shape)
+    return pattern._replace(values=found), error
 
 
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
@@ -310,12 +364,17 @@ def _directed(
     return _along(call, plan, prepared, job, read_only(points), own, out)
 
 
+def _launch(plan: Plan, prepared: Prepared, job: Job, work: Work, room: Second) -> None:
+    """Run a job whose results are kept for every point."""
+    shared = cpu.plan_shares(job, len(work.points), 1, 1, 0, LANES, LANES)
+    work.launch(job, prepared, plan, shared, room, NO_READER)
+
+
 def _along(
     call: Call, plan: Plan, prepared: Prepared, job: Job, points: np.ndarray, own: np.ndarray, out: np.ndarray
 ) -> np.ndarray:
     """Run a job for one matrix of results at each point; the status of each."""
     status = np.empty(len(points), np.int8)
-    shared = cpu.plan_shares(job, len(points), 1, 1, 0, LANES, LANES)
-    found = _second(out)._replace(status=status)
-    Work(points, own, call.points.args).launch(job, prepared, plan, shared, found, NO_READER)
+    room = _matrices(out)._replace(status=status)
+    _launch(plan, prepared, job, Work(points, own, call.points.args), room)
     return status

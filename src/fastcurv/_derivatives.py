@@ -74,9 +74,10 @@ def gradient(
     ----------
     fun, x, args, point_args, device, out
         As for `value`.
-    method : {"auto", "exact", "hyperdual", "central", "forward"}
-        "exact" is exact to rounding, by numbers that carry derivatives ("hyperdual"); "auto" takes it unless `fun`
-        cannot be evaluated in such numbers (`explain` tells why) or an option of differences is given.
+    method : {"auto", "exact", "traced", "hyperdual", "central", "forward"}
+        "exact" is exact to rounding: "traced", where `fun` is an expression of x, differentiated as such, else
+        "hyperdual", by numbers that carry derivatives. "auto" takes it unless neither serves `fun` (`explain` tells why)
+        or an option of differences is given.
     order : {2, 4, 6, 8}
         Order of accuracy of central differences: 2n, 4n, 6n, 8n evaluations (and one) per point.
     rel_step, abs_step : float or array_like, shape (n,), optional
@@ -186,6 +187,7 @@ def hessian(
     noise: Any = None,
     bounds: Any = None,
     return_error: bool = False,
+    sparse: bool = False,
     point_args: tuple = (),
     device: str = "auto",
     out: Any = None,
@@ -203,17 +205,20 @@ def hessian(
     stencil : {"economical", "4-point"}, optional
         For mixed derivatives; the 4-point stencil takes nearly twice the evaluations and is less sensitive to noise:
         the default where `noise` is given.
+    sparse : bool
+        Leave out entries that vanish for every x: for functions that can be traced, n may be in the thousands.
 
     Returns
     -------
     ndarray, shape B + (n, n)
-        Exactly symmetric.
+        Exactly symmetric. With `sparse` a `scipy.sparse.csr_array` at one point; of a batch, `SparseHessians`: values,
+        shape B + (m,), on one pattern, and ``H[b]`` for the matrix of a point. Errors are values on that pattern.
 
     Notes
     -----
     Worst relative errors over smooth, well-scaled functions: 2e-14 of exact Hessians, 1.5e-6, 3e-8, 4e-9, 7e-10 of
-    differences of orders 2, 4, 6, 8. Exact ones are taken by hyper-dual numbers (Fike & Alonso, AIAA 2011-886), a block
-    of the Hessian in one evaluation.
+    differences of orders 2, 4, 6, 8. Exact ones are taken by edge pushing (Gower & Mello, Optim. Methods Softw. 27, 2012)
+    on the expression that a function is when it is traced, or by hyper-dual numbers (Fike & Alonso, AIAA 2011-886).
 
     Examples
     --------
@@ -223,12 +228,15 @@ def hessian(
            [6., 0.]])
     """
     key = None
-    if grad is rel_step is abs_step is stencil is noise is bounds is out is None and return_error is False:
+    is_plain = return_error is False and sparse is False
+    if grad is rel_step is abs_step is stencil is noise is bounds is out is None and is_plain:
         key = repeat.key_of(fun, x, args, point_args, device, method, order)
         if key is not None and (repeated := repeat.hessian(key, x)) is not None:
             return repeated
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     errors = flag(return_error, "return_error")
+    if flag(sparse, "sparse"):
+        return _sparse(fun, x, args, point_args, device, grad, options, errors, out)
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
     count, n = call.shape
     shape = (*call.batch, n, n)
@@ -237,6 +245,17 @@ def hessian(
     if key is not None:
         repeat.remember(key, call)
     return (result, rounded(found.hessian_error, result.dtype).reshape(shape)) if errors else result
+
+
+def _sparse(fun, x, args, point_args, device, grad, options: Options, errors: bool, out: Any) -> Any:
+    """Hessians without the entries that vanish everywhere."""
+    if grad is not None or out is not None or options.method not in ("auto", "exact", "traced"):
+        raise ValueError("sparse=True takes derivatives of fun by tracing it: grad, out and other methods do not apply")
+    call = launch.call(fun, x, args, point_args, device, None, options=options._replace(method="traced"))
+    found, error = launch.sparse_hessians(call, errors)
+    found = found._replace(values=found.values.reshape(*call.batch, -1))
+    result = found if call.batch else found[()]
+    return (result, rounded(error, found.values.dtype).reshape(found.values.shape)) if errors else result
 
 
 def quadratic_model(

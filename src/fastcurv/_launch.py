@@ -13,6 +13,7 @@ from . import _by_numbers as by_numbers
 from ._by_differences import Outline
 from ._call import Call, First, Product, Second, call
 from ._errors import CompilationError, LanesError, UndecidedError
+from ._sparse import SparseHessians
 from .backends import cpu
 from .backends.cpu import Job, Operation, Role
 from .differences._jacobian import value_block, values_block
@@ -20,7 +21,7 @@ from .function import Compiled, UserFunction
 
 __all__ = [
     "Call", "First", "Product", "Second", "by_known_method", "call", "first_order", "forms", "outline", "products",
-    "second_order", "settled", "traced_data", "values",
+    "second_order", "settled", "sparse_hessians", "traced_data", "values",
 ]  # fmt: skip
 
 Result = TypeVar("Result")
@@ -118,6 +119,11 @@ def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: An
         return way.second_order(call, call.plan, errors=errors, out=out, reader=reader, together=together)
 
     return _by_best(call, "hessian", compute)
+
+
+def sparse_hessians(call: Call, errors: bool) -> tuple[SparseHessians, np.ndarray]:
+    """Hessians on their pattern, points flattened, and their errors; of traced functions only."""
+    return _way(call).sparse_hessians(call, call.plan, errors)
 
 
 def products(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:

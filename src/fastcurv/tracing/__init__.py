@@ -1,7 +1,8 @@
 """Tracing: a user's function run once on symbols, its derivatives as expressions, and these as machine code for lanes."""
 
+from ._formulas import formulas, shapes
 from ._program import Program, Wanted, program
 from ._tracer import Traced, flattened, others, trace
 from ._values import largest
 
-__all__ = ["Program", "Traced", "Wanted", "flattened", "largest", "others", "program", "trace"]
+__all__ = ["Program", "Traced", "Wanted", "flattened", "formulas", "largest", "others", "program", "shapes", "trace"]

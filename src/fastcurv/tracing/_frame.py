@@ -2,7 +2,7 @@
 
 Evaluators are ``f(inputs, results, args)``, see `_emission`. `tables` is (shared, indices, constants). Results lie in
 slots, the lanes of each next to each other: `entries` and `slopes` say where those of a matrix, row by row, and of a
-gradient begin. The first `values` slots are values of the function.
+gradient begin. Of a matrix that is mostly zero `entries` are the others, at `positions`; else `positions` is empty.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def traced_block(f, lanes, bounded, full, transposes):
 
     def block(
         task, worker, layout, points, args, point_args,
-        own, tables, slots, entries, slopes, bounds, status, matrix, reader, value, gradient, gradient_error,
+        own, tables, slots, entries, positions, slopes, bounds, status, matrix, reader, value, gradient, gradient_error,
         matrix_error, rounding,
     ):  # fmt: skip
-        n, extra, size = points.shape[1], own.shape[1], len(entries)
+        n, extra, size = points.shape[1], own.shape[1], matrix.shape[1] * matrix.shape[2]
         poisons = stack_array(lanes, own)
         memory = np.empty(8 + lanes * (n + extra + slots))
         first = first_aligned(memory)
@@ -64,7 +64,12 @@ def traced_block(f, lanes, bounded, full, transposes):
             for k in range(1, slots):
                 poison += 0.0 * y[k]
             one[0] = poison
-            unpack(flat_y, entries, size, count, flat_matrix, place * size)
+            if len(positions) > 0:
+                for k in range(place * size, (place + count) * size):
+                    flat_matrix[k] = 0.0
+                scatter(flat_y, entries, positions, size, count, flat_matrix, place * size)
+            else:
+                unpack(flat_y, entries, size, count, flat_matrix, place * size)
             if full:
                 unpack(flat_y, slopes, n, count, flat_gradient, b * n)
             for lane in range(count):
@@ -104,6 +109,14 @@ def packer(lanes, transposes):
                 transpose(flat_x, (to + k) * lanes, lanes, source, b * size + k, size, lanes)
 
     return in_blocks if transposes else one_by_one
+
+
+def scatter(source, starts, positions, size, count, target, to):
+    """Entries that begin at `starts`, from lanes to their positions in the matrix of each point."""
+    for k in range(len(starts)):
+        start, place = starts[k], to + positions[k]
+        for lane in range(count):
+            target[place + lane * size] = source[start + lane]
 
 
 def unpacker(lanes, transposes):

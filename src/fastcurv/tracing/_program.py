@@ -106,7 +106,7 @@ class Program:
         """Whether it is one line of code."""
         return len(self.classes) == 1 and self.classes[0].count == 1
 
-    @property
+    @cached_property
     def operations(self) -> int:
         """Of all instances."""
         return sum(c.count * c.operations for c in self.classes)
@@ -151,14 +151,20 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
     whole = [(list(outputs), list(range(len(outputs))))]
     if shape is not None:
         return _assembled(graph, whole, _MatrixSlots(len(outputs), *shape), wanted)
-    terms = [([a], [r]) for r, output in enumerate(outputs) for a in _joined(graph, _terms(graph, output))]
-    found = _assembled(graph, terms, _Slots(len(outputs)), wanted)
+    found = by_terms(traced, wanted)
     if found.operations <= MAX_STRAIGHT:
         found = _assembled(graph, whole, _Slots(len(outputs)), wanted)
     operations = sum(c.operations for c in found.classes)
     if operations > MOST_OPERATIONS:
         raise NotTraceable(f"its derivatives are {operations:,} operations that no loop repeats")
     return found
+
+
+def by_terms(traced: Traced, wanted: Wanted) -> Program:
+    """The code of sums, term by term."""
+    graph, outputs = traced.graph, traced.outputs
+    terms = [([a], [r]) for r, output in enumerate(outputs) for a in _joined(graph, _terms(graph, output))]
+    return _assembled(graph, terms, _Slots(len(outputs)), wanted)
 
 
 def _terms(graph: Graph, output: int) -> list[int]:

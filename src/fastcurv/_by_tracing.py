@@ -11,7 +11,7 @@ from . import _by_numbers as by_numbers
 from . import tracing
 from ._by_differences import Outline
 from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second
-from ._errors import NotTraceable, UndecidedError
+from ._errors import TracingError, UndecidedError
 from ._inputs import read_only
 from ._plan import Plan
 from ._sparse import SparseHessians, compressed
@@ -129,7 +129,7 @@ def _version(call: Call, vector: bool) -> Version:
     """The function as it was traced for such arguments, or is now."""
     function, (_, args, point_args) = call.function, call.points
     if not isinstance(function, Compiled):
-        raise NotTraceable(f"{function.name} is not a Python function")
+        raise TracingError(f"{function.name} is not a Python function")
     own = tuple(array[0] if len(array) else np.zeros(array.shape[1:], array.dtype) for array in point_args)
     case = call.shape[1], vector, tracing.others(args), tracing.others(own)
     shared = tracing.flattened(args)
@@ -137,7 +137,7 @@ def _version(call: Call, vector: bool) -> Version:
     found = next((version for version in versions if version.fits(shared)), None)
     if found is None:
         if len(versions) >= MOST_VERSIONS:
-            raise NotTraceable(f"{function.name} is steered by arguments that change from call to call")
+            raise TracingError(f"{function.name} is steered by arguments that change from call to call")
         found = Version(tracing.trace(function.function, call.shape[1], args, own), shared)
         versions.append(found)
     return found
@@ -196,7 +196,7 @@ def _hold_against_compiled(
 
     Raises
     ------
-    NotTraceable
+    TracingError
         If they differ, or none of the points tells.
     """
     from ._launch import values
@@ -226,8 +226,9 @@ def _hold_against_compiled(
     for b, r in np.argwhere(is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))):
         largest = tracing.largest(version.traced, points.x[b], tracing.flattened(args), own[b])
         if not abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
-            raise NotTraceable(
-                f"{call.function.name} gives {found[b, r]} when traced, {expected[b, r]} when compiled, at x = {x[rows[b]]}"
+            raise TracingError(
+                f"{call.function.name} gives {found[b, r]} when traced, {expected[b, r]} when compiled, "
+                f"at x = {x[rows[b]]}"
             )
     if not is_told.any():
         raise UndecidedError(f"{call.function.name} has no finite value at the points tried")

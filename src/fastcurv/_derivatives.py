@@ -76,8 +76,8 @@ def gradient(
         As for `value`.
     method : {"auto", "exact", "traced", "hyperdual", "central", "forward"}
         "exact" is exact to rounding: "traced", where `fun` is an expression of x, differentiated as such, else
-        "hyperdual", by numbers that carry derivatives. "auto" takes it unless neither serves `fun` (`explain` tells why)
-        or an option of differences is given.
+        "hyperdual", by numbers that carry derivatives. "auto" takes it unless neither serves `fun` (`explain` tells
+        why) or an option of differences is given.
     order : {2, 4, 6, 8}
         Order of accuracy of central differences: 2n, 4n, 6n, 8n evaluations (and one) per point.
     rel_step, abs_step : float or array_like, shape (n,), optional
@@ -217,8 +217,9 @@ def hessian(
     Notes
     -----
     Worst relative errors over smooth, well-scaled functions: 2e-14 of exact Hessians, 1.5e-6, 3e-8, 4e-9, 7e-10 of
-    differences of orders 2, 4, 6, 8. Exact ones are taken by edge pushing (Gower & Mello, Optim. Methods Softw. 27, 2012)
-    on the expression that a function is when it is traced, or by hyper-dual numbers (Fike & Alonso, AIAA 2011-886).
+    differences of orders 2, 4, 6, 8. Exact ones are taken by edge pushing (Gower & Mello, Optim. Methods Softw. 27,
+    2012) on the expression that a function is when it is traced, or by hyper-dual numbers (Fike & Alonso, AIAA
+    2011-886).
 
     Examples
     --------
@@ -253,7 +254,7 @@ def _sparse(fun, x, args, point_args, device, grad, options: Options, errors: bo
         raise ValueError("sparse=True takes derivatives of fun by tracing it: grad, out and other methods do not apply")
     call = launch.call(fun, x, args, point_args, device, None, options=options._replace(method="traced"))
     found, error = launch.sparse_hessians(call, errors)
-    found = found._replace(values=found.values.reshape(*call.batch, -1))
+    found = found._replace(values=found.values.reshape(*call.batch, found.values.shape[-1]))
     result = found if call.batch else found[()]
     return (result, rounded(error, found.values.dtype).reshape(found.values.shape)) if errors else result
 

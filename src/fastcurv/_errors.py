@@ -9,11 +9,11 @@ class LanesError(CompilationError):
     """A function that cannot be evaluated at several points at once: one at a time it may well be."""
 
 
-class NotTraceable(CompilationError):
+class TracingError(CompilationError):
     """A function that cannot be run on symbols: in numbers that carry derivatives it may well be evaluated."""
 
 
-class UndecidedError(NotTraceable):
+class UndecidedError(TracingError):
     """Whether a traced function is right cannot be told at the points of a call: at others it may well be."""
 
 

@@ -97,7 +97,10 @@ class Expression:
             return lines if len(lines) <= MOST_LINES else [*lines[: MOST_LINES - 2], "...", lines[-1]]
         found = []
         for k, c in enumerate(tracing.shapes(self._traced)):
-            found += [f"{'f = the sum' if k == 0 else 'and'} of {c.count} terms like", *(f"    {line}" for line in c.lines)]
+            found += [
+                f"{'f = the sum' if k == 0 else 'and'} of {c.count} terms like",
+                *(f"    {line}" for line in c.lines),
+            ]
         return found
 
     __repr__ = __str__

@@ -1,7 +1,7 @@
 """Pictures of scans and spectra, drawn with matplotlib into axes of yours or of a new figure.
 
-Every function takes the dataset of a `scan` (`spectrum` also a `Curvature` or an array), draws into `ax`
-or, without one, into a new figure, and returns the matplotlib axes. Colours are Okabe and Ito's palette for
+Functions take the dataset of a `scan` (`spectrum` also a `Curvature` or an array; `sparsity` a `trace`), draw into `ax`
+or, without one, into a new figure, and return the matplotlib axes. Colours are Okabe and Ito's palette for
 categories, viridis and cividis for numbers: both can be told apart with colour-blind eyes. Grids with more
 than 1,024 coordinates along an axis are thinned to every second, third, ... one before they are drawn or
 even read.
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-__all__ = ["condition", "eigenvalue_ratio", "landscape", "profile", "spectrum"]
+__all__ = ["condition", "eigenvalue_ratio", "landscape", "profile", "sparsity", "spectrum"]
 
 
 def landscape(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
@@ -239,6 +239,47 @@ def spectrum(curvature: Any, *, ax: "Axes | None" = None) -> "Axes":
     ax.xaxis.set_major_locator(_require("matplotlib.ticker", "scan").MaxNLocator(integer=True))
     ax.margins(x=0.05)
     legend_below(ax, ax.get_legend_handles_labels()[0])
+    return ax
+
+
+def sparsity(expression: Any, *, ax: "Axes | None" = None) -> "Axes":
+    """Which entries of the Hessian of a traced function do not vanish.
+
+    Parameters
+    ----------
+    expression : Expression
+        What `fastcurv.trace` found.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Rows downwards, columns to the right, as in the matrix.
+
+    Examples
+    --------
+    >>> import fastcurv as fc
+    >>> ax = fc.plot.sparsity(fc.trace(lambda x: x[0] * x[1] + x[2] ** 2, 3))
+    >>> ax.get_title()
+    '3 of 9 entries do not vanish'
+    """
+    pattern, ax = expression.sparsity.tocoo(), axes_or_new(ax)
+    n = expression.n
+    # squares that touch while entries can be told apart, dots beyond
+    ax.set_aspect("equal")
+    if n <= 400:
+        ax.imshow(pattern.toarray(), cmap=_require("matplotlib.colors", "scan").ListedColormap(["white", BLUE]))
+    else:
+        ax.plot(pattern.col, pattern.row, ",", color=BLUE)
+        ax.set_xlim(-0.5, n - 0.5)
+        ax.set_ylim(n - 0.5, -0.5)
+    ax.set_xlabel("coordinate")
+    ax.set_ylabel("coordinate")
+    ax.set_title(f"{pattern.nnz:,} of {n * n:,} entries do not vanish")
+    integers = _require("matplotlib.ticker", "scan").MaxNLocator(integer=True)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(integers)
     return ax
 
 

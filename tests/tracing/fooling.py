@@ -4,9 +4,9 @@
 Functions are of three coordinates, unless said otherwise.
 """
 
-# ruff: noqa: A001, B006, B008, B905, BLE001, C401, C416, C417, C419, E711, E712, E721, E722, F841, N806, NPY002
-# ruff: noqa: PERF401, PERF402, PIE804, PLR0124, RET502, RET503, RET504, RET505, RUF005, RUF015, S110, SIM101, SIM103
-# ruff: noqa: SIM105, SIM108, SIM114, SIM118, SIM211, SIM300, UP031, PLW0642, C405, E731, PT011, SIM102, RET506
+# ruff: noqa: B905, C416, E712, E721, E722, NPY002
+# ruff: noqa: RET504, RET505
+# ruff: noqa: SIM108, UP031, E731
 
 import collections
 import functools
@@ -636,7 +636,9 @@ def constants_of_extreme_size(x):
 
 @right()
 def integer_powers(x):
-    return x[0] ** 0 + x[0] ** 1 + x[1] ** 2 + x[1] ** 3.0 + x[2] ** 5 + (x[0] + 3.5) ** -2 + x[1] ** 17 + (x[0]) ** 2**1
+    return (
+        x[0] ** 0 + x[0] ** 1 + x[1] ** 2 + x[1] ** 3.0 + x[2] ** 5 + (x[0] + 3.5) ** -2 + x[1] ** 17 + (x[0]) ** 2**1
+    )
 
 
 @right()
@@ -1739,7 +1741,7 @@ def finally_runs(x):
 @fools()
 def truth_asked_in_a_try(x):
     s = x[0]
-    for i in range(3):
+    for _ in range(3):
         try:
             while s > 1.0:
                 s = s - 1.0
@@ -1894,7 +1896,9 @@ def other_norms(x):
 @right((np.array([[1.0, 2.0, -1.0], [0.5, 0.0, 3.0]]),), (np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 2.0]]),))
 def products_of_matrices(x, A):
     r = A @ x - 1.0
-    return r @ r + np.dot(x, A.T @ r) + np.outer(x, r)[1, 1] + A.reshape(-1)[2] * np.sum(A * x) + np.trace(np.outer(x, x))
+    return (
+        r @ r + np.dot(x, A.T @ r) + np.outer(x, r)[1, 1] + A.reshape(-1)[2] * np.sum(A * x) + np.trace(np.outer(x, x))
+    )
 
 
 @right()
@@ -1905,7 +1909,9 @@ def reshaped(x):
 
 @right()
 def stacked(x):
-    return np.array([[x[0], 1.0], [2, x[1]]]).sum() * np.vstack((x, x))[1, 2] + np.atleast_1d(x[1])[0] * np.full(2, 0.5)[1]
+    return (
+        np.array([[x[0], 1.0], [2, x[1]]]).sum() * np.vstack((x, x))[1, 2] + np.atleast_1d(x[1])[0] * np.full(2, 0.5)[1]
+    )
 
 
 @fools()

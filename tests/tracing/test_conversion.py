@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastcurv.tracing._conversion import Hooks, converted, rewritten
+from fastcurv.tracing._conversion import Hooks, converted
+from fastcurv.tracing._rewriting import rewritten
 
 
 class Refused(Exception):  # noqa: N818

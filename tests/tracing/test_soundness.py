@@ -1,5 +1,7 @@
 """Functions made to fool a tracer: each is right, or refused with its reason and its line; see `fooling`."""
 
+# ruff: noqa: PT017, RET503, SIM105
+
 import copy
 import importlib.util
 import inspect
@@ -11,7 +13,7 @@ import types
 import numpy as np
 import oracle
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from tracing import fooling
 from tracing.fooling import FOOLS, REFUSED, RIGHT, TABLE
@@ -19,7 +21,7 @@ from tracing.fooling import FOOLS, REFUSED, RIGHT, TABLE
 import fastcurv as fc
 from fastcurv import tracing
 from fastcurv._by_tracing import Version
-from fastcurv._errors import NotTraceable
+from fastcurv._errors import TracingError
 from fastcurv.tracing import Wanted, _program
 from fastcurv.tracing._values import values
 
@@ -29,10 +31,12 @@ SAID_OF_RESULTS = "takes the place of a number"
 
 
 def points(n):
-    """Some at random, and some where conditions of simple numbers change."""
+    """Some at random, with coordinates of all signs, and some where conditions of simple numbers change."""
     rng = np.random.default_rng(n)
+    signs = [np.resize(s, n) for s in ((1.0, 1.0, 1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, -1.0, -1.0))]
     special = itertools.product((-1.0, 0.0, 1.0), repeat=3)
-    return [*rng.normal(size=(12, n)), *(2.0 * rng.random((4, n)) - 1.0), *(np.resize(p, n) for p in special)]
+    at_random = np.abs(rng.normal(size=(16, n))) * (signs * 4)
+    return [*at_random, *(np.resize(p, n) for p in special)]
 
 
 class Versions:
@@ -77,7 +81,9 @@ def lines_of(function, seen=None):
         called = function.__globals__.get(name)
         lines_of(called, seen)
         if isinstance(called, types.ModuleType):
-            for attribute in set(function.__code__.co_names) & vars(called).keys() if called is fooling.functions else ():
+            for attribute in (
+                set(function.__code__.co_names) & vars(called).keys() if called is fooling.functions else ()
+            ):
                 lines_of(vars(called)[attribute], seen)
     return seen
 
@@ -99,7 +105,7 @@ def test_values_are_those_of_python(case):
     for args in case.calls:
         try:
             traced = versions.traced(args)
-        except NotTraceable as error:
+        except TracingError as error:
             assert case.asked != RIGHT, error
             check_refusal(error, case.function)
             continue
@@ -116,7 +122,7 @@ def test_values_are_those_of_python(case):
 def table_of(columns):
     """A table as code reads it: columns that grow evenly, and those that vary."""
     rows = np.arange(columns.count)[:, None]
-    found = np.array([known or (0, 0) for known in columns.known]).reshape(-1, 2)
+    found = np.array([known or (0, 0) for known in columns.known], float).reshape(-1, 2)
     table = found[:, 0] + rows * found[:, 1]
     table[:, columns.varying] = columns.packed().reshape(columns.count, -1)
     return table
@@ -132,7 +138,7 @@ def run(program, x, shared, own=()):
                 leaves = {kind: inputs[tables[kind][k].astype(int)] for kind in ("x", "own")}
                 leaves["shared"] = shared[tables["shared"][k].astype(int)]
                 leaves["table"] = tables["table"][k]
-                np.add.at(slots, places[k], np.array(values(c.graph, c.outputs, leaves), float))
+                np.add.at(slots, places[k].astype(int), np.array(values(c.graph, c.outputs, leaves), float))
     return slots
 
 
@@ -168,13 +174,12 @@ def differences(function, x, args):
         found = expected(function, y, args)
         return math.nan if found is None else found[0]
 
-    g, H = (f(plain, x, order=6) for f in (oracle.gradient, oracle.hessian))
-    for order in (2, 4):
+    with np.errstate(all="ignore"):
+        g, H = (f(plain, x, order=6) for f in (oracle.gradient, oracle.hessian))
+        other_g, other_H = oracle.gradient(plain, x, order=4), oracle.hessian(plain, x, order=4)
         scale = 1.0 + abs(plain(x)) + np.abs(g).max() + np.abs(H).max()
-        other_g, other_H = oracle.gradient(plain, x, order=order), oracle.hessian(plain, x, order=order)
-        if not (np.abs(g - other_g).max() < 1e-5 * scale and np.abs(H - other_H).max() < 1e-3 * scale):
-            return None
-    return g, H, scale
+        is_smooth = np.abs(g - other_g).max() < 1e-6 * scale and np.abs(H - other_H).max() < 1e-5 * scale
+    return (g, H, scale) if is_smooth else None
 
 
 def check_derivatives(traced, function, x, args):
@@ -184,6 +189,9 @@ def check_derivatives(traced, function, x, args):
         return False
     g, H, scale = right
     v = np.arange(1.0, len(x) + 1.0)
+    second = tracing.program(traced, Wanted(second=True)).second
+    for i, j in itertools.combinations_with_replacement(range(len(x)), 2):
+        assert (i, j) in second or abs(H[i, j]) < 1e-5 * scale, f"{i}, {j} is said to vanish"
     for split in (False, True):
         found = derivatives(traced, x, tracing.flattened(args), split)
         for got, want in zip(found, (g, H, H @ v, v @ H @ v), strict=True):
@@ -197,10 +205,10 @@ def test_derivatives_are_those_of_differences(case):
     for args in case.calls:
         try:
             traced = versions.traced(args)
-        except NotTraceable:
+        except TracingError:
             continue
         if len(traced.outputs) == 1 and np.isfinite(tracing.flattened(args)).all() | (case.asked == RIGHT):
-            for x in points(case.n)[:8]:
+            for x in points(case.n)[:4]:
                 check_derivatives(traced, case.function, x, args)
 
 
@@ -208,22 +216,9 @@ def test_points_are_such_that_derivatives_are_compared():
     compared = []
     for case in CASES:
         if case.asked == RIGHT:
-            found = [differences(case.function, x, case.calls[-1]) is not None for x in points(case.n)[:8]]
+            found = [differences(case.function, x, case.calls[-1]) is not None for x in points(case.n)[:4]]
             compared.append(any(found))
     assert np.mean(compared) > 0.9
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if case.asked == RIGHT], ids=lambda case: case.function.__name__)
-def test_what_is_said_to_vanish_vanishes(case):
-    """Pairs that are not among the second derivatives of a program, against second differences."""
-    args = case.calls[-1]
-    traced = tracing.trace(case.function, case.n, args)
-    second = tracing.program(traced, Wanted(second=True)).second
-    for x in points(case.n)[:6]:
-        right = differences(case.function, x, args)
-        if right is not None:
-            for i, j in itertools.combinations_with_replacement(range(case.n), 2):
-                assert (i, j) in second or abs(right[1][i, j]) < 1e-5 * right[2]
 
 
 def test_nothing_of_the_user_is_changed():
@@ -256,7 +251,7 @@ def test_nothing_of_the_user_is_changed():
     ):  # fmt: skip
         try:
             tracing.trace(function, 3, ())
-        except NotTraceable:
+        except TracingError:
             continue
     assert (numbers, nested[0].tolist(), table) == ([0.0, 0.0], [0.0, 0.0], {"a": 0.0})
     assert (writes_to_a_default.__defaults__[0].tolist(), appends_to_a_default.__defaults__[0]) == ([0.0, 0.0], [])
@@ -267,7 +262,7 @@ def test_random_numbers_of_the_user_go_on():
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     try:
         tracing.trace(fooling.random_numbers, 3, ())
-    except NotTraceable:
+    except TracingError:
         pass
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
@@ -299,7 +294,7 @@ def complex_result(x):
 
 @pytest.mark.parametrize("function", [nothing, text, pair, matrix, nothing_on_one_side, complex_result])
 def test_results_that_are_no_numbers_are_refused(function):
-    with pytest.raises(NotTraceable, match=f"{function.__name__} cannot be traced"):
+    with pytest.raises(TracingError, match=f"{function.__name__} cannot be traced"):
         tracing.trace(function, 3, ())
 
 
@@ -335,7 +330,7 @@ view_returned = fooling._view_returned  # a function of two values
 def test_functions_of_several_values(function):
     try:
         traced = tracing.trace(function, 3, ())
-    except NotTraceable:
+    except TracingError:
         assert function in (lengths_on_two_sides, view_returned)
         return
     made = tracing.program(traced, Wanted(first=True))
@@ -383,7 +378,7 @@ def remainder_of_a_point(x, k):
     [(steered_by_condition, 2.5), (steered_by_index, 1), (steered_by_range, 2), (steered_by_division, 2)],
 )
 def test_arguments_of_points_that_steer_are_refused(function, own):
-    with pytest.raises(NotTraceable, match="depends on x"):
+    with pytest.raises(TracingError, match=", line "):
         tracing.trace(function, 3, (), (own,))
 
 
@@ -401,16 +396,34 @@ def test_functions_without_source_are_right_or_refused():
     traced = tracing.trace(names["plain"], 3, ())
     for x in points(3):
         np.testing.assert_allclose(value(traced, x, ()), names["plain"](x), rtol=1e-15)
-    with pytest.raises(NotTraceable, match="line 3"):
+    with pytest.raises(TracingError, match="line 3"):
         tracing.trace(names["branch"], 3, ())
 
 
 # --- random programs
 
-ATOMS = ("x[0]", "x[1]", "x[2]", "a", "b", "y[0]", "y[1]", "y[2]", "z[0]", "p", "q[0]", "q[1]", "k", "0.5", "1.25", "-2")
+ATOMS = (
+    "x[0]",
+    "x[1]",
+    "x[2]",
+    "a",
+    "b",
+    "y[0]",
+    "y[1]",
+    "y[2]",
+    "z[0]",
+    "p",
+    "q[0]",
+    "q[1]",
+    "k",
+    "0.5",
+    "1.25",
+    "-2",
+)
 LOOPED = ("x[i]", "x[i - 1]", "x[(2 * i + k) % 3]", "y[i]", "y[(i + 1) % 3]", "q[i % 2]", "i")
 FUNCTIONS = (
-    "math.sin({})", "np.exp(-({})**2)", "np.tanh({})", "abs({})", "math.atan({})", "np.cos({})", "math.sqrt(1.5 + ({})**2)",
+    "math.sin({})", "np.exp(-({})**2)", "np.tanh({})", "abs({})", "math.atan({})", "np.cos({})",
+    "math.sqrt(1.5 + ({})**2)",
     "np.log(2.0 + abs({}))", "np.log({})", "np.sqrt({})", "(-({}))", "float({})", "np.sign({})", "round({})",
 )  # fmt: skip
 OPERATORS = (
@@ -418,7 +431,15 @@ OPERATORS = (
     "np.maximum({}, {})", "(abs({}) + 0.5) ** np.tanh({})", "math.hypot({}, {} + 3.0)", "np.arctan2({}, 2.0 + {})",
     "({} % (1.0 + abs({})))",
 )  # fmt: skip
-COMPARISONS = ("{} < {}", "{} >= {}", "{} != {}", "0.0 < {} <= {}", "not {} > {}", "{} > 0.0 and {} < 1.0", "{} > 1.0 or {} < 0.0")
+COMPARISONS = (
+    "{} < {}",
+    "{} >= {}",
+    "{} != {}",
+    "0.0 < {} <= {}",
+    "not {} > {}",
+    "{} > 0.0 and {} < 1.0",
+    "{} > 1.0 or {} < 0.0",
+)
 
 
 @st.composite
@@ -444,13 +465,17 @@ def statements(draw, atoms, depth=2):
     for _ in range(draw(st.integers(1, 3))):
         kind = draw(st.integers(0, 9 if depth else 5))
         expression = draw(expressions(atoms, 2))
-        place = draw(st.sampled_from(("a", "b", "y[0]", "y[1]", "z[0]", *(("y[i]", "y[i - 1]") if "i" in atoms else ()))))
+        place = draw(
+            st.sampled_from(("a", "b", "y[0]", "y[1]", "z[0]", *(("y[i]", "y[i - 1]") if "i" in atoms else ())))
+        )
         if kind <= 2:
             lines.append(f"{place} = {expression}")
         elif kind == 3:
             lines.append(f"{place} {draw(st.sampled_from(('+=', '-=', '*=')))} {expression}")
         elif kind == 4:
-            lines.append(draw(st.sampled_from(("z = y", "z = y[1:]", "y = y * 0.5", "y += x", "y[1:] = y[:2]", "z = y.copy()"))))
+            lines.append(
+                draw(st.sampled_from(("z = y", "z = y[1:]", "y = y * 0.5", "y += x", "y[1:] = y[:2]", "z = y.copy()")))
+            )
         elif kind == 5:
             lines.append("a, b = b, a")
         elif kind <= 7:
@@ -501,7 +526,11 @@ def imported(tmp_path_factory):
 CALLS = ((0.75, np.array([1.5, -0.25]), 2), (-1.0, np.array([0.0, 2.0]), 1), (0.3, np.array([-0.5, 0.5]), 0))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+# as they come: to make them smaller takes minutes
+@settings(
+    max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)  # fmt: skip
 @given(source=sources())
 def test_random_programs(imported, source):
     function = imported(source)
@@ -513,14 +542,14 @@ def test_random_programs(imported, source):
             assume(False)
         try:
             traced = versions.traced(args)
-        except NotTraceable as error:
+        except TracingError as error:
             assert ", line " in str(error)
             continue
         for x in points(3)[:16]:
             right, found = expected(function, x, args), value(traced, x, args)
             if right is not None and not (np.abs(right) > 1e12).any():
                 np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-9)
-        for x in points(3)[:3]:
+        for x in points(3)[:2]:
             check_derivatives(traced, function, x, args)
 
 
@@ -530,9 +559,10 @@ RNG = np.random.default_rng(5)
 ANYWHERE = RNG.normal(size=(9, 3))
 LEFT, RIGHT_SIDE = (np.abs(ANYWHERE) + 0.1) * [-1.0, 1.0, 1.0], np.abs(ANYWHERE) + 0.1
 NEAR = 0.05 * RIGHT_SIDE
-#: calls in an order in which what holds at first does not later; of points and arguments, hand-made where a fool needs it
+#: calls, of points and arguments, in an order in which what holds at first does not later
 CALLS_OF = {
-    "nested_selects": [(ANYWHERE, ())],
+    "selects_in_a_sum": [(ANYWHERE, ())],
+    "early_returns": [(RIGHT_SIDE, ()), (LEFT, ())],
     "logarithm_under_an_if": [(ANYWHERE, ())],
     "invalid_argument_on_the_other_side": [(ANYWHERE, (a,)) for a in (2.0, -1.0, math.nan)],
     "condition_on_a_real": [(ANYWHERE, (a,)) for a in (1.0, -1.0, 0.0, 2.0)],
@@ -549,7 +579,6 @@ CALLS_OF = {
     "integer_part_or_else": [(NEAR, ()), (ANYWHERE, ())],
     "raised_and_caught": [(LEFT, ()), (RIGHT_SIDE, ())],
     "set_under_a_condition": [(RIGHT_SIDE, ()), (LEFT, ())],
-    "dict_updated_under_a_condition": [(RIGHT_SIDE, ()), (LEFT, ())],
     "iterator_under_a_condition": [(RIGHT_SIDE, ()), (LEFT, ())],
     "view_returned_on_both_sides": [(LEFT, ()), (RIGHT_SIDE, ())],
     "array_rebound_on_one_side": [(LEFT, ()), (RIGHT_SIDE, ())],
@@ -569,7 +598,13 @@ def test_end_to_end(name):
             assert asked == FOOLS, error
             assert str(error).startswith(function.__name__)
             continue
-        right = fc.hessian(function, x, args, method="hyperdual")
+        try:
+            right = fc.hessian(function, x, args, method="hyperdual")
+        except fc.CompilationError:
+            for point, found in zip(x, H, strict=True):
+                if (by_differences := differences(function, point, args)) is not None:
+                    np.testing.assert_allclose(found, by_differences[1], rtol=0, atol=1e-5 * by_differences[2])
+            continue
         np.testing.assert_array_equal(np.isnan(H), np.isnan(right))
         np.testing.assert_allclose(H, right, rtol=0, atol=1e-10 * np.nanmax(np.abs(right), initial=1e-300))
         second = tracing.program(tracing.trace(function, x.shape[1], args), Wanted(second=True)).second
@@ -577,8 +612,16 @@ def test_end_to_end(name):
         assert all((right[:, i, j] == 0.0)[np.isfinite(right[:, i, j])].all() for i, j in vanishing)
 
 
+@pytest.mark.parametrize("name", ["root_of_the_negative", "selects_in_a_sum"])
+def test_products_end_to_end(name):
+    function, v = TABLE[name].function, np.array([1.0, -2.0, 3.0])
+    for derivative in (fc.hvp, fc.vhv):
+        found, right = (derivative(function, ANYWHERE, v, method=method) for method in ("traced", "hyperdual"))
+        np.testing.assert_allclose(found, right, rtol=0, atol=1e-10 * np.abs(right).max())
+
+
 def test_points_without_a_value_stay_alone():
-    for name in ("nested_selects", "logarithm_under_an_if", "chained_with_selects"):
+    for name in ("selects_in_a_sum", "logarithm_under_an_if", "chained_with_selects"):
         function, (x, args) = TABLE[name].function, CALLS_OF[name][0]
         x = np.concatenate([x, x[::-1]])
         right = fc.hessian(function, x, args, method="traced")
@@ -593,22 +636,20 @@ def test_points_without_a_value_stay_alone():
 
 def test_points_in_single_precision():
     x = ANYWHERE.astype(np.float32)
-    H = fc.hessian(fooling.nested_selects, x, method="traced")
-    right = fc.hessian(fooling.nested_selects, x.astype(np.float64), method="traced")
+    H = fc.hessian(fooling.selects_in_a_sum, x, method="traced")
+    right = fc.hessian(fooling.selects_in_a_sum, x.astype(np.float64), method="traced")
     assert H.dtype == np.float32
     np.testing.assert_allclose(H, right, rtol=0, atol=2.0 * np.finfo(np.float32).eps * np.abs(right).max())
 
 
 def test_new_bindings_are_seen(monkeypatch):
     """Of globals, of attributes of modules, of closure values, of defaults, and of helpers."""
-    module = types.ModuleType("of_the_user")
-    module.factor = 2.0
-    module.__dict__["helper"] = helper = fooling._of_three
+    OF_THE_USER.factor = 2.0
     weights, scale = np.array([1.0, 2.0]), 3.0
 
     def function(x, power=2):
         if scale > 0.0:
-            return scale * weights[0] * x[0] ** power + module.factor * MODULE_SCALE * helper(x[1], x[1])
+            return scale * weights[0] * x[0] ** power + OF_THE_USER.factor * MODULE_SCALE * helper(x[1], x[1])
         return x[2] ** 2
 
     def check(expected_diagonal):
@@ -616,24 +657,35 @@ def test_new_bindings_are_seen(monkeypatch):
         np.testing.assert_allclose(H, np.diag(expected_diagonal), rtol=1e-14)
 
     check([6.0, 4.0 * MODULE_SCALE, 0.0])
-    module.factor = 5.0
+    OF_THE_USER.factor = 5.0
     check([6.0, 10.0 * MODULE_SCALE, 0.0])
     weights = np.array([4.0, 2.0])
     check([24.0, 10.0 * MODULE_SCALE, 0.0])
     function.__defaults__ = (3,)
     check([12.0 * 6.0 * 1.5, 10.0 * MODULE_SCALE, 0.0])
     monkeypatch.setitem(globals(), "MODULE_SCALE", 0.25)
-    check([12.0 * 6.0 * 1.5, 2.5, 0.0])
-
-    def helper(a, b):
-        return 3.0 * a * b
-
+    monkeypatch.setitem(globals(), "helper", lambda a, b: 3.0 * a * b)
     check([12.0 * 6.0 * 1.5, 7.5, 0.0])
+
     scale = -1.0
     check([0.0, 0.0, 2.0])
 
 
-MODULE_SCALE = 0.5
+MODULE_SCALE, OF_THE_USER = 0.5, types.ModuleType("of_the_user")
+helper = fooling._of_three
+
+
+def test_new_bindings_in_a_module_of_a_closure_are_seen():
+    """As of one that is imported where the function is made."""
+    module = types.ModuleType("of_the_user")
+    module.factor = 2.0
+
+    def function(x):
+        return module.factor * x[0] ** 2
+
+    np.testing.assert_allclose(fc.hessian(function, [[1.5]], method="traced"), 4.0)
+    module.factor = 5.0
+    np.testing.assert_allclose(fc.hessian(function, [[1.5]], method="traced"), 10.0)
 
 
 def test_a_function_that_cannot_be_traced_is_exact_by_numbers():

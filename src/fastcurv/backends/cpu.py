@@ -25,7 +25,6 @@ from ..function import (
     Compiled,
     DiskCache,
     Pointer,
-    UserFunction,
     Vectorized,
     compilation_error,
     compiled,

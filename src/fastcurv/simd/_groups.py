@@ -220,7 +220,8 @@ def read_group(typing_context, source, start, x, size):
 
     def codegen(context, builder, sig, values):
         view, target = (
-            context.make_array(kind)(context, builder, value).data for kind, value in ((source, values[0]), (x, values[2]))
+            context.make_array(kind)(context, builder, value).data
+            for kind, value in ((source, values[0]), (x, values[2]))
         )
         element = context.get_value_type(source.dtype)
         whole = ir.VectorType(element, lanes * count)

@@ -1,4 +1,4 @@
-"""Tracing: a user's function run once on symbols, its derivatives as expressions, and these as machine code for lanes."""
+"""Tracing: a user's function run once on symbols; its derivatives as expressions, and these as code for lanes."""
 
 from ._formulas import formulas, shapes
 from ._program import Program, Wanted, program

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import NotTraceable
+from .._errors import TracingError
 from ._symbols import (
     FUNCTIONS,
     NUMPY_FUNCTIONS,
@@ -41,7 +41,7 @@ class Array(np.ndarray):
     def astype(self, dtype, *args, **kwargs):
         """Itself, for real numbers: those of symbols have one type only."""
         if np.dtype(dtype).kind not in "fO":
-            raise NotTraceable(f"an array that depends on x is converted to {np.dtype(dtype)}")
+            raise TracingError(f"an array that depends on x is converted to {np.dtype(dtype)}")
         return self.copy()
 
 
@@ -96,13 +96,13 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple, options: dict) -> Any:
     elif ufunc.__name__ in NUMPY_FUNCTIONS:
         found = getattr(_entrywise(ufunc.__name__, ufunc.nin), method)(*map(_plain, inputs), **options)
     else:
-        raise NotTraceable(f"np.{ufunc.__name__} is not traced")
+        raise TracingError(f"np.{ufunc.__name__} is not traced")
     return out[0] if out else _result(found)
 
 
 def _where(condition: Any, *branches: Any) -> Any:
     if len(branches) != 2:
-        raise NotTraceable("np.where(condition) depends on x")
+        raise TracingError("np.where(condition) depends on x")
     return np.frompyfunc(where, 3, 1)(_plain(condition), *map(_plain, branches))
 
 
@@ -115,10 +115,10 @@ def _extreme(combine: Callable) -> Callable:
     return reduce
 
 
-def _norm(x: Any, ord: Any = None) -> Any:
+def _norm(x: Any, *options: Any, **more: Any) -> Any:
     x = np.asarray(_plain(x))
-    if ord not in (None, 2) or (x.ndim != 1 and ord is not None):
-        raise NotTraceable(f"np.linalg.norm(x, {ord}) is not traced")
+    if options or more:
+        raise TracingError("np.linalg.norm with options is not traced")
     return (x.reshape(-1) ** 2).sum() ** 0.5
 
 
@@ -146,7 +146,7 @@ _ASKS = (np.argmax, np.argmin, np.argsort, np.sort, np.searchsorted, np.nonzero,
 def apply_function(function: Any, args: tuple, options: dict) -> Any:
     """A function of NumPy of arrays of symbols."""
     if function in _ASKS:
-        raise NotTraceable(f"np.{function.__name__} asks for the values of what depends on x")
+        raise TracingError(f"np.{function.__name__} asks for the values of what depends on x")
     if function in _REPLACED:
         return _result(_REPLACED[function](*args, **options))
     return _result(function(*map(_plain, args), **{name: _plain(value) for name, value in options.items()}))
@@ -208,14 +208,12 @@ def _folded(original: Callable, combine: Callable) -> Callable:
 
 
 def _float(x: Any = 0.0) -> Any:
-    return (x.real() if isinstance(x, Symbol) else x.number()) if isinstance(x, _Traced) else float(x)
+    if isinstance(x, Condition):
+        return x.number()
+    return x.real() if isinstance(x, Symbol) else float(x)
 
 
-_MATH = {
-    name: _dispatching(original, FUNCTIONS[name])
-    for name, original in vars(math).items()
-    if name in FUNCTIONS
-}
+_MATH = {name: _dispatching(original, FUNCTIONS[name]) for name, original in vars(math).items() if name in FUNCTIONS}
 _NUMPY = {
     "zeros": _creator(np.zeros, 0.0), "empty": _creator(np.empty, 0.0), "ones": _creator(np.ones, 1.0), "full": _full,
     "array": _array, "asarray": _asarray, "ascontiguousarray": _asarray, "float64": _float,
@@ -262,7 +260,7 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
         return a
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         if np.shape(a) != np.shape(b):
-            raise NotTraceable("an array has another shape on each side of an `if` that depends on x")
+            raise TracingError("an array has another shape on each side of an `if` that depends on x")
         return _result(np.frompyfunc(where, 3, 1)(_plain(condition), _plain(a), _plain(b)))
     if type(a) in (tuple, list) and type(a) is type(b) and len(a) == len(b):
         return type(a)(choose(condition, x, y) for x, y in zip(a, b, strict=True))
@@ -271,7 +269,7 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
         return where(condition, a, b)
     if type(a) is type(b) and not is_number[0] and a == b:
         return a
-    raise NotTraceable("a variable is a number on one side only of an `if` that depends on x")
+    raise TracingError("a variable is a number on one side only of an `if` that depends on x")
 
 
 def is_open(condition: Any) -> bool:

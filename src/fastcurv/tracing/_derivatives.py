@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..numbers._rules import BINARY, UNARY, integer_power, power
-from ._graph import CONDITIONS, LEAVES, Graph
+from ._graph import CONDITIONS, LEAVES
 from ._symbols import ROUNDINGS, Namespace, Symbol, Trace, _operand
 
 
@@ -144,7 +144,7 @@ class Differentiator:
         return {self.graph.arguments[a][0]: d for a, d in sorted(found.items())}
 
     def hessian(self, output: int) -> tuple[dict[int, int], dict[tuple[int, int], int]]:
-        """The gradient by coordinate, and second derivatives by pairs of coordinates i <= j, where they do not vanish."""
+        """The gradient by coordinate, and second derivatives by coordinates i <= j, where they do not vanish."""
         graph = self.graph
         adjoints = {output: self.one} if graph.active[output] else {}
         edges: dict[int, dict[int, int]] = {}  # both ways

@@ -147,7 +147,9 @@ class _Tables:
             if (known := columns.known[column]) is not None:
                 start, step = (ir.Constant(kind, number) for number in known)
                 return start if known[1] == 0 else builder.add(builder.mul(instance, step), start)
-            offset = builder.add(builder.mul(instance, ir.Constant(WORD, width)), ir.Constant(WORD, first + place[column]))
+            offset = builder.add(
+                builder.mul(instance, ir.Constant(WORD, width)), ir.Constant(WORD, first + place[column])
+            )
             return builder.load(builder.gep(self._data[which], [offset]))
 
         return read

@@ -3,10 +3,10 @@
 A node is its number; its arguments have lower ones, so all can be computed in the order of their numbers. Numbers and
 conditions are nodes of one graph.
 
-Identities that are used: constants are folded; 0 + a, a - 0, 1 a and a / 1 are a, 0 - a is -a (up to the sign of a zero);
--a moves out of products and into sums; c (d a) is (c d) a for constants whose product is a normal number; a selection
-between s + a and s + b is s and a selection between a and b. Nothing is taken for equal that differs where a number is
-infinite or NaN: 0 a, a - a and a / a stay as they are.
+Identities that are used: constants are folded; 0 + a, a - 0, 1 a and a / 1 are a, 0 - a is -a (up to the sign of a
+zero); -a moves out of products and into sums; c (d a) is (c d) a for constants whose product is a normal number; a
+selection between s + a and s + b is s and a selection between a and b; a / b is a (1 / b) where b changes with x.
+Nothing is taken for equal that differs where a number is infinite or NaN: 0 a, a - a and a / a stay as they are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from .._errors import NotTraceable
+from .._errors import TracingError
 
 #: leaves: a constant; coordinates of x, numbers that all points share, that each point has of its own, and constants
 #: that are different in each instance of a program
@@ -45,13 +45,13 @@ class Graph:
         found = self._known.get(key)
         if found is None:
             active = self.active
-            return self._new(key, operation, arguments, any([active[k] for k in arguments]))
+            return self._new(key, operation, arguments, any(active[k] for k in arguments))
         return found
 
     def _new(self, key: tuple, operation: str, arguments: tuple, active: bool) -> int:
         found = len(self.operations)
         if found >= MOST_NODES:
-            raise NotTraceable(f"it has more than {MOST_NODES:,} operations")
+            raise TracingError(f"it has more than {MOST_NODES:,} operations")
         self.operations.append(operation)
         self.arguments.append(arguments)
         self.active.append(active)

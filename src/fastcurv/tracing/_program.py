@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._errors import NotTraceable
+from .._errors import TracingError
 from ._derivatives import Differentiator
 from ._graph import Graph, rebuilt
 from ._symbols import Trace
@@ -76,7 +76,7 @@ class Class(NamedTuple):
 
 
 class Program:
-    """Results of a traced function, each in a slot: the values, and derivatives that do not vanish; the last slot is 0."""
+    """Results of a traced function, each in a slot: values, and derivatives that do not vanish; the last slot is 0."""
 
     #: for kernels: what is compiled from this may be kept on disk
     lasting = True
@@ -144,7 +144,7 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
 
     Raises
     ------
-    NotTraceable
+    TracingError
         If it is too long.
     """
     graph, outputs = traced.graph, traced.outputs
@@ -156,7 +156,7 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
         found = _assembled(graph, whole, _Slots(len(outputs)), wanted)
     operations = sum(c.operations for c in found.classes)
     if operations > MOST_OPERATIONS:
-        raise NotTraceable(f"its derivatives are {operations:,} operations that no loop repeats")
+        raise TracingError(f"its derivatives are {operations:,} operations that no loop repeats")
     return found
 
 

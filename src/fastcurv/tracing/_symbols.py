@@ -1,4 +1,4 @@
-"""Symbols: what a user's function computes with while it is traced, and the namespace of functions that rules are given.
+"""Symbols: what a user's function computes with while it is traced, and the functions that rules are given.
 
 Whatever asks a symbol for its value raises, unless the value is that of arguments alone: then it is taken as it is now,
 and the trace serves calls with these arguments only (`Trace.fixed`).
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import NotTraceable
+from .._errors import TracingError
 from ..elements import NUMPY_NAMES
 from ..numbers._rules import BINARY, MOST_FACTORS, UNARY
 from ._graph import Graph
@@ -35,7 +35,7 @@ class Trace:
         graph = self.graph
         leaves = [k for k in graph.needed([node]) if graph.operations[k] in ("x", "own", "shared")]
         if any(graph.operations[k] != "shared" for k in leaves):
-            raise NotTraceable("its control flow, an index or an integer depends on x or on arguments of the points")
+            raise TracingError("its control flow, an index or an integer depends on x or on arguments of the points")
         self.fixed.update(graph.arguments[k][0] for k in leaves)
         return values(graph, [node], {"shared": self.shared})[0]
 
@@ -182,7 +182,7 @@ class Symbol(_Traced):
 
     def __index__(self):
         if not self.is_integer:
-            raise NotTraceable("an index or a length depends on x, or on an argument that is no integer")
+            raise TracingError("an index or a length depends on x, or on an argument that is no integer")
         return int(self.trace.value(self.node))
 
     def __int__(self):
@@ -196,7 +196,7 @@ class Symbol(_Traced):
 
     def __round__(self, digits=None):
         if digits is not None:
-            raise NotTraceable("round(x, digits) is not traced")
+            raise TracingError("round(x, digits) is not traced")
         return self.function("rint")
 
     def __floor__(self):
@@ -210,9 +210,7 @@ class Symbol(_Traced):
 
     def function(self, name: str, *others: Any) -> Symbol:
         """An elementary function of this and others."""
-        nodes = [_operand(self.trace, other) for other in others]
-        if None in nodes:
-            raise NotTraceable(f"{name} of {', '.join(type(other).__name__ for other in others)}")
+        nodes = [constant(self.trace, other).node for other in others]
         return Symbol(self.trace, self.trace.graph.node(name, self.node, *nodes))
 
     __hash__ = object.__hash__
@@ -286,10 +284,10 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     trace = condition.trace
     if isinstance(a, (bool, np.bool_, Condition)) and isinstance(b, (bool, np.bool_, Condition)):
         return (condition & a) | (~condition & b)
-    nodes = [_operand(trace, x) for x in (a, b)]
-    if nodes[0] is None or nodes[1] is None:
-        raise NotTraceable(f"a choice between {type(a).__name__} and {type(b).__name__} depends on x")
-    return Symbol(trace, trace.graph.where(condition.node, nodes[0], nodes[1]))
+    yes, no = (_operand(trace, x) for x in (a, b))
+    if yes is None or no is None:
+        raise TracingError(f"a choice between {type(a).__name__} and {type(b).__name__} depends on x")
+    return Symbol(trace, trace.graph.where(condition.node, yes, no))
 
 
 def least(a: Any, b: Any) -> Any:
@@ -347,7 +345,7 @@ def constant(trace: Trace, number: Any) -> Symbol:
     """A number as a symbol."""
     node = _operand(trace, number)
     if node is None:
-        raise NotTraceable(f"a {type(number).__name__} takes the place of a number")
+        raise TracingError(f"a {type(number).__name__} takes the place of a number")
     return Symbol(trace, node)
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from .._errors import NotTraceable
+from .._errors import TracingError
 from ..function._digest import is_library, names_in
 from ._arrays import BUILTINS, Array, choose, is_open, substitute
 from ._conversion import Hooks, converted
@@ -69,7 +69,7 @@ def _other(value: Any) -> Any:
 
 
 class _Leaves:
-    """Arguments as symbols, numbered in the order of `flattened`; those of a point's own count on from its coordinates."""
+    """Arguments as symbols, in the order of `flattened`; those of a point's own count on from its coordinates."""
 
     def __init__(self, trace: Trace, kind: str, first: int = 0):
         self._trace, self._kind, self._count = trace, kind, first
@@ -78,8 +78,8 @@ class _Leaves:
         if isinstance(value, tuple):
             return tuple(map(self, value))
         if not _is_symbolic(value):
-            if isinstance(value, np.ndarray) and value.dtype.kind == "c" or isinstance(value, complex):
-                raise NotTraceable("an argument is complex")
+            if (isinstance(value, np.ndarray) and value.dtype.kind == "c") or isinstance(value, complex):
+                raise TracingError("an argument is complex")
             return value
         if not isinstance(value, np.ndarray):
             return self._symbol(isinstance(value, (int, np.integer)))
@@ -102,12 +102,12 @@ def trace(function: Callable, n: int, args: tuple, own: tuple = ()) -> Traced:
 
     Raises
     ------
-    NotTraceable
+    TracingError
         With the reason, and the line.
     """
     shared = flattened(args)
     if len(shared) + len(flattened(own)) > MOST_ARGUMENTS:
-        raise NotTraceable(f"{_name(function)} cannot be traced: its arguments have over {MOST_ARGUMENTS:,} numbers")
+        raise TracingError(f"{_name(function)} cannot be traced: its arguments have over {MOST_ARGUMENTS:,} numbers")
     run = Trace(shared)
     x = np.empty(n, object)
     for i in range(n):
@@ -120,7 +120,7 @@ def trace(function: Callable, n: int, args: tuple, own: tuple = ()) -> Traced:
             result = twins.twin(function)(x.view(Array), *arguments)
             outputs = _nodes(run, result)
     except Exception as error:  # whatever a user's function does with a symbol
-        raise NotTraceable(f"{_name(function)} cannot be traced: {_reason(error)}{twins.place(error)}") from error
+        raise TracingError(f"{_name(function)} cannot be traced: {_reason(error)}{twins.place(error)}") from error
     return Traced(run.graph, outputs, tuple(sorted(run.fixed)))
 
 
@@ -130,7 +130,7 @@ def _name(function: Callable) -> str:
 
 def _reason(error: Exception) -> str:
     text = str(error).partition("\n")[0]
-    return text if isinstance(error, NotTraceable) else f"{type(error).__name__}: {text}"
+    return text if isinstance(error, TracingError) else f"{type(error).__name__}: {text}"
 
 
 def _nodes(run: Trace, result: Any) -> tuple[int, ...]:

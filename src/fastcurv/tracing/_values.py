@@ -63,5 +63,7 @@ def largest(traced: Any, x: Any, shared: Any, own: Any) -> float:
     graph = traced.graph
     nodes = [a for a in graph.needed(traced.outputs) if graph.operations[a] not in CONDITIONS]
     with np.errstate(all="ignore"):
-        found = np.abs(np.array(values(graph, nodes, {"x": x, "shared": shared, "own": np.concatenate([x, own])}), float))
+        found = np.abs(
+            np.array(values(graph, nodes, {"x": x, "shared": shared, "own": np.concatenate([x, own])}), float)
+        )
     return float(np.max(found, initial=0.0, where=np.isfinite(found)))

@@ -1,0 +1,400 @@
+"""Traced functions: derivatives on the graph, programs of terms, what is traced again, when a trace is trusted."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import references
+from functions import rosenbrock
+from problems import PROBLEMS, problem
+from published import PUBLISHED
+
+import fastcurv as fc
+from fastcurv import _by_tracing as by_tracing
+from fastcurv import tracing
+from fastcurv.backends import cpu
+from fastcurv.tracing._derivatives import Differentiator
+from fastcurv.tracing._graph import Graph
+from fastcurv.tracing._symbols import Trace
+from fastcurv.tracing._values import values
+
+rng = np.random.default_rng(29)
+LIBRARY = [*PROBLEMS, *PUBLISHED]
+BOUND = 1e-13
+
+
+def agrees(found, expected, tolerance=1e-12):
+    scale = np.abs(expected).max()
+    return np.abs(found - expected).max() <= tolerance * (scale if scale > 0 else 1)
+
+
+# ---- derivatives on the graph, evaluated in plain Python
+
+
+def traced(fun, n, args=()):
+    """A trace, ready to be differentiated, and the function of x that evaluates nodes."""
+    found = tracing.trace(fun, n, args)
+    work = Trace(tracing.flattened(args))
+    work.graph = found.graph
+    shared = tracing.flattened(args)
+    return found, Differentiator(work), lambda nodes, x: values(found.graph, nodes, {"x": x, "shared": shared})
+
+
+@pytest.mark.parametrize("case", LIBRARY, ids=lambda case: case.name)
+def test_derivatives_on_the_graph(case):
+    exact = references.load(case.name)
+    n = exact.points.shape[1]
+    try:
+        found, work, evaluate = traced(case.fun, n, case.args)
+    except fc.CompilationError:
+        pytest.skip("no expression of x")
+    (root,) = found.outputs
+    gradient, hessian = work.hessian(root)
+    assert work.gradient(root).keys() == gradient.keys()
+    graph = found.graph
+    v = rng.standard_normal(n)
+    directions = {i: graph.constant(v[i]) for i in range(n)}
+    product, form = work.product(root, directions), work.form(root, directions)
+    for x, f, g, H in zip(
+        *(part[:2] for part in (exact.points, exact.value, exact.gradient, exact.hessian)), strict=True
+    ):
+        scale, bend = np.abs(g).max() + np.abs(H * x).max(), np.abs(H).max()
+        assert abs(evaluate([root], x)[0] - f) <= BOUND * max(abs(f), scale)
+        own, full = np.zeros(n), np.zeros((n, n))
+        own[list(gradient)] = evaluate(list(gradient.values()), x)
+        for (i, j), entry in zip(hessian, evaluate(list(hessian.values()), x), strict=True):
+            full[i, j] = full[j, i] = entry
+        assert np.abs(own - g).max() <= BOUND * scale
+        assert np.abs(full - H).max() <= BOUND * bend
+        along = np.zeros(n)
+        along[list(product)] = evaluate(list(product.values()), x)
+        assert np.abs(along - H @ v).max() <= 10 * BOUND * bend * np.abs(v).max()
+        assert abs(evaluate([form], x)[0] - v @ H @ v) <= 10 * BOUND * bend * (v @ v) * n
+
+
+def test_most_of_the_library_can_be_traced():
+    refused = []
+    for case in LIBRARY:
+        n = references.load(case.name).points.shape[1]
+        try:
+            tracing.trace(case.fun, n, case.args)
+        except fc.CompilationError:
+            refused.append(case.name)
+    assert len(refused) <= len(LIBRARY) // 10, refused
+
+
+def test_what_is_not_simplified():
+    graph = Graph()
+    x, zero = graph.leaf("x", 0), graph.constant(0.0)
+    for node in (graph.multiply(zero, x), graph.subtract(x, x), graph.divide(x, x)):
+        assert not graph.is_constant(node)
+    for left, right in ((math.inf, 0.0), (math.nan, 1.0)):
+        product = graph.value(graph.multiply(graph.constant(left), graph.constant(right)))
+        assert math.isnan(product)
+    assert graph.constant(-0.0) != graph.constant(0.0)
+    assert graph.add(x, zero) == x == graph.multiply(graph.constant(1.0), x) == graph.divide(x, graph.constant(1.0))
+    assert graph.negative(graph.negative(x)) == x
+
+
+def test_a_branch_not_taken_does_no_harm():
+    def f(x):
+        return (math.sqrt(x[0]) * x[1] if x[0] > 0 else x[0] ** 2) + x[1] ** 3
+
+    for x in ([-1.0, 2.0], [4.0, 2.0]):
+        found = fc.hessian(f, x, method="traced")
+        expected = [[2.0, 0.0], [0.0, 12.0]] if x[0] < 0 else [[-0.25 * 2.0 / 8.0, 0.25], [0.25, 12.0]]
+        assert np.allclose(found, expected, rtol=1e-14)
+
+
+# ---- sums of terms
+
+
+def regression(w, A, y):
+    s = 0.0
+    for r in range(A.shape[0]):
+        z = -y[r]
+        for k in range(len(w)):
+            z += A[r, k] * w[k]
+        s += math.log(1.0 + z * z)
+    return s / len(y)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 31, 64])
+def test_rows_of_data(rows):
+    """Rows are computed four at a time; those left over one by one."""
+    A, y, w = rng.standard_normal((rows, 7)), rng.standard_normal(rows), rng.standard_normal((5, 7))
+    z = w @ A.T - y
+    bend = 2 * (1 - z * z) / (1 + z * z) ** 2
+    expected = np.einsum("br,ri,rj->bij", bend, A, A) / rows
+    assert agrees(fc.hessian(regression, w, (A, y), method="traced"), expected)
+    slope = np.einsum("br,ri->bi", 2 * z / (1 + z * z), A) / rows
+    assert agrees(fc.gradient(regression, w, (A, y), method="traced"), slope)
+
+
+def pairs(x, strength):
+    """Every pair of coordinates, with constants of their own."""
+    s = 0.0
+    for i in range(len(x)):
+        for j in range(i):
+            s += strength * (2.0 + 0.1 * i * j) * math.exp(-((x[i] - x[j]) ** 2))
+    return s
+
+
+def test_terms_of_one_shape_are_one_loop():
+    x = rng.standard_normal((11, 24))
+    program = tracing.program(tracing.trace(pairs, 24, (0.5,)), tracing.Wanted(second=True))
+    assert [c.count for c in program.classes] == [24 * 23 // 2]
+    d = x[:, :, None] - x[:, None]
+    i, j = np.indices((24, 24))
+    bend = 0.5 * (2 + 0.1 * i * j) * (4 * d * d - 2) * np.exp(-d * d)
+    bend[:, range(24), range(24)] = 0
+    expected = -bend
+    expected[:, range(24), range(24)] = bend.sum(axis=2)
+    assert agrees(fc.hessian(pairs, x, (0.5,), method="traced"), expected)
+    assert agrees(fc.hessian(pairs, x, (1.5,), method="traced"), 3 * expected)
+
+
+@pytest.mark.parametrize("name", ["rosenbrock 8", "ackley 8", "tanh regression"])
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 60])
+def test_ragged_batches(name, count):
+    case, exact = problem(name), references.load(name)
+    x = exact.points[:count]
+    found = fc.hessian(case.fun, x, case.args, method="traced")
+    assert agrees(found, exact.hessian[:count], BOUND)
+    alone = fc.hessian(case.fun, x[-1], case.args, method="traced")
+    assert np.array_equal(alone, found[-1])
+
+
+# ---- arguments
+
+
+def powers(x, exponent, scale):
+    s = 0.0
+    for i in range(len(x)):
+        s += scale[i] * x[i] ** exponent
+    return s
+
+
+def test_new_values_of_arguments():
+    """Numbers and arrays of another value are no new program; integers that steer the function are."""
+    x = rng.uniform(0.5, 2.0, (9, 5))
+    before = len(cpu._kernels)
+    for exponent in (2, 3, 4, 2):
+        for scale in rng.uniform(1.0, 2.0, (2, 5)):
+            found = fc.hessian(powers, x, (exponent, scale), method="traced")
+            expected = np.zeros((9, 5, 5))
+            expected[:, range(5), range(5)] = exponent * (exponent - 1) * scale * x ** (exponent - 2)
+            assert agrees(found, expected)
+    assert len(cpu._kernels) - before == 4  # values of f, by the compiled function, and a program for each exponent
+
+
+def test_arguments_that_steer_and_never_settle():
+    x = np.ones((2, 3))
+    scale = np.ones(3)
+    for exponent in range(2, 2 + by_tracing.MOST_VERSIONS):
+        fc.gradient(powers, x, (exponent, scale), method="traced")
+    with pytest.raises(fc.CompilationError, match="change from call to call"):
+        fc.gradient(powers, x, (30, scale), method="traced")
+    assert agrees(fc.gradient(powers, x, (30, scale)), np.full((2, 3), 30.0))
+
+
+# ---- when a trace is trusted, and what takes over
+
+
+def test_a_trace_that_is_wrong_is_not_used(monkeypatch):
+    def square(x):
+        return x[0] ** 2 + x[1] ** 2
+
+    def cube(x):
+        return x[0] ** 3 + x[1] ** 2
+
+    right = tracing.trace
+    monkeypatch.setattr(tracing, "trace", lambda function, *rest: right(cube, *rest))
+    x = np.array([[1.5, 2.0], [3.0, 1.0]])
+    with pytest.raises(fc.CompilationError, match=r"square gives .* when traced, .* when compiled"):
+        fc.hessian(square, x, method="traced")
+    assert np.array_equal(fc.hessian(square, x), np.broadcast_to(2 * np.eye(2), (2, 2, 2)))
+    assert "hyperdual (auto:" in fc.explain(square, x).method
+    assert "when compiled" in fc.explain(square, x).method
+
+
+def test_where_nothing_can_be_told_numbers_serve():
+    def root(x):
+        return math.sqrt(x[0]) * x[1]
+
+    assert np.isnan(fc.hessian(root, [-1.0, 1.0])).all()
+    with pytest.raises(fc.CompilationError, match="no finite value"):
+        fc.hessian(root, [-1.0, 1.0], method="traced")
+    assert np.isfinite(fc.hessian(root, [4.0, 1.0], method="traced")).all()
+
+
+def newton(x):
+    """The root of y³ + y = x_0, by iterations until they stop changing it."""
+    y = x[0]
+    step = 1.0
+    while abs(step) > 1e-14:
+        step = (y**3 + y - x[0]) / (3 * y * y + 1)
+        y -= step
+    return y * x[1]
+
+
+def test_explain_tells_why_not():
+    x = [1.0, 2.0]
+    method = fc.explain(newton, x).method
+    assert method.startswith("hyperdual (auto: newton cannot be traced: its control flow")
+    assert "while abs(step) > 1e-14" in method
+    with pytest.raises(fc.CompilationError, match="while abs"):
+        fc.hessian(newton, x, method="traced")
+    assert fc.explain(rosenbrock, x).method.startswith("traced (auto")
+    assert fc.explain(rosenbrock, x, method="hyperdual").method == "hyperdual (asked for)"
+
+
+def test_what_is_too_long_for_a_line():
+    """Neither a sum nor short: no code is made of it."""
+
+    def nested(x):
+        s = 1.0
+        for i in range(len(x)):
+            s = math.sin(s * x[i] + x[i - 1])
+        return s
+
+    x = rng.standard_normal((2, 120))
+    with pytest.raises(fc.CompilationError, match="operations that no loop repeats"):
+        fc.hessian(nested, x, method="traced")
+    assert "no loop repeats" in fc.explain(nested, x).method
+
+
+# ---- sparse Hessians
+
+
+def chain(x):
+    s = 0.0
+    for i in range(len(x) - 1):
+        s += (x[i + 1] - x[i] ** 2) ** 2 + 0.1 * math.cos(x[i] * x[i + 1])
+    return s
+
+
+def test_sparse_hessians():
+    X = rng.standard_normal((2, 3, 12))
+    dense, bound = fc.hessian(chain, X, return_error=True)
+    H, error = fc.hessian(chain, X, sparse=True, return_error=True)
+    assert H.shape == (2, 3, 12, 12)
+    assert H.values.shape == error.shape == (2, 3, 12 + 2 * 11)
+    for point in np.ndindex(2, 3):
+        assert agrees(H[point].toarray(), dense[point])
+        assert np.allclose(error[point], bound[point].max())
+    with pytest.raises(IndexError, match="one point"):
+        H[0]
+    one = fc.hessian(chain, X[0, 0], sparse=True)
+    assert one.format == "csr"
+    assert agrees(one.toarray(), dense[0, 0])
+    assert fc.hessian(chain, np.zeros((0, 5)), sparse=True).shape == (0, 5, 5)
+
+
+def test_sparse_hessians_of_ten_thousand_coordinates():
+    n = 10_000
+    x = rng.standard_normal(n)
+    H = fc.hessian(chain, x, sparse=True)
+    assert H.nnz == n + 2 * (n - 1)
+    v = rng.standard_normal(n)
+    assert agrees(H @ v, fc.hvp(chain, x, v, method="traced"))
+
+
+def test_sparse_is_of_traced_functions():
+    with pytest.raises(fc.CompilationError, match="while"):
+        fc.hessian(newton, [1.0, 2.0], sparse=True)
+    for options in ({"method": "central"}, {"grad": chain}, {"out": np.empty((5, 5))}):
+        with pytest.raises(ValueError, match="sparse=True"):
+            fc.hessian(chain, np.ones(5), sparse=True, **options)
+    with pytest.raises(ValueError, match="method='traced'"):
+        fc.hessian(chain, np.ones(5), grad=chain, method="traced")
+
+
+@pytest.mark.parametrize("case", LIBRARY, ids=lambda case: case.name)
+def test_no_entry_is_missed(case):
+    """The pattern holds every entry that differs from zero."""
+    exact = references.load(case.name)
+    n = exact.points.shape[1]
+    try:
+        pattern = fc.trace(case.fun, n, case.args).sparsity.toarray()
+    except fc.CompilationError:
+        pytest.skip("no expression of x")
+    assert not exact.hessian[:, ~pattern].any()
+
+
+# ---- functions as formulas
+
+
+def test_formulas_are_what_they_say():
+    def f(x, a):
+        t = x[0] - a * x[1]
+        return math.exp(-t * t) / (1.0 + x[2] ** 2) - (t if t > 0 else x[2]) * -3.0
+
+    expression = fc.trace(f, 3, (0.7,))
+    known = {"exp": math.exp, "sqrt": math.sqrt, "H": {}, "g": {}, "a": [0.7]}
+    for x in rng.standard_normal((5, 3)):
+        scope = {**known, "x": x, "H": {}, "g": {}}
+        exec("\n".join(expression.hessian_formulas), scope)
+        assert scope["f"] == pytest.approx(f(x, 0.7), rel=1e-14)
+        H, g = fc.hessian(f, x, (0.7,), method="hyperdual"), fc.gradient(f, x, (0.7,), method="hyperdual")
+        for (i, j), entry in scope["H"].items():
+            assert entry == pytest.approx(H[i, j], rel=1e-12, abs=1e-13)
+        for i, entry in scope["g"].items():
+            assert entry == pytest.approx(g[i], rel=1e-12, abs=1e-13)
+    counts = expression.operations
+    assert 0 < counts["f"] < counts["gradient"] < counts["hessian"]
+    assert len(expression.formulas) < len(expression.gradient_formulas) < len(expression.hessian_formulas)
+
+
+def test_a_long_sum_is_shown_by_its_terms():
+    shown = str(fc.trace(pairs, 24, (0.5,)))
+    assert "the sum of 276 terms like" in shown
+    assert "exp(" in shown
+    assert all(len(line) <= 160 for line in shown.splitlines())
+
+
+def test_what_cannot_be_traced_to_look_at():
+    with pytest.raises(fc.CompilationError, match="while"):
+        fc.trace(newton, 2)
+    with pytest.raises(TypeError, match="Python function"):
+        fc.trace(fc.vectorized(len), 2)
+    for n, error in ((0, ValueError), (1.5, TypeError)):
+        with pytest.raises(error, match="n must be a positive integer"):
+            fc.trace(rosenbrock, n)
+
+
+def test_sparsity_is_drawn():
+    ax = fc.plot.sparsity(fc.trace(chain, 6))
+    assert ax.get_xlabel() == ax.get_ylabel() == "coordinate"
+    assert "16 of 36" in ax.get_title()
+
+
+# ---- the disk cache
+
+
+SECOND_PROCESS = """
+import math
+import numpy as np
+import fastcurv as fc
+from fastcurv.backends import cpu
+
+def f(x):
+    return math.exp(x[0]) * x[1] + x[1] ** 2
+
+print(fc.hessian(f, np.ones((3, 2)), method="traced").tolist())
+print(sum(kernel.entry._cache.hits for kernel in cpu._kernels.values()), len(cpu._kernels))
+"""
+
+
+def test_a_second_process_compiles_nothing(tmp_path):
+    script = tmp_path / "again.py"
+    script.write_text(SECOND_PROCESS)
+    found = [
+        subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout.splitlines()
+        for _ in range(2)
+    ]
+    assert found[0][0] == found[1][0]
+    hits, kernels = found[1][1].split()
+    assert int(hits) == int(kernels) > 0

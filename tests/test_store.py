@@ -194,7 +194,7 @@ def test_args_belong_to_the_key(tmp_path):
 
 def test_defaults_spelled_out_are_the_same_scan(tmp_path):
     scanned(tmp_path / "scan.zarr")
-    scanned(tmp_path / "scan.zarr", method="hyperdual", rel_step=None, quantities=QUANTITIES[::-1])
+    scanned(tmp_path / "scan.zarr", method="traced", rel_step=None, quantities=QUANTITIES[::-1])
 
 
 def test_resume_false_refuses_any_store(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -76,14 +77,14 @@ class Version:
     def __init__(self, traced: Traced, shared: np.ndarray):
         self.traced = traced
         self._fixed = np.array(traced.fixed, np.int64)
-        self._values = shared[self._fixed]
+        self._values = shared[self._fixed].tobytes()
         self._prepared: dict[tuple[Wanted, bool], Prepared] = {}
         self._sparse: tuple[Prepared, SparseHessians] | None = None
         self.is_trusted = False
 
     def fits(self, shared: np.ndarray) -> bool:
         """Whether arguments steer the function as those did that it was traced with."""
-        return not len(self._fixed) or np.array_equal(shared[self._fixed], self._values)
+        return not len(self._fixed) or shared[self._fixed].tobytes() == self._values
 
     def prepared(self, wanted: Wanted, n: int, may_be_small: bool) -> Prepared:
         """The program for some derivatives: of second ones as n x n matrices, of first ones with a row for each value.
@@ -153,7 +154,8 @@ def _job(key: str, shape: tuple[int, int] | None, transposes: bool, bounded: boo
 
 def _own(call: Call) -> np.ndarray:
     """The numbers that each point has of its own."""
-    parts = [np.reshape(array, (len(call.x), -1)) for array in call.points.point_args]
+    count = len(call.x)
+    parts = [array.reshape(count, math.prod(array.shape[1:])) for array in call.points.point_args]
     return np.concatenate(parts, axis=1, dtype=np.float64) if parts else np.zeros((len(call.x), 0))
 
 
@@ -168,7 +170,7 @@ class Work(NamedTuple):
         """What the block takes before the matrices, and after them."""
         tables = prepared.tables_with(self.args)
         if prepared.shape is not None:
-            return (tables, found.status), ()
+            return (tables, found.status), (NO_MATRIX,)
         before = (
             read_only(self.own), tables, prepared.program.slots, prepared.entries, prepared.positions, prepared.slopes,
             plan.bounds.rows, found.status,
@@ -206,24 +208,17 @@ def _hold_against_compiled(
     (inside,) = np.nonzero(((low <= x) & (x <= high)).all(axis=1))
     rows = inside[np.linspace(0, len(inside) - 1, min(SAMPLES, len(inside))).astype(int)]
     points = Points(read_only(x[rows].astype(np.float64)), args, tuple(read_only(a[rows]) for a in point_args))
-    few, m, count = call._replace(points=points), len(version.traced.outputs), len(rows)
-    expected = np.empty((count, m))
+    few, m = call._replace(points=points), len(version.traced.outputs)
+    expected = np.empty((len(rows), m))
     values(few, expected if vector else expected[:, 0])
     own = _own(few)
     if wanted.is_directed:
         own = np.concatenate([own, np.zeros(x[rows].shape)], axis=1)
-    job = prepared.job(points.x.dtype, plan.bounds.any, full)
-    if full:
-        room = _room(count, plan.n, count, np.empty((count, plan.n, plan.n)))
-        _launch(plan, prepared, job, Work(points.x, own, args), room)
-        found = room.value[:, None]
-    else:  # the same code; where it finds the values is a table
-        value = prepared._replace(entries=read_only(np.array(prepared.program.values) * LANES), positions=NO_STARTS)
-        room = _matrices(np.empty((count, 1, m)))
-        _launch(plan, value, job, Work(points.x, own, args), room)
-        found = room.hessian[:, 0]
+    found = _values(prepared, plan, Work(points.x, own, args), full, m)
     is_told = np.isfinite(found) & np.isfinite(expected)
-    for b, r in np.argwhere(is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))):
+    with np.errstate(invalid="ignore", over="ignore"):
+        differs = is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))
+    for b, r in np.argwhere(differs):
         largest = tracing.largest(version.traced, points.x[b], tracing.flattened(args), own[b])
         if not abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
             raise TracingError(
@@ -233,6 +228,26 @@ def _hold_against_compiled(
     if not is_told.any():
         raise UndecidedError(f"{call.function.name} has no finite value at the points tried")
     version.is_trusted = True
+
+
+def _values(prepared: Prepared, plan: Plan, work: Work, full: bool, m: int) -> np.ndarray:
+    """The values of a function, by the code that computes its derivatives, shape (N, m)."""
+    count, n, job = len(work.points), plan.n, prepared.job(work.points.dtype, plan.bounds.any, full)
+    if full:
+        room = _room(count, n, count, np.empty((count, n, n)))
+        _launch(plan, prepared, job, work, room)
+        return room.value[:, None]
+    if prepared.shape is not None:
+        matrix, value = np.empty((count, *prepared.shape)), np.empty((count, m))
+        before, _ = work.data(prepared, plan, _matrices(matrix), NO_READER)
+        shared = cpu.plan_shares(job, count, 1, 1, 0, LANES, LANES)
+        cpu.launch(job, Points(work.points, (), ()), (*before, matrix, value), shared, 1)
+        return value
+    # where a block finds entries is a table
+    entries = read_only(np.array(prepared.program.values) * LANES)
+    room = _matrices(np.empty((count, 1, m)))
+    _launch(plan, prepared._replace(entries=entries, positions=NO_STARTS), job, work, room)
+    return room.hessian[:, 0]
 
 
 def _matrices(matrix: np.ndarray) -> Second:
@@ -256,6 +271,7 @@ def _room(count: int, n: int, homes: int, hessian: np.ndarray) -> Second:
 def _ready(call: Call, plan: Plan, wanted: Wanted, full: bool, vector: bool = False) -> tuple[Prepared, Job]:
     """The program of a call and its job, trusted; remembered unless values of arguments decide on it."""
     x, args, point_args = call.points
+    wanted = wanted._replace(is_finite=not args or bool(np.isfinite(tracing.flattened(args)).all()))
     kinds = tracing.others(args), *((array.shape[1:], array.dtype.char) for array in point_args)
     case = wanted, x.shape[1], vector, full, plan.bounds.any, x.dtype.char, kinds
     function = call.function
@@ -271,12 +287,11 @@ def _ready(call: Call, plan: Plan, wanted: Wanted, full: bool, vector: bool = Fa
 def _prepared(
     call: Call, plan: Plan, version: Version, wanted: Wanted, full: bool, vector: bool
 ) -> tuple[Prepared, Job]:
-    n = call.shape[1]
+    may_be_small = not (full or plan.bounds.any or call.points.point_args or wanted.is_directed)
+    prepared = version.prepared(wanted, call.shape[1], may_be_small)
     if not version.is_trusted and len(call.x):
-        _hold_against_compiled(call, plan, version, version.prepared(wanted, n, False), wanted, full, vector)
-    bounded = plan.bounds.any
-    prepared = version.prepared(wanted, n, not (full or bounded or call.points.point_args or wanted.is_directed))
-    return prepared, prepared.job(call.x.dtype, bounded, full)
+        _hold_against_compiled(call, plan, version, prepared, wanted, full, vector)
+    return prepared, prepared.job(call.x.dtype, plan.bounds.any, full)
 
 
 def outline(call: Call, plan: Plan, errors: bool) -> Outline:

@@ -21,11 +21,16 @@ def worst(found, expected):
     return (np.abs(found - expected).max(axes) / np.where(scale > 0, scale, 1)).max()
 
 
+@pytest.mark.parametrize("method", ["traced", "hyperdual"])
 @pytest.mark.parametrize("case", LIBRARY, ids=lambda case: case.name)
-def test_library(case):
+def test_library(case, method):
     """Value, gradient and Hessian in one pass."""
     exact = references.load(case.name)
-    model = fc.quadratic_model(case.fun, exact.points, case.args, method="exact")
+    try:
+        model = fc.quadratic_model(case.fun, exact.points, case.args, method=method)
+    except fc.CompilationError as error:
+        assert method == "traced"  # which of them is held small in tests/tracing
+        pytest.skip(str(error))
     assert worst(model.value[:, None], exact.value[:, None]) <= BOUND
     assert worst(model.hessian, exact.hessian) <= (BOUND if "ill-conditioned" in case.tags else WELL_CONDITIONED)
     # at a point near a minimum a gradient is a small difference of its terms
@@ -34,16 +39,17 @@ def test_library(case):
     assert np.array_equal(model.hessian, model.hessian.swapaxes(-1, -2))
 
 
+@pytest.mark.parametrize("method", ["traced", "hyperdual"])
 @pytest.mark.parametrize("name", ["rosenbrock 8", "ackley 8", "tanh regression"])
-def test_every_operation(name):
+def test_every_operation(name, method):
     case, exact = problem(name), references.load(name)
     x, args, n = exact.points, case.args, exact.points.shape[1]
     v = np.random.default_rng(1).standard_normal((1, 2, n))
-    gradient, slope = fc.gradient(case.fun, x, args, method="exact", return_error=True)
-    hessian, bend = fc.hessian(case.fun, x, args, method="exact", return_error=True)
-    product, rounding = fc.hvp(case.fun, x, v, args, method="exact", return_error=True)
-    form, spread = fc.vhv(case.fun, x, v, args, method="exact", return_error=True)
-    curvature = fc.curvature(case.fun, x, args, method="exact", extra=("hessian",))
+    gradient, slope = fc.gradient(case.fun, x, args, method=method, return_error=True)
+    hessian, bend = fc.hessian(case.fun, x, args, method=method, return_error=True)
+    product, rounding = fc.hvp(case.fun, x, v, args, method=method, return_error=True)
+    form, spread = fc.vhv(case.fun, x, v, args, method=method, return_error=True)
+    curvature = fc.curvature(case.fun, x, args, method=method, extra=("hessian",))
     expected = np.einsum("bij,kj->bki", exact.hessian, v[0])
     for found, true, error in (
         (gradient, exact.gradient, slope),
@@ -56,11 +62,11 @@ def test_every_operation(name):
         assert np.median(error[true != 0]) <= 1e-12 * np.abs(true).max()
     assert worst(curvature.hessian, exact.hessian) <= WELL_CONDITIONED
     assert worst(curvature.eigenvalues, np.linalg.eigvalsh(exact.hessian)) <= 1e-13
-    plain = fc.hessian(case.fun, x, args, method="exact")
+    plain = fc.hessian(case.fun, x, args, method=method)
     assert worst(plain, hessian) <= 4 * np.finfo(float).eps  # another kernel, in which other products are fused
     with fc.threads(1):
-        assert np.array_equal(fc.hessian(case.fun, x[::-1], args, method="exact")[::-1], plain)
-    assert np.array_equal(fc.hessian(case.fun, x[3], args, method="exact"), plain[3])
+        assert np.array_equal(fc.hessian(case.fun, x[::-1], args, method=method)[::-1], plain)
+    assert np.array_equal(fc.hessian(case.fun, x[3], args, method=method), plain[3])
 
 
 @pytest.mark.parametrize("name", ["rosenbrock 8", "tanh regression"])
@@ -69,8 +75,8 @@ def test_single_precision(name):
     case, exact = problem(name), references.load(name)
     x = exact.points.astype(np.float32)
     for derivative in (fc.gradient, fc.hessian):
-        found, error = derivative(case.fun, x, case.args, method="exact", return_error=True)
-        double = derivative(case.fun, x.astype(float), case.args, method="exact")
+        found, error = derivative(case.fun, x, case.args, method="hyperdual", return_error=True)
+        double = derivative(case.fun, x.astype(float), case.args, method="hyperdual")
         assert found.dtype == error.dtype == np.float32
         assert worst(found, double) <= SINGLE
         assert (np.abs(found - double) <= error).all()
@@ -88,11 +94,11 @@ def rosenbrock_gradient(x):
 def test_derivatives_of_a_given_gradient():
     case, exact = problem("rosenbrock 8"), references.load("rosenbrock 8")
     x, v = exact.points, np.ones(8)
-    H = fc.hessian(case.fun, x, grad=rosenbrock_gradient, method="exact")
+    H = fc.hessian(case.fun, x, grad=rosenbrock_gradient, method="hyperdual")
     assert worst(H, exact.hessian) <= WELL_CONDITIONED
-    product = fc.hvp(case.fun, x, v, grad=rosenbrock_gradient, method="exact")
+    product = fc.hvp(case.fun, x, v, grad=rosenbrock_gradient, method="hyperdual")
     assert worst(product, exact.hessian @ v) <= 2 * WELL_CONDITIONED
-    c = fc.curvature(case.fun, x, grad=rosenbrock_gradient, method="exact")
+    c = fc.curvature(case.fun, x, grad=rosenbrock_gradient, method="hyperdual")
     assert worst(c.gradient, exact.gradient) <= WELL_CONDITIONED
     assert worst(c.eigenvalues, np.linalg.eigvalsh(exact.hessian)) <= 1e-13
 
@@ -117,10 +123,10 @@ def test_every_block_shape(n):
             expected[:, i, k] += 2.0 * (i + 1.0) * X[:, i] * (k + 2.0)
             expected[:, k, i] = expected[:, i, k]
     expected[:, 0, 0] += 6.0 * X[:, 0]
-    found = fc.hessian(coupled, X, method="exact")
+    found = fc.hessian(coupled, X, method="hyperdual")
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * max(1.0, np.abs(expected).max()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fc.backends.cpu, "WORTH_THREADS", 0.0)
-        assert np.array_equal(fc.hessian(coupled, X[2], method="exact"), found[2])
-    g = fc.gradient(coupled, X, method="exact")
+        assert np.array_equal(fc.hessian(coupled, X[2], method="hyperdual"), found[2])
+    g = fc.gradient(coupled, X, method="hyperdual")
     np.testing.assert_allclose(g, fc.gradient(coupled, X, order=8), rtol=0, atol=1e-10 * max(1.0, np.abs(g).max()))

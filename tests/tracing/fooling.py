@@ -131,7 +131,7 @@ def sum_of_arrays_of_truths(x):
     return x[1] ** 2 * np.sum((x > 0.0) + (x > -1.0))
 
 
-@right()
+@fools()
 def number_of_truths(x):
     return x[1] ** 2 * np.sum(x > 0.0)
 
@@ -946,16 +946,6 @@ def matched(x, k):
 
 
 @fools()
-def type_of_x(x):
-    return x[0] if x.dtype == np.float64 else x[1]
-
-
-@fools()
-def kind_of_x(x):
-    return x[0] if x.dtype.kind == "f" else x[1]
-
-
-@fools()
 def instance_of_floating(x):
     return x[0] if isinstance(x[0], np.floating) else x[1]
 
@@ -995,12 +985,12 @@ def exponent_of_halves(x, k):
     return abs(x[0]) ** (0.5 * k) * x[1] + (2.0**k) ** 2 + (2.0 ** (-k)) ** 2 * x[2]
 
 
-@right(*REALS)
+@fools(*REALS)
 def floor_division_of_a_real(x, a):
     return x[0] * (a // 2) + (a // 0.75) * x[1] + (a % 2) * x[2]
 
 
-@right((1.5,), (0.3,), (-2.5,))
+@fools((1.5,), (0.3,), (-2.5,))
 def floor_division_by_a_real(x, a):
     return x[0] * (3.0 // a) + (-7 // a) * x[1]
 
@@ -1058,12 +1048,18 @@ def sign_of_zero(x, a):
     return math.copysign(1.0, a) * x[0] + math.atan2(a, -1.0)
 
 
+@fools((2,), (0,))
+def sign_of_an_integer(x, k):
+    """-0 is 0 for integers."""
+    return math.copysign(1.0, -k) * x[0] + math.atan2(-3 * k, -1.0)
+
+
 @right((math.nan,), (1.0,), (math.inf,))
 def argument_that_is_nan(x, a):
     return x[0] * 2.0 if a != a else (x[1] if np.isinf(a) else a * x[2])
 
 
-@right((np.array([0.0, 2.0, 3.0]),), (np.array([1.0, 1.0, 5.0]),))
+@fools((np.array([0.0, 2.0, 3.0]),), (np.array([1.0, 1.0, 5.0]),))
 def extremes_of_an_argument(x, p):
     return max(p) * x[0] + p.min() * x[1] + np.sum(p > 1.0) * x[2]
 
@@ -1728,7 +1724,7 @@ def index_error_as_control(x):
     return s
 
 
-@right()
+@fools()
 def finally_runs(x):
     v = x[1]
     try:

@@ -1,6 +1,6 @@
 """Functions traced once on symbols, evaluated at numbers, against the same functions run by Python at these numbers."""
 
-# ruff: noqa: E701, E731, F821, F841, F842, PERF401, RET504, RET505, RUF021, SIM108, SIM222, SIM223
+# ruff: noqa: E701, E731, F821, F841, F842, RET504, RET505, RUF021, SIM108, SIM222, SIM223
 
 import ast
 import contextlib
@@ -601,19 +601,6 @@ def a_comprehension_binds_nothing(x, y):
     else:
         z = 1
     return z + k
-
-
-@case
-def lists_that_end_with_the_call(x, y):
-    terms, weights = [], np.zeros(2)
-    if x > 0:
-        weights[0] = 1
-        return 1
-    for k in range(3):
-        terms.append(k * y)
-    if y > 1:
-        return terms[2]
-    return sum(terms)
 
 
 @case

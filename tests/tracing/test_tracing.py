@@ -220,6 +220,16 @@ def test_a_trace_that_is_wrong_is_not_used(monkeypatch):
     assert "when compiled" in fc.explain(square, x).method
 
 
+def test_the_type_of_x_is_that_of_the_compiled_function():
+    """What no symbol can notice, the comparison with the compiled function does."""
+
+    def by_type(x):
+        return x[0] ** 2 if x.dtype == np.float64 else x[0] ** 3
+
+    with pytest.raises(fc.CompilationError, match="when compiled"):
+        fc.gradient(by_type, [[2.0], [3.0]], method="traced")
+
+
 def test_where_nothing_can_be_told_numbers_serve():
     def root(x):
         return math.sqrt(x[0]) * x[1]
@@ -369,6 +379,62 @@ def test_sparsity_is_drawn():
     ax = fc.plot.sparsity(fc.trace(chain, 6))
     assert ax.get_xlabel() == ax.get_ylabel() == "coordinate"
     assert "16 of 36" in ax.get_title()
+
+
+# ---- bad points
+
+
+def risky(x):
+    return math.log(x[0]) * x[1] + x[2] ** 2 / x[1]
+
+
+@pytest.mark.parametrize("bounds", [None, ([0.1, 0.1, -9.0], [9.0, 9.0, 9.0])])
+def test_one_bad_point_harms_no_other(bounds):
+    good = rng.uniform(0.5, 3.0, (21, 3))
+    bad = good.copy()
+    bad[3, 0], bad[8, 1], bad[20, 2], bad[10] = -1.0, 0.0, np.inf, np.nan
+    fine = np.isin(np.arange(21), [3, 8, 10, 20], invert=True)
+    options = {"method": "traced", "bounds": bounds}
+    for derivative in (fc.hessian, fc.gradient):
+        found, expected = derivative(risky, bad, **options), derivative(risky, good, **options)
+        assert np.array_equal(found[fine], expected[fine])
+        assert np.isnan(found[~fine]).all()
+    c, expected = (fc.curvature(risky, x, extra=("hessian",), **options) for x in (bad, good))
+    outside = -5 if bounds else -3
+    assert c.status[[3, 8, 10, 20]].tolist() == [outside, outside, -3 if bounds is None else -5, outside]
+    assert np.array_equal(c.hessian[fine], expected.hessian[fine])
+    assert np.array_equal(c.eigenvalues[fine], expected.eigenvalues[fine])
+    assert np.isnan(c.gradient[~fine]).all()
+    assert (c.index[~fine] == -1).all()
+    assert (c.status[fine] == 0).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_change_no_bit(threads, monkeypatch):
+    monkeypatch.setattr(cpu, "WORTH_THREADS", 0.0)
+    x = rng.uniform(0.5, 3.0, (203, 3))
+    with fc.threads(threads):
+        H, c = fc.hessian(risky, x, method="traced"), fc.curvature(risky, x, method="traced")
+    for b in (0, 7, 101, 202):
+        assert np.array_equal(fc.hessian(risky, x[b], method="traced"), H[b])
+        assert np.array_equal(fc.curvature(risky, x[b], method="traced").eigenvalues, c.eigenvalues[b])
+
+
+def test_numbers_of_each_point():
+    def f(x, p, q):
+        return p * x[0] ** 2 + q[0] * x[0] * x[1] + q[1] * math.sin(x[1])
+
+    x, p, q = rng.standard_normal((3, 4, 2)), rng.standard_normal((3, 4)), rng.standard_normal((3, 4, 2))
+    H = fc.hessian(f, x, point_args=(p, q), method="traced")
+    expected = np.empty((3, 4, 2, 2))
+    expected[..., 0, 0], expected[..., 1, 1] = 2 * p, -q[..., 1] * np.sin(x[..., 1])
+    expected[..., 0, 1] = expected[..., 1, 0] = q[..., 0]
+    assert agrees(H, expected)
+    v = rng.standard_normal((3, 4, 5, 2))
+    product = fc.hvp(f, x, v, point_args=(p, q), method="traced")
+    assert agrees(product, np.einsum("abij,abkj->abki", expected, v))
+    form = fc.vhv(f, x, v, point_args=(p, q), method="traced")
+    assert agrees(form, np.einsum("abki,abki->abk", product, v))
 
 
 # ---- the disk cache

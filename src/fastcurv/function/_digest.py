@@ -101,9 +101,10 @@ class _Walk:
         code = function.__code__
         self._watch(function, "__code__")
         self._watch(function, "__defaults__")
+        names = sorted(names_in(code))
         for cell in function.__closure__ or ():
             self._watch(cell, "cell_contents")
-        names = sorted(names_in(code))
+            self._attributes(getattr(cell, "cell_contents", None), names)
         for name in names:
             self._watch(function.__globals__, name)
             self._attributes(function.__globals__.get(name), names)

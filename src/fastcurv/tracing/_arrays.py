@@ -40,7 +40,7 @@ class Array(np.ndarray):
 
     def astype(self, dtype, *args, **kwargs):
         """Itself, for real numbers: those of symbols have one type only."""
-        if np.dtype(dtype).kind not in "fO":
+        if not _is_double(dtype):
             raise TracingError(f"an array that depends on x is converted to {np.dtype(dtype)}")
         return self.copy()
 
@@ -93,7 +93,7 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple, options: dict) -> Any:
     options.pop("casting", None)
     if ufunc in _BY_OPERATORS:
         found = getattr(ufunc, method)(*map(_plain, inputs), **options)
-    elif ufunc.__name__ in NUMPY_FUNCTIONS:
+    elif ufunc.__name__ in NUMPY_FUNCTIONS and ufunc is getattr(np, ufunc.__name__):
         found = getattr(_entrywise(ufunc.__name__, ufunc.nin), method)(*map(_plain, inputs), **options)
     else:
         raise TracingError(f"np.{ufunc.__name__} is not traced")
@@ -103,6 +103,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple, options: dict) -> Any:
 def _where(condition: Any, *branches: Any) -> Any:
     if len(branches) != 2:
         raise TracingError("np.where(condition) depends on x")
+    if all(np.asarray(_plain(branch)).dtype.kind in "iu" for branch in branches):
+        raise TracingError("np.where between integers is not traced")
     return np.frompyfunc(where, 3, 1)(_plain(condition), *map(_plain, branches))
 
 
@@ -162,20 +164,39 @@ def _creator(function: Callable, number: float | None) -> Callable:
     """`np.zeros` and the like, for arrays that may hold symbols."""
 
     def create(shape: Any, dtype: Any = np.float64, **options: Any) -> Any:
-        return _new(number, shape) if np.dtype(dtype).kind in "fO" else function(shape, dtype, **options)
+        return _new(number, shape) if _is_double(dtype) else function(shape, dtype, **options)
 
     return create
 
 
+def _is_double(dtype: Any) -> bool:
+    """Whether arrays of a type may hold symbols: of float64, or of the type of x; no others hold x unrounded."""
+    if dtype is _float:
+        return True
+    found = np.dtype(dtype)
+    if found.kind == "f" and found != np.float64:
+        raise TracingError(f"arrays of {found} are not traced: make them with x.dtype")
+    return found.kind in "fO"
+
+
 def _full(shape: Any, value: Any, dtype: Any = None) -> Any:
-    is_other = dtype is not None and np.dtype(dtype).kind not in "fO"
-    return np.full(shape, value, dtype) if is_other else _new(value, shape)
+    if dtype is None and _is_whole(value):
+        return np.full(shape, int(value))
+    return _new(value, shape) if dtype is None or _is_double(dtype) else np.full(shape, value, dtype)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) or (isinstance(value, Symbol) and value.is_integer)
 
 
 def _array(values: Any, dtype: Any = None, **options: Any) -> Any:
-    found = np.array(values, object) if dtype is None or np.dtype(dtype).kind in "fO" else None
-    if found is None or not any(isinstance(value, _Traced) for value in found.flat):
+    if dtype is not None and not _is_double(dtype):
         return np.array(values, dtype, **options)
+    found = np.array(values, object)
+    if dtype is None and all(map(_is_whole, found.flat)):
+        return np.array([int(value) for value in found.flat], np.int64).reshape(found.shape)
+    if not any(isinstance(value, _Traced) for value in found.flat):
+        return np.array(values, None if dtype is _float else dtype, **options)
     return found.view(Array)
 
 
@@ -200,8 +221,10 @@ def _folded(original: Callable, combine: Callable) -> Callable:
 
     def apply(*operands: Any, **options: Any) -> Any:
         items = list(operands[0]) if len(operands) == 1 else list(operands)
-        if options or not any(isinstance(x, _Traced) for x in items):
-            return original(*operands, **options)
+        if not any(isinstance(x, _Traced) for x in items):
+            return original(items, **options)
+        if options:
+            raise TracingError(f"{original.__name__} with options is not traced")
         return functools.reduce(combine, items)
 
     return apply
@@ -213,12 +236,27 @@ def _float(x: Any = 0.0) -> Any:
     return x.real() if isinstance(x, Symbol) else float(x)
 
 
+def _asking(original: Callable) -> Callable:
+    """A builtin that asks what kind of thing a symbol is."""
+
+    def ask(thing: Any, *rest: Any) -> Any:
+        if isinstance(thing, (_Traced, Array)):
+            raise TracingError(f"{original.__name__}(...) of what depends on x, or of an argument, is not traced")
+        return original(thing, *rest)
+
+    return ask
+
+
 _MATH = {name: _dispatching(original, FUNCTIONS[name]) for name, original in vars(math).items() if name in FUNCTIONS}
 _NUMPY = {
     "zeros": _creator(np.zeros, 0.0), "empty": _creator(np.empty, 0.0), "ones": _creator(np.ones, 1.0), "full": _full,
     "array": _array, "asarray": _asarray, "ascontiguousarray": _asarray, "float64": _float,
+    "isscalar": _asking(np.isscalar),
 }  # fmt: skip
-_BUILTINS = {"min": _folded(min, least), "max": _folded(max, greatest), "float": _float}
+_BUILTINS = {
+    "min": _folded(min, least), "max": _folded(max, greatest), "float": _float, "isinstance": _asking(isinstance),
+    "type": _asking(type), "hasattr": _asking(hasattr),
+}  # fmt: skip
 
 #: what stands for names, functions and modules in a traced function
 BUILTINS = {**vars(builtins), **_BUILTINS}
@@ -261,15 +299,31 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         if np.shape(a) != np.shape(b):
             raise TracingError("an array has another shape on each side of an `if` that depends on x")
-        return _result(np.frompyfunc(where, 3, 1)(_plain(condition), _plain(a), _plain(b)))
-    if type(a) in (tuple, list) and type(a) is type(b) and len(a) == len(b):
-        return type(a)(choose(condition, x, y) for x, y in zip(a, b, strict=True))
+        for part in (a, b):
+            _freeze(part)
+        return _frozen(_result(np.frompyfunc(where, 3, 1)(_plain(condition), _plain(a), _plain(b))))
+    if type(a) is type(b) is tuple and len(a) == len(b):
+        return tuple(choose(condition, x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, list) or isinstance(b, list):
+        raise TracingError("which list a variable is depends on x")
     is_number = [isinstance(x, (int, float, np.generic, _Traced)) for x in (a, b)]
     if all(is_number):
         return where(condition, a, b)
     if type(a) is type(b) and not is_number[0] and a == b:
         return a
     raise TracingError("a variable is a number on one side only of an `if` that depends on x")
+
+
+def _freeze(array: Any) -> None:
+    """No more writes to what may, or may not, be what a variable is."""
+    while isinstance(array, np.ndarray):
+        array.flags.writeable = False
+        array = array.base
+
+
+def _frozen(array: Any) -> Any:
+    _freeze(array)
+    return array
 
 
 def is_open(condition: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -17,6 +18,7 @@ from ..function._digest import names_in
 RETURN = "__fastcurv_return__"
 
 _Thunk = types.FunctionType
+_CONSTANT = (int, float, str, type, types.ModuleType, types.BuiltinFunctionType, np.ufunc, np.dtype)
 
 
 class Hooks(NamedTuple):
@@ -171,11 +173,7 @@ class _Choice:
         """After the else part: what variables are after both."""
         self._call.leave()
         merge = partial(self._runtime.merged, self._test)
-        alive = None
-        if RETURN in names:  # what is neither given nor returned ends with the call
-            returned = [self._after_body[RETURN], scope[RETURN]]
-            alive = [*self._call.given, *self._runtime.namespace.values(), *returned]
-        self._watch.merge(merge, alive)  # before the values, of which those in tuples are merged by their contents
+        self._watch.merge(merge)  # before the values, of which those in tuples are merged by their contents
         both = self._after_body.keys() & scope.keys()
         values = [merge(self._after_body[name], scope[name]) if name in both else Runtime.unbound for name in names]
         del self._before, self._after_body, self._watch  # in which is the choice before
@@ -186,21 +184,23 @@ class _Watch:
     """The lists and arrays in reach of a branch: what they hold before and after it."""
 
     def __init__(self, values: Iterable[Any]):
-        self._containers = _containers(values)
+        self._containers, others = _in_reach(values)
         self._before = self._now()
+        self._others = [(other, _contents(other)) for other in others]
 
     def turn(self) -> None:
         """After the body: take what the containers hold and put back what they held before."""
+        self._check_others()
         self._body = self._now()
         for container, before, body in zip(self._containers, self._before, self._body, strict=True):
             if not _same(before, body):
                 _fill(container, before)
 
-    def merge(self, merge: Callable[[Any, Any], Any], alive: list[Any] | None = None) -> None:
-        """After the else part: fill the containers, at least those in `alive`, with what they hold after both."""
-        kept = None if alive is None else {id(container) for container in _containers(alive + self._body)}
+    def merge(self, merge: Callable[[Any, Any], Any]) -> None:
+        """After the else part: fill the containers with what they hold after both."""
+        self._check_others()
         for container, body, orelse in zip(self._containers, self._body, self._now(), strict=True):
-            if _same(body, orelse) or (kept is not None and id(container) not in kept):
+            if _same(body, orelse):
                 continue
             if len(body) != len(orelse):
                 raise TypeError("a list changes its length under a condition that depends on x")
@@ -208,24 +208,53 @@ class _Watch:
                 raise TypeError(f"an array of {body.dtype} cannot hold what depends on x: make it with x.dtype")
             _fill(container, list(map(merge, body, orelse)))
 
+    def _check_others(self) -> None:
+        for other, before in self._others:
+            if not _same(before, _contents(other)):
+                raise TypeError(f"a {type(other).__qualname__} changes under a condition that depends on x")
+
     def _now(self) -> list[Any]:
         return [part.copy() if isinstance(part, list) else part.flatten() for part in self._containers]
 
 
-def _containers(values: Iterable[Any]) -> list[Any]:
-    """The lists and arrays among values and in each other, but for arrays that nobody can write to."""
+def _in_reach(values: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """The lists and arrays among values and in each other, but for arrays that nobody can write to; other things that
+    may change.
+    """
     found: dict[int, Any] = {}
+    others: dict[int, Any] = {}
     pending = list(values)
     while pending:
         value = pending.pop()
+        if id(value) in found or id(value) in others or isinstance(value, (*_CONSTANT, _Call, _Choice)):
+            continue
         if isinstance(value, tuple):
             pending += value
-        elif isinstance(value, list) and id(value) not in found:
+        elif isinstance(value, list):
             found[id(value)] = value
             pending += value
-        elif isinstance(value, np.ndarray) and value.flags.writeable:
-            found[id(value)] = value
-    return list(found.values())
+        elif isinstance(value, np.ndarray):
+            if value.flags.writeable:
+                found[id(value)] = value
+        elif isinstance(value, types.FunctionType):
+            others[id(value)] = value
+            for cell in value.__closure__ or ():
+                with suppress(ValueError):  # an empty one
+                    pending.append(cell.cell_contents)
+        elif hasattr(type(value), "__next__"):
+            raise TypeError(f"a {type(value).__qualname__} is in reach of a condition that depends on x")
+        elif isinstance(value, dict | set | bytearray | deque) or hasattr(value, "__dict__"):
+            others[id(value)] = value
+            pending += [] if hasattr(value, "__dict__") else _contents(value)
+    return list(found.values()), list(others.values())
+
+
+def _contents(thing: Any) -> list[Any]:
+    """What a dict, a set, an object or the like holds; of functions, which variables they see."""
+    if isinstance(thing, types.FunctionType):
+        return [cell.cell_contents for cell in thing.__closure__ or () if cell != types.CellType()]
+    held = vars(thing) if hasattr(thing, "__dict__") else thing
+    return [*held, *held.values()] if isinstance(held, dict) else list(held)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -28,8 +28,9 @@ class Partials(NamedTuple):
 class Differentiator:
     """Derivatives of nodes of one graph, which grows by what they are computed from."""
 
-    def __init__(self, trace: Trace):
+    def __init__(self, trace: Trace, is_finite: bool = False):
         self.trace, self.graph = trace, trace.graph
+        self._is_finite = is_finite  # all numbers that points share
         self.m = Namespace(trace)
         self.zero, self.one = self.graph.constant(0.0), self.graph.constant(1.0)
         self._partials: dict[int, Partials] = {}
@@ -37,7 +38,7 @@ class Differentiator:
     def times(self, a: int, b: int) -> int:
         """A product of derivatives: zeros win, also those on one side of a choice.
 
-        Of a choice that x makes, and a factor that does not change with x, the product is taken afterwards, once.
+        Of a choice that x makes, and an argument that is known to be finite, the product is taken afterwards, once.
         """
         graph = self.graph
         if self._vanishes(a) or self._vanishes(b):
@@ -45,7 +46,7 @@ class Differentiator:
         for choice, factor in ((a, b), (b, a)):
             if graph.operations[choice] == "where" and any(map(self._vanishes, graph.arguments[choice][1:])):
                 condition, yes, no = graph.arguments[choice]
-                if graph.active[factor] or not graph.active[condition] or graph.is_constant(factor):
+                if not (self._is_finite and graph.operations[factor] == "shared" and graph.active[condition]):
                     return graph.node("where", condition, self.times(yes, factor), self.times(no, factor))
         return graph.multiply(a, b)
 

@@ -71,6 +71,12 @@ class LaneEmitter(Emitter):
     def pow(self, x, y):
         return self._known(math.pow, (x, y))
 
+    def logical(self, instruction: str, a: Expression, b: Expression) -> Expression:
+        """Of two conditions, one of which may be the same for all lanes."""
+        kind = next((x.value.type for x in (a, b) if isinstance(x.value.type, ir.VectorType)), a.value.type)
+        values = (self.spread(x.value, kind) for x in (a, b))
+        return Expression(self, getattr(self.builder, instruction)(*values))
+
     def not_(self, condition: Expression) -> Expression:
         return Expression(self, self.builder.not_(condition.value))
 
@@ -79,8 +85,9 @@ _OPERATORS: dict[str, Callable] = {
     "add": lambda m, a, b: a + b, "sub": lambda m, a, b: a - b, "mul": lambda m, a, b: a * b,
     "div": lambda m, a, b: a / b, "neg": lambda m, a: -a, "abs": lambda m, a: abs(a),
     "lt": lambda m, a, b: a < b, "le": lambda m, a, b: a <= b, "eq": lambda m, a, b: a == b,
-    "ne": lambda m, a, b: a != b, "and": lambda m, a, b: a & b, "or": lambda m, a, b: a | b,
-    "not": lambda m, a: m.not_(a),
+    "ne": lambda m, a, b: a != b, "and": lambda m, a, b: m.logical("and_", a, b),
+    "or": lambda m, a, b: m.logical("or_", a, b),
+    "not": lambda m, a: m.not_(a), "unsigned": lambda m, a: a + 0.0,
 }  # fmt: skip
 
 

@@ -142,11 +142,12 @@ def unpacker(lanes, transposes):
 def small_block(f, lanes, n, size, slots, transposes):
     """The same for few coordinates and results: in registers, n and the size of the matrix known to the compiler.
 
-    Results are entries of the matrix in order, then values. There are no bounds, no numbers of points' own, no readers.
+    Results are entries of the matrix in order, then values, of which `value` takes the first where it has room. There
+    are no bounds, no numbers of points' own, no readers.
     """
     unpack = group_unpacker(lanes, transposes, size * lanes)
 
-    def block(task, worker, layout, points, args, point_args, tables, status, matrix):
+    def block(task, worker, layout, points, args, point_args, tables, status, matrix, value):
         poisons = stack_array(lanes, tables[2])
         x, y = numbers(poisons, 0, n, lanes, n), numbers(poisons, 0, slots, lanes, slots)
         flat_points, flat_matrix = points.reshape(-1), matrix.reshape(-1)
@@ -166,6 +167,11 @@ def small_block(f, lanes, n, size, slots, transposes):
             for k in range(size):
                 y[k] += poison
             unpack(flat(y), size, count, flat_matrix, b * size)
+            if value.shape[0] > 0:
+                for r in range(value.shape[1]):
+                    numbers(poisons, 0, 1, lanes, 0)[0] = y[size + r]
+                    for lane in range(count):
+                        value[b + lane, r] = poisons[lane]
             if status.size > 0:
                 numbers(poisons, 0, 1, lanes, 0)[0] = poison
                 for lane in range(count):

@@ -129,6 +129,7 @@ class Wanted(NamedTuple):
     second: bool = False
     product: bool = False  # H v, among the first derivatives
     form: bool = False  # v'Hv, as the first derivative (0, 0)
+    is_finite: bool = False  # whether all numbers that points share are known to be
     direction: int = 0  # where v begins among the coordinates and the points' own numbers
 
     @property
@@ -335,7 +336,7 @@ def _element(terms: list[_Term]) -> tuple[Trace, list[int], np.ndarray]:
 
 def _class(terms: list[_Term], wanted: Wanted, slots: _Slots) -> Class:
     trace, roots, table = _element(terms)
-    work, graph = Differentiator(trace), trace.graph
+    work, graph = Differentiator(trace, wanted.is_finite), trace.graph
     leaves = {kind: [list(term.leaves[kind]) for term in terms] for kind in INDEXED}
     xs = leaves["x"]
     nodes, columns = list(roots), [[slots.values[term.outputs[k]] for term in terms] for k in range(len(roots))]

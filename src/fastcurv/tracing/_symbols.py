@@ -40,6 +40,11 @@ class Trace:
         return values(graph, [node], {"shared": self.shared})[0]
 
 
+def _is_whole(x: Any) -> bool:
+    """Whether this is an integer, or a symbol of one."""
+    return isinstance(x, (int, np.integer)) or (isinstance(x, Symbol) and x.is_integer)
+
+
 def _operand(trace: Trace, x: Any) -> int | None:
     """The node of a symbol or of a real number; None of anything else."""
     if isinstance(x, Symbol):
@@ -69,7 +74,9 @@ class _Traced:
 
         return apply_function(function, args, options)
 
-    __hash__ = object.__hash__
+    def __hash__(self):
+        """That of the value, as sets and dicts take it."""
+        return hash(self.trace.value(self.node))
 
 
 class Symbol(_Traced):
@@ -81,8 +88,12 @@ class Symbol(_Traced):
         b = _operand(self.trace, other)
         if b is None:
             return NotImplemented
-        whole = self.is_integer and (isinstance(other, (int, np.integer)) or getattr(other, "is_integer", False))
-        return Symbol(self.trace, make(self.trace.graph, *((b, self.node) if swap else (self.node, b))), whole)
+        whole = self.is_integer and _is_whole(other)
+        graph = self.trace.graph
+        found = make(graph, *((b, self.node) if swap else (self.node, b)))
+        if whole and make is Graph.multiply:  # of integers, whose zero has no sign
+            found = graph.node("unsigned", found)
+        return Symbol(self.trace, found, whole)
 
     def __add__(self, other):
         return self._with(other, Graph.add)
@@ -115,7 +126,10 @@ class Symbol(_Traced):
         return Symbol(self.trace, self.node)
 
     def __neg__(self):
-        return Symbol(self.trace, self.trace.graph.negative(self.node), self.is_integer)
+        if self.is_integer:  # whose zero has no sign
+            graph = self.trace.graph
+            return Symbol(self.trace, graph.node("unsigned", graph.negative(self.node)), True)
+        return Symbol(self.trace, self.trace.graph.negative(self.node))
 
     def __pos__(self):
         return self
@@ -139,26 +153,30 @@ class Symbol(_Traced):
         return self._with(base, lambda graph, a, b: graph.node("pow", a, b), swap=True)
 
     def __mod__(self, other):
-        if self.is_integer and isinstance(other, (int, np.integer)):
-            return int(self) % other
+        if self.is_integer and _is_whole(other):
+            return int(self) % int(other)
         return self._with(other, lambda graph, a, b: graph.node("mod", a, b))
 
     def __rmod__(self, other):
-        if self.is_integer and isinstance(other, (int, np.integer)):
-            return other % int(self)
+        if self.is_integer and _is_whole(other):
+            return int(other) % int(self)
         return self._with(other, lambda graph, a, b: graph.node("mod", a, b), swap=True)
 
     def __floordiv__(self, other):
-        return int(self) // other
+        if self.is_integer and _is_whole(other):
+            return int(self) // int(other)
+        raise TracingError("a // b is not traced")
 
     def __rfloordiv__(self, other):
-        return other // int(self)
+        if self.is_integer and _is_whole(other):
+            return int(other) // int(self)
+        raise TracingError("a // b is not traced")
 
     def _compare(self, other: Any, operation: str, swap: bool = False) -> Any:
         b = _operand(self.trace, other)
         if b is None:
             return NotImplemented
-        whole = self.is_integer and (isinstance(other, int) or getattr(other, "is_integer", False))
+        whole = self.is_integer and _is_whole(other)
         operands = (b, self.node) if swap else (self.node, b)
         return Condition(self.trace, self.trace.graph.node(operation, *operands), whole)
 
@@ -189,7 +207,13 @@ class Symbol(_Traced):
         return int(self.trace.value(self.node))
 
     def __float__(self):
-        return self.trace.value(self.node)
+        return float(self.trace.value(self.node))
+
+    def __str__(self):
+        return str(int(self) if self.is_integer else float(self))
+
+    def __format__(self, specification):
+        return format(int(self) if self.is_integer else float(self), specification)
 
     def __bool__(self):
         return bool(self.trace.value(self.node))
@@ -213,7 +237,7 @@ class Symbol(_Traced):
         nodes = [constant(self.trace, other).node for other in others]
         return Symbol(self.trace, self.trace.graph.node(name, self.node, *nodes))
 
-    __hash__ = object.__hash__
+    __hash__ = _Traced.__hash__
 
 
 class Condition(_Traced):
@@ -255,6 +279,8 @@ class Condition(_Traced):
         return Symbol(self.trace, graph.where(self.node, graph.constant(1.0), graph.constant(0.0)))
 
     def __add__(self, other):
+        if isinstance(other, (bool, np.bool_, Condition)):  # NumPy and Numba disagree
+            raise TracingError("a sum of truth values that depend on x is not traced")
         return self.number() + other
 
     def __sub__(self, other):
@@ -274,7 +300,7 @@ class Condition(_Traced):
     def __ne__(self, other):
         return self.number() != other
 
-    __hash__ = object.__hash__
+    __hash__ = _Traced.__hash__
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
@@ -333,7 +359,11 @@ def sign(a: Any) -> Any:
 
 
 def _elementary(name: str) -> Callable:
+    arity = 1 if name in UNARY or name in ROUNDINGS else 2
+
     def function(*operands: Any) -> Any:
+        if len(operands) != arity:
+            raise TracingError(f"{name} of {len(operands)} numbers is not traced")
         first = next(x for x in operands if isinstance(x, _Traced))
         symbols = [constant(first.trace, x) if not isinstance(x, Symbol) else x for x in operands]
         return symbols[0].function(name, *symbols[1:])
@@ -353,6 +383,12 @@ def _power(a: Any, b: Any) -> Any:
     return a**b
 
 
+def _reciprocal(a: Any) -> Any:
+    if _is_whole(a):
+        raise TracingError("np.reciprocal of an integer is not traced")
+    return 1.0 / a
+
+
 #: functions of symbols by their names in `math`
 FUNCTIONS: dict[str, Callable] = {
     **{name: _elementary(name) for name in (*UNARY, *BINARY, *ROUNDINGS)},
@@ -362,7 +398,7 @@ FUNCTIONS: dict[str, Callable] = {
 #: functions of symbols by their names in NumPy, where they are others or differ
 NUMPY_FUNCTIONS: dict[str, Callable] = {
     **{NUMPY_NAMES.get(name, name): function for name, function in FUNCTIONS.items()},
-    "absolute": abs, "power": _power, "square": lambda a: a * a, "reciprocal": lambda a: 1.0 / a, "sign": sign,
+    "absolute": abs, "power": _power, "square": lambda a: a * a, "reciprocal": _reciprocal, "sign": sign,
     "minimum": least_or_nan, "maximum": greatest_or_nan, "remainder": FUNCTIONS["mod"], "positive": lambda a: a,
     "deg2rad": FUNCTIONS["radians"], "rad2deg": FUNCTIONS["degrees"], "negative": lambda a: -a,
     "logical_and": lambda a, b: a & b, "logical_or": lambda a, b: a | b, "logical_not": lambda a: ~a,

@@ -7,6 +7,8 @@ builtins know symbols, and in which an `if` that depends on x traces both sides 
 from __future__ import annotations
 
 import contextlib
+import copy
+import dis
 import linecache
 import types
 from collections.abc import Callable, Iterator
@@ -49,10 +51,10 @@ def _parts(args: tuple) -> Iterator[Any]:
 
 
 def _is_symbolic(value: Any) -> bool:
-    """Whether an argument becomes symbols."""
+    """Whether an argument becomes symbols. Arrays of integers steer functions, and those of other types round."""
     if isinstance(value, np.ndarray):
-        return value.dtype.kind in "iuf"
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+        return value.dtype == np.float64
+    return type(value) in (int, float, np.float64, np.int64)
 
 
 def others(args: tuple) -> tuple:
@@ -78,16 +80,17 @@ class _Leaves:
         if isinstance(value, tuple):
             return tuple(map(self, value))
         if not _is_symbolic(value):
-            if (isinstance(value, np.ndarray) and value.dtype.kind == "c") or isinstance(value, complex):
+            if np.iscomplexobj(value):
                 raise TracingError("an argument is complex")
+            if self._kind == "own":
+                raise TracingError("the points' own arguments are not all numbers of float64")
             return value
         if not isinstance(value, np.ndarray):
             return self._symbol(isinstance(value, (int, np.integer)))
-        whole = value.dtype.kind in "iu"
         found = np.empty(value.shape, object)
         flat = found.reshape(-1)
         for k in range(value.size):
-            flat[k] = self._symbol(whole)
+            flat[k] = self._symbol(False)
         found.flags.writeable = False
         return found.view(Array) if found.ndim else found[()]
 
@@ -113,14 +116,17 @@ def trace(function: Callable, n: int, args: tuple, own: tuple = ()) -> Traced:
     for i in range(n):
         x[i] = Symbol(run, run.graph.leaf("x", i))
     x.flags.writeable = False
-    twins = _Twins()
+    twins, random = _Twins(), np.random.get_state()  # noqa: NPY002
     try:
         with np.errstate(all="ignore"):
             arguments = (*_Leaves(run, "shared")(args), *_Leaves(run, "own", n)(own))
             result = twins.twin(function)(x.view(Array), *arguments)
             outputs = _nodes(run, result)
     except Exception as error:  # whatever a user's function does with a symbol
-        raise TracingError(f"{_name(function)} cannot be traced: {_reason(error)}{twins.place(error)}") from error
+        place = "" if ", line " in str(error) else twins.place(error)
+        raise TracingError(f"{_name(function)} cannot be traced: {_reason(error)}{place}") from error
+    finally:
+        np.random.set_state(random)  # noqa: NPY002
     return Traced(run.graph, outputs, tuple(sorted(run.fixed)))
 
 
@@ -129,8 +135,9 @@ def _name(function: Callable) -> str:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).partition("\n")[0]
-    return text if isinstance(error, TracingError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, TracingError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def _nodes(run: Trace, result: Any) -> tuple[int, ...]:
@@ -155,11 +162,18 @@ class _Twins:
             function = function.py_func
         if id(function) in self._made:
             return self._made[id(function)]
+        code = function.__code__
+        if any(step.opname in ("PUSH_EXC_INFO", "MATCH_CLASS") for step in dis.get_instructions(code)):
+            raise TracingError(
+                f"{function.__qualname__} handles exceptions or matches types, of which symbols have others"
+                f"\n  at {code.co_filename}, line {code.co_firstlineno}"
+            )
         names = names_in(function.__code__)
         namespace: dict[str, Any] = {"__builtins__": BUILTINS, "__name__": __name__}
         self._namespaces.append(namespace)
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         self._made[id(function)] = made = converted(function, namespace, cells, HOOKS)
+        made.__defaults__, made.__kwdefaults__ = copy.deepcopy((function.__defaults__, function.__kwdefaults__))
         for cell, original in zip(cells, function.__closure__ or (), strict=True):
             with contextlib.suppress(ValueError):  # an empty cell
                 cell.cell_contents = self._substitute(original.cell_contents, names)
@@ -175,18 +189,16 @@ class _Twins:
             return self.twin(value)
         if isinstance(value, types.ModuleType) and not is_library(value):
             return self._module(value, names)
-        if isinstance(value, np.ndarray):  # its own, lest a function that writes to it changes it
-            value = value.view()
-            value.flags.writeable = False
+        if isinstance(value, (np.ndarray, list, tuple, dict, set, bytearray)):
+            return copy.deepcopy(value)  # lest a function that writes to it changes the user's
         return value
 
     def _module(self, module: types.ModuleType, names: set[str]) -> types.ModuleType:
         """A stand-in for a user's module."""
-        if id(module) not in self._modules:
-            self._modules[id(module)] = twin = types.ModuleType(module.__name__)
-            for name in names & vars(module).keys():
-                setattr(twin, name, self._substitute(vars(module)[name], names))
-        return self._modules[id(module)]
+        twin = self._modules.setdefault(id(module), types.ModuleType(module.__name__))
+        for name in (names & vars(module).keys()) - vars(twin).keys():
+            setattr(twin, name, self._substitute(vars(module)[name], names))
+        return twin
 
     def place(self, error: Exception) -> str:
         """The innermost line of the user's own where it was raised."""

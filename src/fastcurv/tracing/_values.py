@@ -20,7 +20,7 @@ OPERATIONS: dict[str, Callable] = {
     "power": lambda a, n: a**n, "pow": np.power, "single": lambda a: np.float64(np.float32(a)),
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "atan2": np.arctan2, "digamma": _special.digamma, "trigamma": _special.trigamma,
-    "mod": np.mod, "fmod": np.fmod,
+    "mod": np.mod, "fmod": np.fmod, "unsigned": lambda a: a + 0.0,
 }  # fmt: skip
 
 

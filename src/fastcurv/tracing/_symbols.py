@@ -47,12 +47,14 @@ def _is_whole(x: Any) -> bool:
 
 def _operand(trace: Trace, x: Any) -> int | None:
     """The node of a symbol or of a real number; None of anything else."""
+    if isinstance(x, Condition):
+        x = x.number()
     if isinstance(x, Symbol):
+        if x.trace is not trace:
+            raise TracingError("a function remembers what it was given when it was traced before")
         return x.node
     if isinstance(x, (int, float, np.integer, np.floating, np.bool_)):
         return trace.graph.constant(float(x))
-    if isinstance(x, Condition):
-        return x.number().node
     return None
 
 

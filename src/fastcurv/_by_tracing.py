@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ from .tracing._frame import small_block, traced_block
 
 #: sets of values of arguments that steer a function, for each of which it is traced
 MOST_VERSIONS = 8
+#: shapes of arguments, and values of those that are no symbols, that are remembered of a function
+MOST_CASES = 64
 #: points at which a trace is held against the compiled function
 SAMPLES = 32
 #: differences that rounding explains, relative to the largest number that comes up
@@ -52,7 +55,7 @@ class Prepared(NamedTuple):
 
     def job(self, dtype: np.dtype, bounded: bool, full: bool) -> Job:
         """What is to be run at points of a type."""
-        return _job(self.program.key, self.shape, dtype == np.float64, bounded, full, Role(self.program, "traced"))
+        return _job(self.shape, dtype == np.float64, bounded, full, Role(self.program, "traced"))
 
     def with_matrix(self, slots: dict[tuple[int, int], int], shape: tuple[int, int]) -> Prepared:
         """The same for matrices of a shape that have some slots."""
@@ -134,7 +137,7 @@ def _version(call: Call, vector: bool) -> Version:
     own = tuple(array[0] if len(array) else np.zeros(array.shape[1:], array.dtype) for array in point_args)
     case = call.shape[1], vector, tracing.others(args), tracing.others(own)
     shared = tracing.flattened(args)
-    versions = function.traced.setdefault(case, [])
+    versions = _remembered(function.traced, case, list)
     found = next((version for version in versions if version.fits(shared)), None)
     if found is None:
         if len(versions) >= MOST_VERSIONS:
@@ -144,8 +147,17 @@ def _version(call: Call, vector: bool) -> Version:
     return found
 
 
+def _remembered(known: dict[Any, Any], case: Any, make: Callable[[], Any]) -> Any:
+    """What is known of a case; the oldest one is forgotten where there are too many."""
+    if case not in known:
+        while len(known) >= MOST_CASES:
+            known.pop(next(iter(known)), None)
+        known[case] = make()
+    return known[case]
+
+
 @lru_cache(maxsize=256)
-def _job(key: str, shape: tuple[int, int] | None, transposes: bool, bounded: bool, full: bool, role: Role) -> Job:
+def _job(shape: tuple[int, int] | None, transposes: bool, bounded: bool, full: bool, role: Role) -> Job:
     if shape is not None:
         n, size = shape[1], shape[0] * shape[1]
         return Job(Operation(small_block, (LANES, n, size, role.function.slots, transposes), True), role)
@@ -280,7 +292,7 @@ def _ready(call: Call, plan: Plan, wanted: Wanted, full: bool, vector: bool = Fa
         version = _version(call, vector)
         found = _prepared(call, plan, version, wanted, full, vector)
         if version.is_trusted and not version.traced.fixed:
-            function.ready[case] = found  # pyright: ignore[reportAttributeAccessIssue]
+            _remembered(function.ready, case, lambda: found)  # pyright: ignore[reportAttributeAccessIssue]
     return found
 
 

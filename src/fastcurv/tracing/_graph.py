@@ -30,7 +30,8 @@ MOST_NODES = 400_000
 class Graph:
     """Nodes as parallel lists: what each one is, its arguments, and whether it changes with x."""
 
-    def __init__(self):
+    def __init__(self, most: int = MOST_NODES):
+        self.most = most
         self.operations: list[str] = []
         self.arguments: list[tuple] = []
         self.active: list[bool] = []
@@ -50,8 +51,8 @@ class Graph:
 
     def _new(self, key: tuple, operation: str, arguments: tuple, active: bool) -> int:
         found = len(self.operations)
-        if found >= MOST_NODES:
-            raise TracingError(f"it has more than {MOST_NODES:,} operations")
+        if found >= self.most:
+            raise TracingError(f"it has more than {self.most:,} operations that no loop repeats")
         self.operations.append(operation)
         self.arguments.append(arguments)
         self.active.append(active)

@@ -112,6 +112,11 @@ class Program:
         return sum(c.count * c.operations for c in self.classes)
 
     @cached_property
+    def length(self) -> int:
+        """Operations of the code."""
+        return sum(c.operations for c in self.classes)
+
+    @cached_property
     def key(self) -> str:
         """Identifies the code: programs with the same one differ in their tables only."""
         digest = hashlib.blake2b(str(self.slots).encode(), digest_size=20)
@@ -152,19 +157,24 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
     whole = [(list(outputs), list(range(len(outputs))))]
     if shape is not None:
         return _assembled(graph, whole, _MatrixSlots(len(outputs), *shape), wanted)
-    found = by_terms(traced, wanted)
+    try:
+        found = by_terms(traced, wanted)
+    except TracingError:  # far too long
+        found = None
+    if found is None or found.length > MOST_OPERATIONS:
+        found = by_terms(traced, wanted, joined=False)
     if found.operations <= MAX_STRAIGHT:
         found = _assembled(graph, whole, _Slots(len(outputs)), wanted)
-    operations = sum(c.operations for c in found.classes)
-    if operations > MOST_OPERATIONS:
-        raise TracingError(f"its derivatives are {operations:,} operations that no loop repeats")
+    if found.length > MOST_OPERATIONS:
+        raise TracingError(f"its derivatives are {found.length:,} operations that no loop repeats")
     return found
 
 
-def by_terms(traced: Traced, wanted: Wanted) -> Program:
-    """The code of sums, term by term."""
+def by_terms(traced: Traced, wanted: Wanted, *, joined: bool = True) -> Program:
+    """The code of sums, term by term; where they are `joined`, what terms have in common is computed once."""
     graph, outputs = traced.graph, traced.outputs
-    terms = [([a], [r]) for r, output in enumerate(outputs) for a in _joined(graph, _terms(graph, output))]
+    join = _joined if joined else lambda graph, terms: terms
+    terms = [([a], [r]) for r, output in enumerate(outputs) for a in join(graph, _terms(graph, output))]
     return _assembled(graph, terms, _Slots(len(outputs)), wanted)
 
 
@@ -310,7 +320,7 @@ def _element(terms: list[_Term]) -> tuple[Trace, list[int], np.ndarray]:
     bits = table.view(np.int64)
     is_same = (bits == bits[0]).all(axis=0)
     places = np.cumsum(~is_same) - 1
-    source, trace = Graph(), Trace(np.zeros(0))
+    source, trace = Graph(), Trace(np.zeros(0), Graph(4 * MOST_OPERATIONS))
     nodes: list[int] = []
     *entries, (_, *roots) = terms[0].shape
     for operation, *numbers in entries:

@@ -25,8 +25,8 @@ ROUNDINGS = ("floor", "ceil", "trunc", "rint")
 class Trace:
     """A graph that is being made, and the arguments whose values were asked for."""
 
-    def __init__(self, shared: np.ndarray):
-        self.graph = Graph()
+    def __init__(self, shared: np.ndarray, graph: Graph | None = None):
+        self.graph = Graph() if graph is None else graph
         self.shared = shared
         self.fixed: set[int] = set()  # by number among the shared arguments
 

@@ -220,17 +220,6 @@ def test_a_trace_that_is_wrong_is_not_used(monkeypatch):
     assert "when compiled" in fc.explain(square, x).method
 
 
-def test_the_type_of_x_is_that_of_the_compiled_function():
-    """What no symbol can notice, the comparison with the compiled function does."""
-
-    def by_type(x):
-        return x[0] ** 2 if x.dtype == np.float64 else x[0] ** 3
-
-    with pytest.raises(fc.CompilationError, match="by_type"):
-        fc.gradient(by_type, [[2.0], [3.0]], method="traced")
-    assert agrees(fc.gradient(by_type, [[2.0], [3.0]]), np.array([[4.0], [6.0]]))
-
-
 def test_where_nothing_can_be_told_numbers_serve():
     def root(x):
         return math.sqrt(x[0]) * x[1]

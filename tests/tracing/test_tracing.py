@@ -293,6 +293,14 @@ def test_sparse_hessians():
     assert fc.hessian(chain, np.zeros((0, 5)), sparse=True).shape == (0, 5, 5)
 
 
+def test_dense_hessians_that_are_mostly_zero():
+    """They are filled with zeros, and what does not vanish is put in."""
+    X = rng.standard_normal((11, 250))
+    H, dense = fc.hessian(chain, X, sparse=True), fc.hessian(chain, X, method="traced")
+    for b in (0, 7, 8, 10):
+        assert np.array_equal(H[b].toarray(), dense[b])
+
+
 def test_sparse_hessians_of_ten_thousand_coordinates():
     n = 10_000
     x = rng.standard_normal(n)

@@ -46,10 +46,7 @@ def traced(fun, n, args=()):
 def test_derivatives_on_the_graph(case):
     exact = references.load(case.name)
     n = exact.points.shape[1]
-    try:
-        found, work, evaluate = traced(case.fun, n, case.args)
-    except fc.CompilationError:
-        pytest.skip("no expression of x")
+    found, work, evaluate = traced(case.fun, n, case.args)
     (root,) = found.outputs
     gradient, hessian = work.hessian(root)
     assert work.gradient(root).keys() == gradient.keys()
@@ -72,17 +69,6 @@ def test_derivatives_on_the_graph(case):
         along[list(product)] = evaluate(list(product.values()), x)
         assert np.abs(along - H @ v).max() <= 10 * BOUND * bend * np.abs(v).max()
         assert abs(evaluate([form], x)[0] - v @ H @ v) <= 10 * BOUND * bend * (v @ v) * n
-
-
-def test_most_of_the_library_can_be_traced():
-    refused = []
-    for case in LIBRARY:
-        n = references.load(case.name).points.shape[1]
-        try:
-            tracing.trace(case.fun, n, case.args)
-        except fc.CompilationError:
-            refused.append(case.name)
-    assert len(refused) <= len(LIBRARY) // 10, refused
 
 
 def test_what_is_not_simplified():
@@ -325,10 +311,7 @@ def test_no_entry_is_missed(case):
     """The pattern holds every entry that differs from zero."""
     exact = references.load(case.name)
     n = exact.points.shape[1]
-    try:
-        pattern = fc.trace(case.fun, n, case.args).sparsity.toarray()
-    except fc.CompilationError:
-        pytest.skip("no expression of x")
+    pattern = fc.trace(case.fun, n, case.args).sparsity.toarray()
     assert not exact.hessian[:, ~pattern].any()
 
 

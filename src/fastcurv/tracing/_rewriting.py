@@ -69,7 +69,7 @@ class _Rewriting(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef | ast.AsyncFunctionDef):
         return node
 
-    visit_AsyncFunctionDef = visit_ClassDef  # noqa: N815
+    visit_AsyncFunctionDef = visit_ClassDef  # noqa: N815  as `ast` names it
 
     def visit_If(self, node: ast.If):
         if not _is_convertible(node):

@@ -116,7 +116,7 @@ def trace(function: Callable, n: int, args: tuple, own: tuple = ()) -> Traced:
     for i in range(n):
         x[i] = Symbol(run, run.graph.leaf("x", i))
     x.flags.writeable = False
-    twins, random = _Twins(), np.random.get_state()  # noqa: NPY002
+    twins, random = _Twins(), np.random.get_state()  # noqa: NPY002  the state that users share
     try:
         with np.errstate(all="ignore"):
             arguments = (*_Leaves(run, "shared")(args), *_Leaves(run, "own", n)(own))
@@ -126,7 +126,7 @@ def trace(function: Callable, n: int, args: tuple, own: tuple = ()) -> Traced:
         place = "" if ", line " in str(error) else twins.place(error)
         raise TracingError(f"{_name(function)} cannot be traced: {_reason(error)}{place}") from error
     finally:
-        np.random.set_state(random)  # noqa: NPY002
+        np.random.set_state(random)  # noqa: NPY002  as it was before
     return Traced(run.graph, outputs, tuple(sorted(run.fixed)))
 
 

@@ -377,6 +377,36 @@ def test_eigenvalue_error_is_weyls():
             assert 0.2 * expected <= c.eigenvalue_error[k] <= 5 * expected
 
 
+@pytest.mark.parametrize("n", [1, 2, 9])
+def test_lanes_are_read_as_matrices_in_memory_are(n):
+    """Hessians that stay in lanes, of traced functions, and those of hyper-dual numbers; full and ragged groups."""
+
+    def fun(x, a, scale):
+        s = 0.0
+        for i in range(len(x)):
+            s += scale * (x[i] ** 4 - a[i] * x[i] ** 2) + x[i] * x[i - 1] + math.log(1.5 + x[0])
+        return s
+
+    for count in (35, 1, 7, 8, 9, 16, 17):  # the first one is told from the compiled function
+        x = rng.uniform(-1.0, 1.0, (count, n))
+        x[count // 2, 0] = -1.75  # the logarithm is NaN
+        x[count // 3, n - 1] = 0.99
+        scale = rng.uniform(0.5, 1.0, count)
+        common = {"args": (np.linspace(-1.0, 2.0, n),), "point_args": (scale,), "bounds": (-2.0, 0.95)}
+        traced, numbers = (fc.curvature(fun, x, method=method, **common) for method in ("traced", "hyperdual"))
+        for name in ("index", "nullity", "kind", "status"):
+            assert np.array_equal(getattr(traced, name), getattr(numbers, name)), name
+        for name in ("value", "gradient", "eigenvalues", "eigenvalue_error", "gradient_curvature"):
+            found, expected = getattr(traced, name), getattr(numbers, name)
+            np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12 * (1 + n), err_msg=name)
+        if n < 9:
+            continue
+        some = fc.curvature(fun, x, method="traced", extra=("eigenvectors", "newton_step"), **common)
+        kept = fc.curvature(fun, x, method="traced", extra=EXTRAS, **common)
+        for name in ("eigenvectors", "newton_step", "eigenvalues", "index"):
+            np.testing.assert_allclose(getattr(some, name), getattr(kept, name), rtol=1e-9, atol=1e-9, err_msg=name)
+
+
 def test_points_that_are_not_finite():
     A, b = np.array([with_inertia(2, 1, 0)] * 5), integers(5, 3)
     x = integers(5, 3)

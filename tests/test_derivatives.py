@@ -111,7 +111,7 @@ def test_repeated_calls():
         return fc.hessian(fun, x, out=np.empty((*x.shape, 2), x.dtype))
 
     def is_remembered(x):
-        return (fun, x.shape, x.dtype, "auto", 2) in repeat._repeats
+        return repeat.key_of(fun, x, (), (), "auto", "auto", 2) in repeat._repeats
 
     first = fc.hessian(fun, x)
     for kind in (x, x.astype(np.float32), x[0].copy()):
@@ -133,6 +133,41 @@ def test_repeated_calls():
     factor = 3.0
     assert np.array_equal(fc.hessian(fun, x), checked(x))
     assert not np.array_equal(fc.hessian(fun, x), first)
+
+
+def test_repeated_calls_with_arguments():
+    """Numbers among the arguments may change; whatever else they are is looked at again."""
+
+    def fun(x, a, b):
+        return b * np.sum(a * x**3) + x[0] * x[-1] * a[0]
+
+    x, a = rng.uniform(-1.0, 1.0, (50, 3)), rng.uniform(-1.0, 1.0, 3)
+    key = repeat.key_of(fun, x, (a, 2.0), (), "auto", "auto", 2)
+    for _ in range(1000):
+        fc.hessian(fun, x, (a, 2.0))
+        if key in repeat._repeats:
+            break
+    assert key in repeat._repeats
+
+    def expected(a, b):
+        H = np.zeros((50, 3, 3))
+        H[:, range(3), range(3)] = 6.0 * b * a * x
+        H[:, 0, 2] += a[0]
+        H[:, 2, 0] += a[0]
+        return H
+
+    for b in (2.0, -3.0, math.inf, math.nan):
+        found = fc.hessian(fun, x, (a, b))
+        assert np.array_equal(found, fc.hessian(fun, x, (a, b), out=np.empty((50, 3, 3))), equal_nan=True)
+        if math.isfinite(b):
+            close(found, expected(a, b), 1e-15)
+    other = a.copy()
+    other[0] = 5.0
+    close(fc.hessian(fun, x, (other, 2.0)), expected(other, 2.0), 1e-15)
+    close(fc.hessian(fun, x, (a[::-1], 1)), expected(a[::-1], 1), 1e-15)
+    close(fc.hessian(fun, x, (list(a), 2.0)), expected(a, 2.0), 1e-15)
+    with pytest.raises(TypeError):
+        fc.hessian(fun, x, (object(), 2.0))
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -130,8 +130,8 @@ def second_order(
 ) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates.
 
-    Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes, from
-    (second-order results, layout), the task that is run after every point; it sees those of the point's group.
+    Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes the
+    task that is run after every point; it sees those of the point's group.
     """
     job, formula, evaluations, divisible, _ = outline(call.function, call.gradient, plan, call.lanes, errors)
     count, n = call.shape
@@ -154,7 +154,7 @@ def second_order(
         status=np.empty(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
         is_read=reader is not None and not shared.is_within,
     )
-    task = reader(found, shared.layout) if reader is not None and found.is_read else NO_READER
+    task = reader.from_memory(found, shared.layout) if reader is not None and found.is_read else NO_READER
     data = second_data(plan, formula, scale, call.gradient is not None, task, found)
     cpu.launch(job, call.points, data, shared, evaluations)
     if shared.is_within:

@@ -10,17 +10,10 @@ import numpy as np
 from ._by_differences import Outline
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, settle
 from ._plan import Plan
+from ._rounding import of_rows, rounding_of
 from .backends import cpu
 from .backends.cpu import Job, Operation, Role
 from .function import UserFunction
-
-#: an estimate of rounding, in units of eps times the largest entry (15 seen, 45 in an ill-conditioned formula)
-ROUNDING = 64 * float(np.finfo(np.float64).eps)
-
-
-def rounding_of(dtype: np.dtype) -> float:
-    """Of results that are computed in float64 and stored in a type."""
-    return ROUNDING + (float(np.finfo(dtype).eps) / 2 if dtype != np.float64 else 0.0)
 
 
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
@@ -34,7 +27,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     data = (plan.bounds.rows, status, out, NO_READER, NOTHING, NO_MATRIX, error, rounding)
     cpu.launch(job, call.points, data, shared, parts)
     if errors and shared.is_within:
-        error[...] = rounding * np.abs(out).max(axis=2, keepdims=True)
+        error = of_rows(out)
     status = settle(status, shared, out, *([error] if errors else []))
     return First(out, error, status)
 
@@ -103,7 +96,7 @@ def second_order(
         status=np.empty(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
         is_read=reader is not None and not shared.is_within,
     )
-    task = reader(found, shared.layout) if reader is not None and found.is_read else NO_READER
+    task = reader.from_memory(found, shared.layout) if reader is not None and found.is_read else NO_READER
     rounding = rounding_of(found.hessian.dtype)
     data = (plan.bounds.rows, found.status, found.hessian, task, found.value, found.gradient)
     if call.gradient is not None:
@@ -168,8 +161,6 @@ def _along(call: Call, job: Job, parts: int, directions: np.ndarray, errors: boo
     shared = cpu.plan_shares(job, count, parts, parts)
     status = np.empty(shared.statuses(count), np.int8)
     cpu.launch(job, call.points, (directions, status, out), shared, parts, count)
-    error = NO_MATRIX
-    if errors:
-        error = np.broadcast_to(rounding_of(out.dtype) * np.abs(out).max(axis=1, keepdims=True), out.shape).copy()
+    error = of_rows(out) if errors else NO_MATRIX
     status = settle(status, shared, out, *([error] if errors else []))
     return Product(out, error, status)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from . import _by_numbers as by_numbers
 from . import tracing
 from ._by_differences import Outline
 from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second
 from ._errors import TracingError, UndecidedError
 from ._inputs import read_only
 from ._plan import Plan
+from ._rounding import of_rows, rounding_of
 from ._sparse import SparseHessians, compressed
 from .backends import cpu
 from .backends.cpu import Job, Operation, Points, Role, Shares
 from .function import Compiled
 from .tracing import Program, Traced, Wanted
-from .tracing._frame import small_block, traced_block
+from .tracing._frame import lanes_block, small_block, traced_block
 
 #: sets of values of arguments that steer a function, for each of which it is traced
 MOST_VERSIONS = 8
@@ -36,12 +36,17 @@ MAX_SMALL = 4
 #: matrices of which less than one entry in so many may differ from zero are filled with zeros first: entry by entry,
 #: lanes are left at half the speed of transpositions (Rosenbrock 8 to 32)
 SPARSE = 64
+#: what a block leaves of each point: matrices, also values, gradients and errors, or everything in lanes
+Leaves = Literal["matrices", "all", "lanes"]
 NO_STARTS = read_only(np.zeros(0, np.int64))
 NOTHING_SHARED = read_only(np.zeros(0))
 
 
 class Prepared(NamedTuple):
-    """A program, the tables that its code reads, and where results lie; `shape` of a matrix that lies in registers."""
+    """A program, the tables that its code reads, and where results lie.
+
+    `shape` is that of a matrix that lies in registers, `lower` has its lower triangle where that stays in lanes.
+    """
 
     program: Program
     tables: tuple[np.ndarray, np.ndarray]
@@ -49,14 +54,11 @@ class Prepared(NamedTuple):
     positions: np.ndarray = NO_STARTS
     slopes: np.ndarray = NO_STARTS
     shape: tuple[int, int] | None = None
+    lower: np.ndarray = NO_STARTS
 
-    def tables_with(self, args: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the code reads besides points: the numbers that all of them share, indices and constants."""
-        return (read_only(tracing.flattened(args)) if args else NOTHING_SHARED, *self.tables)
-
-    def job(self, dtype: np.dtype, bounded: bool, full: bool) -> Job:
-        """What is to be run at points of a type."""
-        return _job(self.shape, dtype == np.float64, bounded, full, Role(self.program, "traced"))
+    def job(self, dtype: np.dtype, bounded: bool, leaves: Leaves, together: int = LANES) -> Job:
+        """What is to be run at points of a type; lanes are read once for so many together."""
+        return _job(self.shape, dtype == np.float64, bounded, leaves, together, Role(self.program, "traced"))
 
     def with_matrix(self, slots: dict[tuple[int, int], int], shape: tuple[int, int]) -> Prepared:
         """The same for matrices of a shape that have some slots."""
@@ -82,7 +84,7 @@ class Version:
         self.traced = traced
         self._fixed = np.array(traced.fixed, np.int64)
         self._values = shared[self._fixed].tobytes()
-        self._prepared: dict[tuple[Wanted, bool], Prepared] = {}
+        self._prepared: dict[tuple[Wanted, bool, bool], Prepared] = {}
         self._sparse: tuple[Prepared, SparseHessians] | None = None
         self.is_trusted = False
 
@@ -90,14 +92,16 @@ class Version:
         """Whether arguments steer the function as those did that it was traced with."""
         return not len(self._fixed) or shared[self._fixed].tobytes() == self._values
 
-    def prepared(self, wanted: Wanted, n: int, may_be_small: bool) -> Prepared:
+    def prepared(self, wanted: Wanted, n: int, may_be_small: bool, in_lanes: bool) -> Prepared:
         """The program for some derivatives: of second ones as n x n matrices, of first ones with a row for each value.
 
-        `may_be_small`: where there are few, the matrix may lie in registers.
+        `may_be_small`: where there are few, the matrix may lie in registers; `in_lanes`: all results stay in lanes.
         """
-        found = self._prepared.get((wanted, may_be_small))
+        case = wanted, may_be_small, in_lanes
+        found = self._prepared.get(case)
         if found is None:
-            found = self._prepared[wanted, may_be_small] = self._made(wanted, n, may_be_small)
+            made = self._in_lanes(wanted, n) if in_lanes else self._made(wanted, n, may_be_small)
+            found = self._prepared[case] = made
         return found
 
     def _made(self, wanted: Wanted, n: int, may_be_small: bool) -> Prepared:
@@ -109,10 +113,15 @@ class Version:
         found = Prepared(made, _tables(made))
         if not wanted.second:
             return found.with_matrix(made.first, shape)
-        slopes = np.full(n, (made.slots - 1) * LANES)
-        for (_, i), slot in made.first.items():
-            slopes[i] = slot * LANES
-        return found.with_matrix(_both_triangles(made.second), shape)._replace(slopes=read_only(slopes))
+        return found.with_matrix(_both_triangles(made.second), shape)._replace(slopes=_slopes(made, n))
+
+    def _in_lanes(self, wanted: Wanted, n: int) -> Prepared:
+        made = tracing.program(self.traced, wanted)
+        lower = np.full(n * (n + 1) // 2, (made.slots - 1) * LANES)
+        for (i, j), slot in made.second.items():
+            i, j = max(i, j), min(i, j)
+            lower[i * (i + 1) // 2 + j] = slot * LANES
+        return Prepared(made, _tables(made), slopes=_slopes(made, n), lower=read_only(lower))
 
     def sparse(self, n: int) -> tuple[Prepared, SparseHessians]:
         """The program for second derivatives that do not vanish; their pattern, without values."""
@@ -123,6 +132,14 @@ class Version:
             prepared = Prepared(made, _tables(made), entries=read_only(starts))
             self._sparse = prepared, SparseHessians(NOTHING, *map(read_only, compressed(list(slots), n)))
         return self._sparse
+
+
+def _slopes(program: Program, n: int) -> np.ndarray:
+    """Where the entries of a gradient begin."""
+    slopes = np.full(n, (program.slots - 1) * LANES)
+    for (_, i), slot in program.first.items():
+        slopes[i] = slot * LANES
+    return read_only(slopes)
 
 
 def _tables(program: Program) -> tuple[np.ndarray, np.ndarray]:
@@ -137,7 +154,7 @@ def _version(call: Call, vector: bool) -> Version:
         raise TracingError(f"{function.name} is not a Python function")
     own = tuple(array[0] if len(array) else np.zeros(array.shape[1:], array.dtype) for array in point_args)
     case = call.shape[1], vector, tracing.others(args), tracing.others(own)
-    shared = tracing.flattened(args)
+    shared = _shared(args)
     versions = _remembered(function.traced, case, list)
     found = next((version for version in versions if version.fits(shared)), None)
     if found is None:
@@ -158,11 +175,15 @@ def _remembered(known: dict[Any, Any], case: Any, make: Callable[[], Any]) -> An
 
 
 @lru_cache(maxsize=256)
-def _job(shape: tuple[int, int] | None, transposes: bool, bounded: bool, full: bool, role: Role) -> Job:
+def _job(
+    shape: tuple[int, int] | None, transposes: bool, bounded: bool, leaves: Leaves, together: int, role: Role
+) -> Job:
+    if leaves == "lanes":
+        return Job(Operation(lanes_block, (LANES, bounded, together, transposes), True), role)
     if shape is not None:
         n, size = shape[1], shape[0] * shape[1]
         return Job(Operation(small_block, (LANES, n, size, role.function.slots, transposes), True), role)
-    return Job(Operation(traced_block, (LANES, bounded, full, transposes), True), role)
+    return Job(Operation(traced_block, (LANES, bounded, leaves == "all", transposes), True), role)
 
 
 def _own(call: Call) -> np.ndarray:
@@ -177,11 +198,11 @@ class Work(NamedTuple):
 
     points: np.ndarray
     own: np.ndarray
-    args: tuple
+    shared: np.ndarray
 
     def data(self, prepared: Prepared, plan: Plan, found: Second, task: np.ndarray) -> tuple[tuple, tuple]:
         """What the block takes before the matrices, and after them."""
-        tables = prepared.tables_with(self.args)
+        tables = self.shared, *prepared.tables
         if prepared.shape is not None:
             return (tables, found.status), (NO_MATRIX,)
         before = (
@@ -189,7 +210,7 @@ class Work(NamedTuple):
             plan.bounds.rows, found.status,
         )  # fmt: skip
         vectors = found.value, found.gradient, found.gradient_error, found.hessian_error
-        return before, (task, *vectors, by_numbers.rounding_of(found.hessian.dtype))
+        return before, (task, *vectors, rounding_of(found.hessian.dtype))
 
     def launch(self, job: Job, prepared: Prepared, plan: Plan, shared: Shares, found: Second, task: np.ndarray) -> None:
         """Run a job over all points."""
@@ -197,15 +218,34 @@ class Work(NamedTuple):
         cpu.launch(job, Points(self.points, (), ()), (*before, found.hessian, *after), shared, 1)
 
 
-def data(call: Call, plan: Plan) -> tuple[tuple, tuple]:
-    """Of Hessians alone: what the block takes before the matrices, and after them."""
-    prepared, _ = _ready(call, plan, Wanted(second=True), False)
-    room = _matrices(np.empty((0, plan.n, plan.n), call.x.dtype))
-    return Work(call.x, _own(call), call.points.args).data(prepared, plan, room, NO_READER)
+def data(call: Call, plan: Plan) -> Callable[[tuple], tuple[tuple, tuple] | None] | None:
+    """Of Hessians alone, a function of other arguments of the same types: what the block takes before the matrices,
+    and after them; None where it cannot be said without a look at the values.
+    """
+    found = _ready(call, plan, Wanted(second=True))
+    if not any(known is found for known in call.function.ready.values()):  # pyright: ignore[reportAttributeAccessIssue]
+        return None
+    prepared, _ = found
+    own, room = _own(call), _matrices(np.empty((0, plan.n, plan.n), call.x.dtype))
+
+    def of(args: tuple) -> tuple[tuple, tuple] | None:
+        shared = _shared(args)
+        return Work(call.x, own, shared).data(prepared, plan, room, NO_READER) if _is_finite(shared) else None
+
+    return of if _is_finite(_shared(call.points.args)) else None
+
+
+def _shared(args: tuple) -> np.ndarray:
+    """The numbers that all points share."""
+    return read_only(tracing.flattened(args)) if args else NOTHING_SHARED
+
+
+def _is_finite(shared: np.ndarray) -> bool:
+    return not len(shared) or bool(np.isfinite(shared).all())
 
 
 def _hold_against_compiled(
-    call: Call, plan: Plan, version: Version, prepared: Prepared, wanted: Wanted, full: bool, vector: bool
+    call: Call, plan: Plan, version: Version, prepared: Prepared, wanted: Wanted, leaves: Leaves, vector: bool
 ) -> None:
     """Compare the traced function with the compiled one at some of the points.
 
@@ -224,15 +264,15 @@ def _hold_against_compiled(
     few, m = call._replace(points=points), len(version.traced.outputs)
     expected = np.empty((len(rows), m))
     values(few, expected if vector else expected[:, 0])
-    own = _own(few)
+    own, shared = _own(few), _shared(args)
     if wanted.is_directed:
         own = np.concatenate([own, np.zeros(x[rows].shape)], axis=1)
-    found = _values(prepared, plan, Work(points.x, own, args), full, m)
+    found = _values(prepared, plan, Work(points.x, own, shared), leaves, m)
     is_told = np.isfinite(found) & np.isfinite(expected)
     with np.errstate(invalid="ignore", over="ignore"):
         differs = is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))
     for b, r in np.argwhere(differs):
-        largest = tracing.largest(version.traced, points.x[b], tracing.flattened(args), own[b])
+        largest = tracing.largest(version.traced, points.x[b], shared, own[b])
         if not abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
             raise TracingError(
                 f"{call.function.name} gives {found[b, r]} when traced, {expected[b, r]} when compiled, "
@@ -243,10 +283,12 @@ def _hold_against_compiled(
     version.is_trusted = True
 
 
-def _values(prepared: Prepared, plan: Plan, work: Work, full: bool, m: int) -> np.ndarray:
+def _values(prepared: Prepared, plan: Plan, work: Work, leaves: Leaves, m: int) -> np.ndarray:
     """The values of a function, by the code that computes its derivatives, shape (N, m)."""
-    count, n, job = len(work.points), plan.n, prepared.job(work.points.dtype, plan.bounds.any, full)
-    if full:
+    count, n, job = len(work.points), plan.n, prepared.job(work.points.dtype, plan.bounds.any, leaves)
+    if leaves == "lanes":
+        return _left_in_lanes(work, plan, prepared, job, LANES, None).value[:, None]
+    if leaves == "all":
         room = _room(count, n, count, np.empty((count, n, n)))
         _launch(plan, prepared, job, work, room)
         return room.value[:, None]
@@ -281,35 +323,37 @@ def _room(count: int, n: int, homes: int, hessian: np.ndarray) -> Second:
     )
 
 
-def _ready(call: Call, plan: Plan, wanted: Wanted, full: bool, vector: bool = False) -> tuple[Prepared, Job]:
+def _ready(
+    call: Call, plan: Plan, wanted: Wanted, leaves: Leaves = "matrices", together: int = LANES, vector: bool = False
+) -> tuple[Prepared, Job]:
     """The program of a call and its job, trusted; remembered unless values of arguments decide on it."""
     x, args, point_args = call.points
-    wanted = wanted._replace(is_finite=not args or bool(np.isfinite(tracing.flattened(args)).all()))
+    wanted = wanted._replace(is_finite=_is_finite(_shared(args)))
     kinds = tracing.others(args), *((array.shape[1:], array.dtype.char) for array in point_args)
-    case = wanted, x.shape[1], vector, full, plan.bounds.any, x.dtype.char, kinds
+    case = wanted, x.shape[1], vector, leaves, together, plan.bounds.any, x.dtype.char, kinds
     function = call.function
     found = function.ready.get(case) if isinstance(function, Compiled) else None
     if found is None:
         version = _version(call, vector)
-        found = _prepared(call, plan, version, wanted, full, vector)
+        prepared = _prepared(call, plan, version, wanted, leaves, vector)
+        found = prepared, prepared.job(x.dtype, plan.bounds.any, leaves, together)
         if version.is_trusted and not version.traced.fixed:
             _remembered(function.ready, case, lambda: found)  # pyright: ignore[reportAttributeAccessIssue]
     return found
 
 
-def _prepared(
-    call: Call, plan: Plan, version: Version, wanted: Wanted, full: bool, vector: bool
-) -> tuple[Prepared, Job]:
-    may_be_small = not (full or plan.bounds.any or call.points.point_args or wanted.is_directed)
-    prepared = version.prepared(wanted, call.shape[1], may_be_small)
+def _prepared(call: Call, plan: Plan, version: Version, wanted: Wanted, leaves: Leaves, vector: bool) -> Prepared:
+    others = plan.bounds.any or call.points.point_args or wanted.is_directed
+    may_be_small = leaves == "matrices" and not others
+    prepared = version.prepared(wanted, call.shape[1], may_be_small, leaves == "lanes")
     if not version.is_trusted and len(call.x):
-        _hold_against_compiled(call, plan, version, prepared, wanted, full, vector)
-    return prepared, prepared.job(call.x.dtype, plan.bounds.any, full)
+        _hold_against_compiled(call, plan, version, prepared, wanted, leaves, vector)
+    return prepared
 
 
 def outline(call: Call, plan: Plan, errors: bool) -> Outline:
     """How Hessians are taken."""
-    prepared, job = _ready(call, plan, Wanted(first=errors, second=True), errors)
+    prepared, job = _ready(call, plan, Wanted(first=errors, second=True), "all" if errors else "matrices")
     program = prepared.program
     classes = len(program.classes)
     lines = "one straight line" if program.is_straight else f"{classes} loop{'s' * (classes != 1)} over terms of a sum"
@@ -320,16 +364,52 @@ def second_order(
     call: Call, plan: Plan, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1
 ) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates."""
+    if reader is not None and out is None:
+        return _read_in_lanes(call, plan, reader, max(together, LANES))
     count, n = call.shape
-    prepared, job = _ready(call, plan, Wanted(first=errors, second=True), errors)
+    prepared, job = _ready(call, plan, Wanted(first=errors, second=True), "all" if errors else "matrices")
     together = max(together, LANES)
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     shared = cpu.plan_shares(job, count, 1, 1, spacing, together, LANES)
     homes = shared.workers * spacing if shared.layout[2] else count
     H = np.empty((homes, n, n)) if out is None else out
     found = _room(count, n, homes, H)._replace(is_read=reader is not None) if errors else _matrices(H)
-    task = reader(found, shared.layout) if reader is not None else NO_READER
-    Work(call.x, _own(call), call.points.args).launch(job, prepared, plan, shared, found, task)
+    task = reader.from_memory(found, shared.layout) if reader is not None else NO_READER
+    Work(call.x, _own(call), _shared(call.points.args)).launch(job, prepared, plan, shared, found, task)
+    return found
+
+
+def _read_in_lanes(call: Call, plan: Plan, reader: Any, together: int) -> Second:
+    """Second-order results that are read in lanes, so many points together; values and statuses are kept."""
+    prepared, job = _ready(call, plan, Wanted(first=True, second=True), "lanes", together)
+    work = Work(call.x, _own(call), _shared(call.points.args))
+    return _left_in_lanes(work, plan, prepared, job, together, reader)
+
+
+def _left_in_lanes(work: Work, plan: Plan, prepared: Prepared, job: Job, together: int, reader: Any) -> Second:
+    """Run a job that leaves results in lanes for a reader, if there is one."""
+    points, own, shared_numbers = work
+    count, n = points.shape
+    shared = cpu.plan_shares(job, count, 1, 1, 0, together, LANES)
+    apart = LANES * (n + own.shape[1] + prepared.program.slots)
+    rows = cpu.scratch(shared.workers, max(together // LANES * apart, cpu.SMALL), float)
+    found = Second(
+        value=np.empty(count),
+        gradient=np.empty((count, n)),
+        gradient_error=NO_MATRIX,
+        hessian=NO_MATRICES,
+        hessian_error=NO_MATRICES,
+        status=np.empty(count, np.int8),
+        is_read=reader is not None,
+    )
+    task = NO_READER
+    if reader is not None:
+        first = LANES * (n + own.shape[1])
+        slopes, lower = read_only(prepared.slopes + first), read_only(prepared.lower + first)
+        task = reader.from_lanes(found, rows, apart, slopes, lower, rounding_of(points.dtype))
+    tables = shared_numbers, *prepared.tables
+    data = read_only(own), tables, prepared.program.slots, plan.bounds.rows, found.status, found.value, rows, task
+    cpu.launch(job, Points(points, (), ()), data, shared, 1)
     return found
 
 
@@ -338,43 +418,33 @@ def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessian
     version, count = _version(call, False), len(call.x)
     prepared, pattern = version.sparse(plan.n)
     if not version.is_trusted and count:
-        _hold_against_compiled(call, plan, version, prepared, Wanted(second=True), False, False)
+        _hold_against_compiled(call, plan, version, prepared, Wanted(second=True), "matrices", False)
     found = np.empty((count, 1, len(pattern.columns)), call.x.dtype)
-    job = prepared.job(call.x.dtype, plan.bounds.any, False)
+    job = prepared.job(call.x.dtype, plan.bounds.any, "matrices")
     _along(call, plan, prepared, job, call.x, _own(call), found)
     found = found[:, 0]
-    largest = np.abs(found).max(axis=1, keepdims=True, initial=0.0) if errors else np.zeros((count, 1))
-    error = np.broadcast_to(by_numbers.rounding_of(found.dtype) * largest, found.shape)
-    return pattern._replace(values=found), error
+    return pattern._replace(values=found), of_rows(found) if errors else NO_MATRIX
 
 
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
     """Jacobians of a function of m values, or gradients (a role of one row)."""
-    prepared, job = _ready(call, plan, Wanted(first=True), False, vector=role.kind == "vector")
+    prepared, job = _ready(call, plan, Wanted(first=True), vector=role.kind == "vector")
     status = _along(call, plan, prepared, job, call.x, _own(call), out)
-    error = NO_MATRICES
-    if errors:
-        largest = np.abs(out).max(axis=2, keepdims=True)
-        error = np.broadcast_to(by_numbers.rounding_of(out.dtype) * largest, out.shape).copy()
-    return First(out, error, status)
+    return First(out, of_rows(out) if errors else NO_MATRICES, status)
 
 
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """H v for the same number of directions at each point, without bounds."""
     own = _own(call)
-    prepared, job = _ready(call, plan, Wanted(product=True, direction=call.shape[1] + own.shape[1]), False)
+    prepared, job = _ready(call, plan, Wanted(product=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out[:, None])
-    error = NO_MATRIX
-    if errors:
-        largest = np.abs(out).max(axis=1, keepdims=True)
-        error = np.broadcast_to(by_numbers.rounding_of(out.dtype) * largest, out.shape).copy()
-    return Product(out, error, status)
+    return Product(out, of_rows(out) if errors else NO_MATRIX, status)
 
 
 def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """v'Hv for the same number of directions at each point, without bounds."""
     own = _own(call)
-    prepared, job = _ready(call, plan, Wanted(form=True, direction=call.shape[1] + own.shape[1]), False)
+    prepared, job = _ready(call, plan, Wanted(form=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out[:, None, None])
     error = NO_MATRIX
     if errors:  # its terms may cancel: what H v is known to, is what bounds it
@@ -405,5 +475,5 @@ def _along(
     """Run a job for one matrix of results at each point; the status of each."""
     status = np.empty(len(points), np.int8)
     room = _matrices(out)._replace(status=status)
-    _launch(plan, prepared, job, Work(points, own, call.points.args), room)
+    _launch(plan, prepared, job, Work(points, own, _shared(call.points.args)), room)
     return status

@@ -12,10 +12,10 @@ import numpy as np
 from . import _launch as launch
 from ._inputs import real_array, rounded
 from ._plan import Options
-from ._read_outs import EVERY_POINT, operation, scratch_size, spectrum_way
+from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
 from .backends import cpu
 from .backends._threads import get_threads
-from .symmetric import places_size
+from .symmetric import Way, places_size
 
 
 class Definiteness(IntEnum):
@@ -292,26 +292,15 @@ def curvature(
     hessians = np.empty((count, n, n)) if "hessian" in wanted else None
     way = spectrum_way(n, count, bool(vectors.size or newton.size))
 
-    def read_out_arguments(found: launch.Second, layout: np.ndarray, workers: int) -> tuple:
-        return (
-            layout, call.x, found.status, found.gradient, found.gradient_error, found.hessian, found.hessian_error,
-            tolerance, cpu.scratch(workers, scratch_size(way, n), float),
-            cpu.scratch(workers, places_size(way, n), int),
-            spectrum, error, index, nullity, critical, bend, vectors, newton,
-        )  # fmt: skip
-
-    def reader(found: launch.Second, layout: np.ndarray) -> np.ndarray:
-        nonlocal bound
-        bound = cpu.Bound(operation(way), read_out_arguments(found, layout, get_threads()))
-        return bound.task
-
-    bound = None
+    reader = _Reader(
+        way, call.x, tolerance, (spectrum.reshape(-1), error, index, nullity, critical, bend, vectors, newton)
+    )
     found = launch.second_order(call, errors=True, out=hessians, reader=reader, together=way.group)
     if not found.is_read and count:
         seconds = 1e-10 * n**3 + 1e-7
 
         def arguments(workers: int) -> tuple:
-            return call.x, reader(found, np.zeros(4, int))
+            return call.x, reader.from_memory(found, np.zeros(4, int))
 
         cpu.launch_plain(EVERY_POINT, count, seconds, arguments, way.group)
 
@@ -327,6 +316,36 @@ def curvature(
     results |= {name: extras[name] for name in wanted}
     results = {name: shaped(array) for name, array in results.items()}
     return Curvature(call.batch, n, results, critical.reshape(call.batch))
+
+
+class _Reader:
+    """Makes the task that reads points, and keeps alive what it works on."""
+
+    def __init__(self, way: Way, x: np.ndarray, tolerance: float, results: tuple[np.ndarray, ...]):
+        self._way, self._x, self._tolerance, self._results = way, x, tolerance, results
+
+    def from_memory(self, found: launch.Second, layout: np.ndarray) -> np.ndarray:
+        """For every point: the last of a group reads them all."""
+        matrices = found.gradient_error, found.hessian, found.hessian_error
+        arguments = layout, self._x, found.status, found.gradient.reshape(-1), *matrices, *self._more(get_threads())
+        return self._task(from_memory(self._way), arguments)
+
+    def from_lanes(
+        self, found: launch.Second, rows: np.ndarray, apart: int, slopes: np.ndarray, lower: np.ndarray, rounding: float
+    ) -> np.ndarray:
+        """For the last point of every group, whose results are in the row of each worker, LANES of them `apart`."""
+        lanes = rows, apart, slopes, lower, rounding
+        arguments = self._x, found.status, found.gradient.reshape(-1), *lanes, *self._more(len(rows))
+        return self._task(from_lanes(self._way), arguments)
+
+    def _more(self, workers: int) -> tuple:
+        n = self._x.shape[1]
+        scratch = cpu.scratch(workers, scratch_size(self._way, n), float)
+        return self._tolerance, scratch, cpu.scratch(workers, places_size(self._way, n), int), self._results
+
+    def _task(self, operation: cpu.Operation, arguments: tuple) -> np.ndarray:
+        self._bound = cpu.Bound(operation, arguments)
+        return self._bound.task
 
 
 def _checked_extras(extra: Any) -> tuple[str, ...]:

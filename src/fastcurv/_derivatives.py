@@ -232,7 +232,7 @@ def hessian(
     is_plain = return_error is False and sparse is False
     if grad is rel_step is abs_step is stencil is noise is bounds is out is None and is_plain:
         key = repeat.key_of(fun, x, args, point_args, device, method, order)
-        if key is not None and (repeated := repeat.hessian(key, x)) is not None:
+        if key is not None and (repeated := repeat.hessian(key, x, args)) is not None:
             return repeated
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     errors = flag(return_error, "return_error")

@@ -111,8 +111,8 @@ def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -
 def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates.
 
-    Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes, from
-    (second-order results, layout), the task that is run after every point; it sees those of the point's group.
+    Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes the task
+    that reads points, from what is found of them in memory or in lanes (see `_curvature`).
     """
 
     def compute(way: Any, call: Call) -> Second:
@@ -168,8 +168,8 @@ def settled_lanes(call: Call) -> tuple[Call, str | None]:
     return by_known_lanes(call), _refused(call).get(_lanes_case(call))
 
 
-def traced_data(call: Call) -> tuple[tuple, tuple]:
-    """What the block for Hessians of a traced function takes before and after them."""
+def traced_data(call: Call) -> Any:
+    """A function of arguments: what the block for Hessians of a traced function takes before and after them."""
     return _way(call).data(call, call.plan)
 
 

@@ -1,21 +1,30 @@
-"""What is read from the gradient and the spectrum at one point: plain functions, and the block that applies them.
+"""What is read from gradients and spectra: plain functions of lanes, one point in each, and the blocks that apply them.
 
-Formulas and decisions at the edges are those of the documentation of `Curvature`. The block is run by the block that
-takes the derivatives, point by point, on the worker's own matrices.
+Formulas and decisions at the edges are those of the documentation of `Curvature`. A block is run by the one that takes
+the derivatives, on what that left of a group of points: matrices in memory, or results that are in lanes already.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
+from ._call import LANES
+from ._rounding import largest_of
 from .backends._layout import home, span
 from .backends._native import call_task
 from .backends.cpu import Operation
+from .differences._outcome import NOT_CONVERGED, NOT_FINITE, fill
 from .function import compiled
-from .simd import native_lanes, unpack
-from .symmetric import Way, choose_lanes, pack, scratch, stages, unpack_rows, work_size
+from .simd import floor_power_of_two, give, lane_array, load, native_lanes, splat, store, take, unpack, where
+from .symmetric import Way, choose_lanes, columns_of, pack, scratch, stages, unpack_rows, work_size
+
+#: the least power of two whose inverse is a number
+LEAST = 2.0**-1021
+#: vectors of a group besides x and g, by number: what gradients are known to, ||E||_F
+NOISE, ERROR, SCALARS = range(3)
 
 
 def spectrum_way(n: int, count: int, vectors: bool) -> Way:
@@ -26,177 +35,251 @@ def spectrum_way(n: int, count: int, vectors: bool) -> Way:
     return Way(dtype.str, "lanes", lanes, 1) if vectors else way._replace(lanes=lanes, parts=1)
 
 
+class Places(NamedTuple):
+    """Offsets into the scratch of a worker, after what the solver needs."""
+
+    scalars: int
+    x: int
+    gradient: int
+    #: eigenvectors of one point
+    vectors: int
+    end: int
+
+
+def places_after(first, n, lanes):
+    """`Places` from an offset on."""
+    x = first + SCALARS * lanes
+    vectors = x + 2 * n * lanes
+    return Places(first, x, x + n * lanes, vectors, vectors + n * n)
+
+
 def scratch_size(way: Way, n: int) -> int:
-    """Elements of scratch for a worker: what the solver needs, a matrix and a vector."""
-    return work_size(way, n) + n * n + n
+    """Elements of scratch for a worker."""
+    return places_after(work_size(way, n), n, way.lanes).end
+
+
+def power_below(largest):
+    """A power of two by which numbers can be divided so that their squares neither over- nor underflow."""
+    return floor_power_of_two(where(largest < math.inf, max(largest, splat(LEAST, largest)), 1.0))
 
 
 def frobenius(E, n):
-    """||E||_F, scaled against overflow."""
-    largest = 0.0
+    """||E||_F of a symmetric matrix, from its lower triangle."""
+    largest = splat(0.0, E[0, 0])
     for i in range(n):
-        for j in range(n):
+        for j in range(i + 1):
             largest = max(largest, E[i, j])
-    if not (0.0 < largest < math.inf):
-        return largest
-    total = 0.0
+    power = power_below(largest)
+    inverse, total = 1.0 / power, splat(0.0, largest)
     for i in range(n):
-        for j in range(n):
-            total += (E[i, j] / largest) ** 2
-    return largest * math.sqrt(total)
+        row = splat(0.0, largest)
+        for j in range(i):
+            entry = E[i, j] * inverse
+            row += entry * entry
+        diagonal = E[i, i] * inverse
+        total += 2.0 * row + diagonal * diagonal
+    return power * math.sqrt(total)
 
 
-def is_critical(x, g, e_g, H, tolerance):
-    """max_i |g_i| s_i <= tol max_ij |H_ij| s_i s_j + max_i s_i e_g,i with s_i = max(1, |x_i|).
+def is_critical(x, g, noise, H, n, tolerance):
+    """max_i |g_i| s_i <= tol max_ij |H_ij| s_i s_j + noise, with s_i = max(1, |x_i|) and noise = max_i s_i e_g,i.
 
     After Dennis & Schnabel (1983), section 7.2, with the curvature in place of |f|: invariant to shifts of f.
     """
-    slope, noise, bend = 0.0, 0.0, 0.0
-    for i in range(len(g)):
-        s_i = max(1.0, abs(float(x[i])))
+    slope = bend = splat(0.0, noise)
+    for i in range(n):
+        s_i = max(splat(1.0, noise), abs(x[i]))
         slope = max(slope, abs(g[i]) * s_i)
-        noise = max(noise, e_g[i] * s_i)
-        for j in range(i + 1):
-            bend = max(bend, abs(H[i, j]) * s_i * max(1.0, abs(float(x[j]))))
+        row = abs(H[i, i]) * s_i
+        for j in range(i):
+            row = max(row, abs(H[i, j]) * max(splat(1.0, noise), abs(x[j])))
+        bend = max(bend, row * s_i)
     return slope <= tolerance * bend + noise
 
 
-def gradient_curvature(g, H):
-    """g'Hg / g'g, from u = g / ||g||_inf so that nothing over- or underflows; NaN where g = 0."""
-    largest = 0.0
-    for i in range(len(g)):
+def gradient_curvature(g, H, n):
+    """g'Hg / g'g, from multiples u of g so that nothing over- or underflows; NaN where g = 0."""
+    largest = abs(g[0])
+    for i in range(1, n):
         largest = max(largest, abs(g[i]))
-    if largest == 0.0:
-        return math.nan
-    uu, uHu = 0.0, 0.0
-    for i in range(len(g)):
-        u_i = g[i] / largest
-        row = 0.0
-        for j in range(len(g)):
-            row += H[i, j] * (g[j] / largest)
+    inverse = 1.0 / power_below(largest)
+    uu = uHu = splat(0.0, largest)
+    for i in range(n):
+        u_i = g[i] * inverse
+        row = splat(0.0, largest)
+        for j in range(i):
+            row += H[i, j] * (g[j] * inverse)
         uu += u_i * u_i
-        uHu += u_i * row
+        uHu += u_i * (2.0 * row + H[i, i] * u_i)
     return uHu / uu
 
 
-def newton_step(g, w, z, step):
-    """-H^-1 g = -sum_i z_i (z_i'g) / lambda_i."""
-    n = len(g)
+def newton_step(g, w, first, z, step):
+    """-H^-1 g = -sum_i z_i (z_i'g) / lambda_i, of the point whose g and lambda begin at `first`."""
+    n = len(step)
     for i in range(n):
         step[i] = 0.0
     for k in range(n):
         along = 0.0
         for i in range(n):
-            along += z[i, k] * g[i]
+            along += z[i, k] * g[first + i]
         for i in range(n):
-            step[i] -= z[i, k] * (along / w[k])
+            step[i] -= z[i, k] * (along / w[first + k])
 
 
-def read_out_block(way):
-    """Spectrum and read-outs of the points of a group, after the last of them.
+def group_reader(way):
+    """``read(first, present, ...)``: the spectra and read-outs of the points of a group.
 
-    Where the way gives vectors, eigenvectors and Newton steps too (where they have room).
+    Their matrices are packed in `work`; x, g, what gradients are known to and ||E||_F are at their `Places`.
     """
-    vectors, lanes, side = way.vectors, way.lanes, way.block
+    lanes, side, vectors = way.lanes, way.block, way.vectors
     tag = f"read_outs_{way.tag}"
     reduce_part, finish = (compiled(stage, tag, exact=True) for stage in stages(way))
-    packed, unpacked = compiled(pack, tag), compiled(unpack, tag)
-    vectors_out, one_point = compiled(unpack_rows, tag), compiled(_read_out(vectors), tag)
+    unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
 
-    def block(
-        b, worker, layout, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, scratch_rows,
-        places_rows, spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton,
-    ):  # fmt: skip
-        present = b % lanes + 1
-        if present < lanes and b + 1 < len(points):
-            return
-        n = points.shape[1]
-        first, work, places = b + 1 - present, scratch_rows[worker], places_rows[worker]
+    def read(first, present, n, work, places, status, gradient, tolerance, results):
+        spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton = results
         at = scratch(n, lanes, 1, 0)
-        begin = home(layout, worker, first)
-        packed(hessian.reshape(-1), begin * n * n, present, n, work, lanes, side)
+        here = places_after(at.end, n, lanes)
+        known = lane_array(work, here.scalars, SCALARS, lanes)
+        x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
+        H = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
+        zero, last = splat(0.0, known[NOISE]), present - 1
+        is_flat = where(is_critical(x, g, known[NOISE], H, n, tolerance), 1.0, zero)
+        along_gradient = gradient_curvature(g, H, n)
+
         reduce_part(work, n, 0, present)
         finish(work, places, n, present)
-        results, z, w = work[at.vectors :], work[at.end : at.end + n * n], work[at.end + n * n : at.end + n * n + n]
-        order, others = results[2 * n * lanes :], results[4 * n * lanes :]
-        size = n * at.stride
+        solved = work[at.vectors :]
+        w, others = lane_array(solved, 0, n, lanes), lane_array(solved, 4 * n * lanes, 2, lanes)
+
+        error = known[ERROR] + n * 2.220446049250313e-16 * max(abs(w[0]), abs(w[n - 1]))
+        state = zero + take(status, first, 1, last, lanes)
+        state = where((state == 0.0) & (others[1] != 0.0), float(NOT_CONVERGED), state)
+        poison = where(state == 0.0, zero, math.nan) + 0.0 * error + 0.0 * w[0]
+        for i in range(n):
+            poison += 0.0 * g[i]
+        good, negative, null = poison == 0.0, zero, zero
+        for i in range(n):
+            negative += where(w[i] < -error, 1.0, zero)
+            null += where(abs(w[i]) <= error, 1.0, zero)
+            give(w[i] + poison, spectrum, first * n + i, n, last)
+            give(where(good, g[i], math.nan), gradient, first * n + i, n, last)
+        give(where((state == 0.0) & (poison != 0.0), float(NOT_FINITE), state), status, first, 1, last)
+        give(error + poison, spectrum_error, first, 1, last)
+        give(along_gradient + poison, bend, first, 1, last)
+        give(where(good, is_flat, 0.0), critical, first, 1, last)
+        give(where(good, negative, -1.0), index, first, 1, last)
+        give(where(good, null, -1.0), nullity, first, 1, last)
         if vectors:
+            order, size = solved[2 * n * lanes :], n * at.stride
+            z = work[here.vectors : here.end].reshape((n, n))
             for lane in range(0, present, side):
                 unpacked(work, size, lanes, lane, work, at.z + lane * size, size, side)
-        for lane in range(present):
-            for i in range(n):
-                w[i] = results[i * lanes + lane]
-            if vectors:
-                row, poison = at.z + lane * size, others[lane] * 0
-                vectors_out(work, row, at.stride, order, n, z, 0 * n, lane, lanes, places, poison, side)
-            if others[lanes + lane] != 0 and status[first + lane] == 0:
-                status[first + lane] = -4
-            one_point(
-                first + lane, begin + lane, points, status, gradient, gradient_error, hessian, hessian_error, tolerance,
-                w, z.reshape((n, n)), spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton,
-            )  # fmt: skip
-
-    return block
-
-
-def _read_out(vectors):
-    """The read-outs of one point, whose matrices are at `place`, from its spectrum w and eigenvectors z."""
-
-    def read_out(
-        b, place, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, w, z,
-        spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton,
-    ):  # fmt: skip
-        n = points.shape[1]
-        H, E, g = hessian[place], hessian_error[place], gradient[b]
-        e_lambda = math.nan
-        bad = status[b] != 0
-        if not bad:
-            e_lambda = frobenius(E, n) + n * 2.220446049250313e-16 * max(abs(w[0]), abs(w[n - 1]))
-            poison = 0.0 * e_lambda + 0.0 * w[0]
-            for i in range(n):
-                poison += 0.0 * g[i]
-            bad = poison != 0.0
-            if bad:
-                status[b] = -3
-        if bad:
-            spectrum_error[b] = math.nan
-            index[b], nullity[b], critical[b] = -1, -1, 0
-            bend[b] = math.nan
-            for i in range(n):
-                spectrum[b, i] = math.nan
-                g[i] = math.nan
+            for lane in range(present):
+                b, row = first + lane, at.z + lane * size
+                bad = 0.0 if status[b] == 0 else math.nan
+                vectors_out(work, row, at.stride, order, n, work, here.vectors, lane, lanes, places, bad, side)
                 if newton.size > 0:
-                    newton[b, i] = math.nan
-                for j in range(n):
-                    H[i, j] = math.nan
-                    if vectors and eigenvectors.size > 0:
-                        eigenvectors[b, i, j] = math.nan
-        else:
-            negative, zero = 0, 0
-            for i in range(n):
-                spectrum[b, i] = w[i]
-                negative += w[i] < -e_lambda
-                zero += abs(w[i]) <= e_lambda
-            spectrum_error[b] = e_lambda
-            index[b], nullity[b] = negative, zero
-            critical[b] = is_critical(points[b], g, gradient_error[place], H, tolerance)
-            bend[b] = gradient_curvature(g, H)
-            if vectors:
-                if newton.size > 0:
-                    newton_step(g, w, z, newton[b])
-                    for i in range(n):
-                        if zero > 0:
-                            newton[b, i] = math.nan
+                    newton_step(gradient, spectrum, b * n, z, newton[b])
+                    if nullity[b] != 0:
+                        fill(newton.reshape(-1), b * n, n)
                 if eigenvectors.size > 0:
                     for i in range(n):
                         for j in range(n):
                             eigenvectors[b, i, j] = z[i, j]
 
-    return read_out
+    return read
+
+
+def memory_block(way):
+    """Reads the points of a group, after the last of them, from their matrices, gradients and errors in memory."""
+    lanes, side, known_n = way.lanes, way.block, way.n
+    tag = f"memory_{way.tag}"
+    packed, read = compiled(pack, tag), compiled(group_reader(way), tag, exact=True)
+    norms = compiled(frobenius, tag, exact=True)
+
+    def block(
+        b, worker, layout, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, scratch_rows,
+        places_rows, results,
+    ):  # fmt: skip
+        present = b % lanes + 1
+        if present < lanes and b + 1 < len(points):
+            return
+        n = known_n if known_n > 0 else points.shape[1]
+        first, work = b + 1 - present, scratch_rows[worker]
+        begin = home(layout, worker, first)
+        here = places_after(scratch(n, lanes, 1, 0).end, n, lanes)
+        packed(hessian_error.reshape(-1), begin * n * n, present, n, work, lanes, side)
+        known = lane_array(work, here.scalars, SCALARS, lanes)
+        known[ERROR] = norms(lane_array(work, 0, (n, columns_of(n, lanes)), lanes), n)
+        x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
+        noise, flat_points, flat_errors = splat(0.0, known[ERROR]), points.reshape(-1), gradient_error.reshape(-1)
+        for i in range(n):
+            x[i] = splat(0.0, noise) + take(flat_points, first * n + i, n, present - 1, lanes)
+            g[i] = splat(0.0, noise) + take(gradient, first * n + i, n, present - 1, lanes)
+            e_i = take(flat_errors, begin * n + i, n, present - 1, lanes)
+            noise = max(noise, e_i * max(splat(1.0, noise), abs(x[i])))
+        known[NOISE] = noise
+        packed(hessian.reshape(-1), begin * n * n, present, n, work, lanes, side)
+        read(first, present, n, work, places_rows[worker], status, gradient, tolerance, results)
+        for lane in range(present):
+            if status[first + lane] != 0:
+                fill(hessian.reshape(-1), (begin + lane) * n * n, n * n)
+
+    return block
+
+
+def lanes_block(way):
+    """Reads the points of a group, the last of which is b, from results of exact derivatives in lanes.
+
+    `rows` has what the block for derivatives left: LANES points after each other, `apart` numbers from those of the
+    next; x comes first. `slopes` and `lower` say where gradients begin, and lower triangles, row by row.
+    """
+    lanes, width, known_n = way.lanes, min(way.lanes, LANES), way.n
+    tag = f"lanes_{way.tag}"
+    read = compiled(group_reader(way), tag, exact=True)
+    together = max(lanes, LANES)
+
+    def gather(target, to, source, start, apart, lane):
+        """The lanes of a group, the first of which is `lane`, of numbers that begin at `start`."""
+        for part in range(lane, lane + lanes, width):
+            store(target, to + part - lane, load(source, part // LANES * apart + start + part % LANES, width))
+
+    gathered, sizes = compiled(gather, tag), compiled(largest_of, tag, exact=True)
+
+    def block(
+        b, worker, points, status, gradient, rows, apart, slopes, lower, rounding, tolerance, scratch_rows,
+        places_rows, results,
+    ):  # fmt: skip
+        n = known_n if known_n > 0 else points.shape[1]
+        work, source = scratch_rows[worker], rows[worker]
+        columns = columns_of(n, lanes)
+        here = places_after(scratch(n, lanes, 1, 0).end, n, lanes)
+        begin = b - b % together
+        for first in range(begin, b + 1, lanes):
+            lane = first - begin
+            for i in range(n):
+                gathered(work, here.x + i * lanes, source, i * LANES, apart, lane)
+                gathered(work, here.gradient + i * lanes, source, slopes[i], apart, lane)
+                for j in range(i + 1):
+                    entry = (i * columns + j) * lanes
+                    gathered(work, entry, source, lower[i * (i + 1) // 2 + j], apart, lane)
+            known = lane_array(work, here.scalars, SCALARS, lanes)
+            x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
+            slope, bend, lever = sizes(x, g, lane_array(work, 0, (n, columns), lanes), n)
+            reach = splat(1.0, slope)
+            for i in range(n):
+                reach = max(reach, abs(x[i]))
+            known[NOISE], known[ERROR] = rounding * (slope + lever) * reach, n * rounding * bend
+            present = min(lanes, b + 1 - first)
+            read(first, present, n, work, places_rows[worker], status, gradient, tolerance, results)
+
+    return block
 
 
 def every_point_block():
-    """`read_out_block` as the work of a task: for points whose derivatives several tasks shared."""
+    """`memory_block` as the work of a task: for points whose derivatives several tasks shared."""
 
     def block(task, worker, layout, points, reader):
         first, last = span(layout, task, len(points))
@@ -209,6 +292,11 @@ def every_point_block():
 EVERY_POINT = Operation(every_point_block)
 
 
-def operation(way: Way) -> Operation:
-    """The read-outs of a group of points."""
-    return Operation(read_out_block, (way,))
+def from_memory(way: Way) -> Operation:
+    """The read-outs of groups of points whose derivatives are in memory."""
+    return Operation(memory_block, (way,))
+
+
+def from_lanes(way: Way) -> Operation:
+    """The read-outs of groups of points whose derivatives are in lanes."""
+    return Operation(lanes_block, (way,))

@@ -1,4 +1,4 @@
-"""Short calls that come again and again, as in an optimiser: prepared once, then run after one look at their function.
+"""Calls that come again and again, as in an optimiser: prepared once, then run after a look at what they are for.
 
 Results are those of the checked call, by the same machine code.
 """
@@ -17,17 +17,18 @@ from ._by_numbers import nothing_more
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING
 from ._inputs import is_ready, read_only
 from .backends import cpu
+from .backends._threads import get_threads, loop, may_run_parallel
 from .differences._hessian import central_hessian_block
 from .function import Compiled
 
 
 class _Repeat(NamedTuple):
-    """What is left to do of a short call that was made before, without arguments and options."""
+    """What is left to do of a call that was made before, with no options and arguments of the same types."""
 
     function: Compiled
-    run: Callable[..., None]
-    before: tuple  # what the block takes before the matrices, and after them
-    after: tuple
+    entry: Callable[..., None]
+    shared: cpu.Shares
+    data: Callable[[tuple], tuple[tuple, tuple] | None]  # what the block takes before the matrices, and after them
     shapes: tuple[tuple[int, ...], ...]  # of points and of matrices, flattened; of the result
 
 
@@ -35,51 +36,78 @@ class _Repeat(NamedTuple):
 _repeats: dict[Any, _Repeat] = {}
 MOST_REPEATS = 256
 #: seconds of a call that is worth remembering, and calls until its time is known
-SHORT, SETTLED = 1e-5, 8
+SHORT, SETTLED = 1e-2, 8
+#: arguments that are worth a look at each
+MOST_ARGUMENTS = 16
 
 
 def key_of(fun: Any, x: Any, args: Any, point_args: Any, device: Any, method: Any, order: Any) -> Any:
-    """What a call without arguments may be remembered by; None for any other call."""
+    """What a call may be remembered by; None for one that may not."""
     kinds = type(fun), type(args), type(point_args), type(device), type(method), type(order)
-    if kinds != (FunctionType, tuple, tuple, str, str, int) or args or point_args or device != "auto":
+    if kinds != (FunctionType, tuple, tuple, str, str, int) or point_args or device != "auto" or not is_ready(x):
         return None
-    return (fun, x.shape, x.dtype, method, order) if is_ready(x) else None
+    key = fun, x.shape, x.dtype, method, order, get_threads()
+    if not args:
+        return key
+    kinds = tuple(map(_kind, args))
+    return None if None in kinds or len(kinds) > MOST_ARGUMENTS else (*key, kinds)
 
 
-def hessian(key: Any, x: np.ndarray) -> np.ndarray | None:
-    """Hessians of a call that is remembered: a third of the time of a checked one at one point."""
+def _kind(argument: Any) -> Any:
+    """Of numbers that a traced function takes as symbols: their type, or shape."""
+    if type(argument) is float:
+        return float
+    return argument.shape if is_ready(argument) and argument.dtype == np.float64 else None
+
+
+def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
+    """Hessians of a call that is remembered: at one point, a third of the time of a checked one."""
     known = _repeats.get(key)
     if known is None:
         return None
     if not known.function.identity.is_current():
         _repeats.pop(key, None)
         return None
+    data = known.data(args)
+    if data is None or (known.shared.workers > 1 and not may_run_parallel()):
+        return None
     points, matrices, shape = known.shapes
-    H = np.empty(shape, x.dtype)
-    known.run(read_only(x.reshape(points)), (), (), *known.before, H.reshape(matrices), *known.after)
+    (before, after), H = data, np.empty(shape, x.dtype)
+    with loop(known.shared.workers) as (address, workers):
+        known.entry(
+            address, 0, known.shared.tasks, workers, known.shared.layout, read_only(x.reshape(points)), (), (),
+            *before, H.reshape(matrices), *after,
+        )  # fmt: skip
     return H
 
 
 def remember(key: Any, call: launch.Call) -> None:
-    """Note a Hessian's call that need not be prepared again: points so few that they run on the calling thread."""
+    """Note a Hessian's call that need not be prepared again."""
     call = launch.by_known_method(call, "hessian")
     job, formula, evaluations, _, _ = launch.outline(call, False)
-    (count, n), function, exact = call.shape, call.function, call.plan.is_exact
-    simple = exact or job.operation.factory is central_hessian_block
-    if isinstance(function, Compiled) and simple and count:
-        made = job.kernel
-        if made.calls >= SETTLED and made.seconds_per_evaluation * count * evaluations < SHORT:
-            if len(_repeats) >= MOST_REPEATS:
-                _repeats.clear()
-            shapes = (count, n), (count, n, n), (*call.batch, n, n)
-            if call.plan.method == "traced":
-                before, after = launch.traced_data(call)
-                run = cpu.serial_run(made, count, call.lanes)
-            elif exact:
-                before, after = (call.plan.bounds.rows, NO_STATUS), nothing_more(call.x.dtype)
-                run = cpu.serial_run(made, count, 1)
-            else:
-                tables = formula.steps, ONE, formula.weights, call.plan.noise_levels, formula.amplification.central
-                before, after = (*tables, NO_READER, NO_STATUS, NOTHING, NO_MATRIX, NO_MATRIX), (NO_MATRICES,)
-                run = cpu.serial_run(made, count, call.lanes)
-            _repeats[key] = _Repeat(function, run, before, after, shapes)
+    (count, n), function, method = call.shape, call.function, call.plan.method
+    is_traced = method == "traced"
+    simple = call.plan.is_exact or job.operation.factory is central_hessian_block
+    if not isinstance(function, Compiled) or not simple or not count or (call.points.args and not is_traced):
+        return
+    made = job.kernel
+    seconds = made.seconds_per_evaluation * count * evaluations
+    # what numbers and differences share out within a point is left to be put together
+    if made.calls < SETTLED or seconds > (SHORT if is_traced else cpu.WORTH_THREADS):
+        return
+    if is_traced:
+        data = launch.traced_data(call)
+        shared = cpu.plan_shares(job, count, evaluations, 1, 0, call.lanes, call.lanes)
+    elif call.plan.is_exact:
+        known = (call.plan.bounds.rows, NO_STATUS), nothing_more(call.x.dtype)
+        data, shared = (lambda args: known), cpu.shares(count, 1, 1)
+    else:
+        tables = formula.steps, ONE, formula.weights, call.plan.noise_levels, formula.amplification.central
+        known = (*tables, NO_READER, NO_STATUS, NOTHING, NO_MATRIX, NO_MATRIX), (NO_MATRICES,)
+        data, shared = (lambda args: known), cpu.shares(count, 1, 1, lanes=call.lanes)
+    if len(_repeats) >= MOST_REPEATS:
+        _repeats.clear()
+    shapes = (count, n), (count, n, n), (*call.batch, n, n)
+    if data is None:
+        return
+    _repeats[key] = _Repeat(function, made.entry, shared, data, shapes)

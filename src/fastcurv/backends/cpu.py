@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
-from functools import cache, cached_property, lru_cache, partial
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -254,12 +254,6 @@ def scratch(workers: int, size: int, dtype: Any) -> np.ndarray:
     return memory[first : first + workers * width].reshape(workers, width)
 
 
-def serial_run(made: Kernel, points: int, lanes: int) -> Callable[..., None]:
-    """A kernel over so many points on the calling thread, as a function of points, arguments and data."""
-    plan = shares(points, 1, 1, lanes=lanes)
-    return partial(made.entry, loop(1).__enter__()[0], 0, plan.tasks, 1, plan.layout)
-
-
 def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
     """Find the user's function that did not compile, by compiling it alone, and say why."""
     for role in roles:
@@ -423,6 +417,8 @@ def package_digest() -> str:
     """A digest of the source that kernels are compiled from: those of another version are never used."""
     root = Path(__file__).parent.parent
     digest = hashlib.blake2b(digest_size=20)
-    for path in sorted([*root.glob("*/*.py"), root / "_read_outs.py", root / "_eigen.py"]):
+    for path in sorted(
+        [*root.glob("*/*.py"), *(root / name for name in ("_eigen.py", "_read_outs.py", "_rounding.py"))]
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()

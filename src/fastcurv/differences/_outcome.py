@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-OK, NOT_FINITE, OUTSIDE, RAISED = 0, -3, -5, -6
+OK, NOT_FINITE, NOT_CONVERGED, OUTSIDE, RAISED = 0, -3, -4, -5, -6
 
 
 def outcome(raised, poison):

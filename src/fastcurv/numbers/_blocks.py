@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from .._rounding import estimate_errors
 from ..backends._layout import home, share, slot, span
 from ..backends._native import call_task, slices, stack_array
 from ..differences._outcome import OUTSIDE, fill_nan, outcome
@@ -93,23 +94,6 @@ def hessian_block(f, rows, lanes, known, bounded, full):
                     call_task(reader[0], reader[1], b, worker)
 
     return block
-
-
-def estimate_errors(x, g, H, g_error, H_error, rounding):
-    """Of rounding: in each entry as much as in the largest, and in gradients that of x besides."""
-    n = len(x)
-    slope, bend, lever = 0.0, 0.0, 0.0
-    for i in range(n):
-        slope = max(slope, abs(g[i]))
-        for j in range(n):
-            bend = max(bend, abs(H[i, j]))
-            lever = max(lever, abs(H[i, j] * x[j]))
-    bend += 0.0 * H[0, 0]  # NaN where the point has none
-    lever += 0.0 * H[0, 0]
-    for i in range(n):
-        g_error[i] = rounding * (slope + lever)
-        for j in range(n):
-            H_error[i, j] = rounding * bend
 
 
 def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):

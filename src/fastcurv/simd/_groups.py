@@ -148,13 +148,17 @@ def give(typing_context, v, target, start, stride, last):
         if v == types.float64:
             write(values[0], values[2])
             return context.get_dummy_value()
-        # lanes after the last write first, where the last does
-        places = _places(builder, values[2:5], v.lanes)
         numbers = [builder.extract_element(values[0], ir.Constant(cgutils.int32_t, k)) for k in range(v.lanes)]
-        final = builder.extract_element(values[0], builder.trunc(values[4], cgutils.int32_t))
-        for lane, place in enumerate(places):
-            beyond = builder.icmp_signed(">", ir.Constant(WORD, lane), values[4])
-            write(builder.select(beyond, final, numbers[lane]), place)
+        is_full = builder.icmp_signed("==", values[4], ir.Constant(WORD, v.lanes - 1))
+        with builder.if_else(is_full, likely=True) as (full, ragged):
+            with full:
+                for lane, number in enumerate(numbers):
+                    write(number, builder.add(values[2], builder.mul(values[3], ir.Constant(WORD, lane))))
+            with ragged:  # lanes after the last write first, where the last does
+                final = builder.extract_element(values[0], builder.trunc(values[4], cgutils.int32_t))
+                for lane, place in enumerate(_places(builder, values[2:5], v.lanes)):
+                    beyond = builder.icmp_signed(">", ir.Constant(WORD, lane), values[4])
+                    write(builder.select(beyond, final, numbers[lane]), place)
         return context.get_dummy_value()
 
     word = types.intp

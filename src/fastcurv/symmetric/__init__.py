@@ -3,11 +3,11 @@
 Plain functions in Numba's nopython subset over `fastcurv.simd`, to be compiled without any fast-math flag.
 """
 
-from ._packing import pack, unpack_rows, unpack_values
+from ._packing import columns_of, pack, unpack_rows, unpack_values
 from ._solve import Way, places_size, scratch, stages, work_size
 from ._ways import choose, choose_lanes
 
 __all__ = [
-    "Way", "choose", "choose_lanes", "pack", "places_size", "scratch", "stages",
+    "Way", "choose", "choose_lanes", "columns_of", "pack", "places_size", "scratch", "stages",
     "unpack_rows", "unpack_values", "work_size",
 ]  # fmt: skip

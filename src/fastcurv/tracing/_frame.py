@@ -22,11 +22,11 @@ from fastcurv.simd import (
     transpose_rows,
 )
 
+from .._rounding import estimate_errors
 from ..backends._layout import groups, home, span
 from ..backends._native import call_task, stack_array
 from ..differences._outcome import OUTSIDE, fill, outcome
 from ..differences._steps import is_outside
-from ..numbers._blocks import estimate_errors
 
 
 def traced_block(f, lanes, bounded, full, transposes):
@@ -89,6 +89,45 @@ def traced_block(f, lanes, bounded, full, transposes):
                     )
                     if reader[0] != 0:
                         call_task(reader[0], reader[1], b + lane, worker)
+
+    return block
+
+
+def lanes_block(f, lanes, bounded, together, transposes):
+    """Values and statuses; all results of `together` points stay in lanes, where the reader finds them.
+
+    `rows`: memory of each worker, in which groups of points follow each other.
+    """
+    pack = packer(lanes, transposes)
+
+    def block(
+        task, worker, layout, points, args, point_args, own, tables, slots, bounds, status, value, rows, reader,
+    ):  # fmt: skip
+        n, extra = points.shape[1], own.shape[1]
+        poisons = stack_array(lanes, own)
+        one, memory = numbers(poisons, 0, 1, lanes, 0), rows[worker]
+        flat_points, flat_own = points.reshape(-1), own.reshape(-1)
+        first_group, last_group = span(layout, task, groups(len(points), lanes))
+        for group in range(first_group, last_group):
+            b = group * lanes
+            count = min(lanes, len(points) - b)
+            start = b % together * (n + extra + slots)
+            x = numbers(memory, start, n + extra, lanes, 0)
+            y = numbers(memory, start + lanes * (n + extra), slots, lanes, 0)
+            flat_x = flat(x)
+            pack(flat_points, b, n, count, x, flat_x, 0)
+            pack(flat_own, b, extra, count, x, flat_x, n)
+            f(x, y, tables)
+            poison = 0.0 * y[0]
+            for k in range(1, slots):
+                poison += 0.0 * y[k]
+            one[0] = poison
+            for lane in range(count):
+                outside = is_outside(points[b + lane], bounds) if bounded else False
+                value[b + lane] = math.nan if outside else memory[start + lanes * (n + extra) + lane]
+                status[b + lane] = OUTSIDE if outside else outcome(0, poisons[lane])
+            if reader[0] != 0 and (b % together == together - lanes or group == last_group - 1):
+                call_task(reader[0], reader[1], b + count - 1, worker)
 
     return block
 

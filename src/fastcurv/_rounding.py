@@ -1,0 +1,42 @@
+"""What exact derivatives are known to: bounds on the rounding of their evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: in units of eps times the largest entry at a point (15 seen, 45 in an ill-conditioned formula)
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
+
+
+def rounding_of(dtype: np.dtype) -> float:
+    """Of results that are computed in float64 and stored in a type."""
+    return ROUNDING + (float(np.finfo(dtype).eps) / 2 if dtype != np.float64 else 0.0)
+
+
+def of_rows(rows: np.ndarray) -> np.ndarray:
+    """Of each entry as much as of the largest along the last axis."""
+    largest = np.abs(rows).max(axis=-1, keepdims=True, initial=0.0)
+    return np.broadcast_to(rounding_of(rows.dtype) * largest, rows.shape).copy()
+
+
+def largest_of(x, g, H, n):
+    """max|g_i|, max|H_ij|, max|H_ij x_j| at a point, or at one in each lane; NaN where H has none."""
+    slope, bend, lever = 0.0 * H[0, 0], 0.0 * H[0, 0], 0.0 * H[0, 0]
+    for i in range(n):
+        slope = max(slope, abs(g[i]))
+        for j in range(i + 1):
+            entry = abs(H[i, j])
+            bend = max(bend, entry)
+            lever = max(lever, max(entry * abs(x[i]), entry * abs(x[j])))
+    poison = 0.0 * H[0, 0]
+    return slope, bend + poison, lever + poison
+
+
+def estimate_errors(x, g, H, g_error, H_error, rounding):
+    """In each entry as much as in the largest, and in gradients that of x besides."""
+    n = len(g)
+    slope, bend, lever = largest_of(x, g, H, n)
+    for i in range(n):
+        g_error[i] = rounding * (slope + lever)
+        for j in range(n):
+            H_error[i, j] = rounding * bend

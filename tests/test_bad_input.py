@@ -331,7 +331,8 @@ def test_arrays_of_other_libraries(call):
     same(call.run(RequiresGradient(x)), call.run(x))
     with pytest.raises(TypeError, match=r"JAX tracer"):
         call.run(Tracer(x))
-    with pytest.raises(TypeError, match=r"^[xa] lives on a GPU"):
+    # the device is not there, or what is called does not run on one
+    with pytest.raises((TypeError, fc.DeviceError), match=r"^[xa] lives on a GPU|needs numba-cuda|no CUDA device"):
         call.run(OnDevice(x))
 
 
@@ -698,10 +699,8 @@ def call_by_name(name, fun=NEVER, x=X, args=(), **options):
 
 
 WRONG = [
-    (ALL, {"device": "cuda"}, fc.DeviceError, r"device='cuda': .* CPU only; use device='cpu'"),
-    (ALL, {"device": "cuda:1"}, fc.DeviceError, r"device='cuda:1'"),
-    (ALL, {"device": "tpu"}, ValueError, "device must be 'auto' or 'cpu', got 'tpu'"),
-    (ALL, {"device": 0}, ValueError, "device must be 'auto' or 'cpu', got 0"),
+    (ALL, {"device": "tpu"}, ValueError, "device must be 'auto', 'cpu', 'cuda' or 'cuda:1' and so on, got 'tpu'"),
+    (ALL, {"device": 0}, ValueError, "device must be 'auto', 'cpu', 'cuda' or 'cuda:1' and so on, got 0"),
     (ALL, {"args": 1.0}, TypeError, r"args must be a tuple, got float; write \(1.0,\)"),
     (ALL, {"args": [1.0]}, TypeError, "args must be a tuple, got list"),
     (ALL, {"args": X}, TypeError, "args must be a tuple, got ndarray"),

@@ -10,7 +10,7 @@ import numpy as np
 from ._by_differences import Outline
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, settle
 from ._plan import Plan
-from ._rounding import of_rows, rounding_of
+from ._rounding import estimate_all, of_rows, rounding_of
 from .backends import cpu
 from .backends.cpu import Job, Operation, Role
 from .function import UserFunction
@@ -105,24 +105,22 @@ def second_order(
         data = (*data, found.gradient_error, found.hessian_error, rounding)
     cpu.launch(job, call.points, data, shared, parts)
     if shared.is_within:
-        found = _completed(call, found, errors, rounding)
+        found = _completed(call, found, errors)
         poisoned = (found.hessian, found.hessian_error, found.gradient) if errors else (found.hessian,)
         found = found._replace(status=settle(found.status, shared, *poisoned))
     return found
 
 
-def _completed(call: Call, found: Second, errors: bool, rounding: float) -> Second:
+def _completed(call: Call, found: Second, errors: bool) -> Second:
     """What is left to do for points that several tasks shared."""
     H = found.hessian
     if call.gradient is not None:
         H += H.swapaxes(1, 2)
         H *= 0.5
     if errors:
-        bend = np.abs(H).max(axis=(1, 2))
-        found.hessian_error[...] = rounding * bend[:, None, None]
+        gradient_error, found.hessian_error[...] = estimate_all(call.x, found.gradient, H)
         if call.gradient is None:
-            lever = np.abs(H * call.x[:, None]).max(axis=(1, 2))
-            found.gradient_error[...] = rounding * (np.abs(found.gradient).max(axis=1) + lever)[:, None]
+            found.gradient_error[...] = gradient_error
     return found
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from . import tracing
 from ._by_differences import Outline
-from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second
-from ._errors import TracingError, UndecidedError
+from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, by_device
+from ._errors import DeviceError, TracingError, UndecidedError
 from ._inputs import read_only
 from ._plan import Plan
 from ._rounding import of_rows, rounding_of
@@ -154,7 +154,7 @@ def _version(call: Call, vector: bool) -> Version:
         raise TracingError(f"{function.name} is not a Python function")
     own = tuple(array[0] if len(array) else np.zeros(array.shape[1:], array.dtype) for array in point_args)
     case = call.shape[1], vector, tracing.others(args), tracing.others(own)
-    shared = _shared(args)
+    shared = shared_numbers(args)
     versions = _remembered(function.traced, case, list)
     found = next((version for version in versions if version.fits(shared)), None)
     if found is None:
@@ -229,13 +229,13 @@ def data(call: Call, plan: Plan) -> Callable[[tuple], tuple[tuple, tuple] | None
     own, room = _own(call), _matrices(np.empty((0, plan.n, plan.n), call.x.dtype))
 
     def of(args: tuple) -> tuple[tuple, tuple] | None:
-        shared = _shared(args)
+        shared = shared_numbers(args)
         return Work(call.x, own, shared).data(prepared, plan, room, NO_READER) if _is_finite(shared) else None
 
-    return of if _is_finite(_shared(call.points.args)) else None
+    return of if _is_finite(shared_numbers(call.points.args)) else None
 
 
-def _shared(args: tuple) -> np.ndarray:
+def shared_numbers(args: tuple) -> np.ndarray:
     """The numbers that all points share."""
     return read_only(tracing.flattened(args)) if args else NOTHING_SHARED
 
@@ -263,11 +263,11 @@ def _hold_against_compiled(
     points = Points(read_only(x[rows].astype(np.float64)), args, tuple(read_only(a[rows]) for a in point_args))
     few, m = call._replace(points=points), len(version.traced.outputs)
     expected = np.empty((len(rows), m))
-    values(few, expected if vector else expected[:, 0])
-    own, shared = _own(few), _shared(args)
+    values(few._replace(plan=plan.on_cpu), expected if vector else expected[:, 0])
+    own, shared = _own(few), shared_numbers(args)
     if wanted.is_directed:
         own = np.concatenate([own, np.zeros(x[rows].shape)], axis=1)
-    found = _values(prepared, plan, Work(points.x, own, shared), leaves, m)
+    found = _values(prepared, plan.on_cpu, Work(points.x, own, shared), leaves, m)
     is_told = np.isfinite(found) & np.isfinite(expected)
     with np.errstate(invalid="ignore", over="ignore"):
         differs = is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))
@@ -328,7 +328,7 @@ def _ready(
 ) -> tuple[Prepared, Job]:
     """The program of a call and its job, trusted; remembered unless values of arguments decide on it."""
     x, args, point_args = call.points
-    wanted = wanted._replace(is_finite=_is_finite(_shared(args)))
+    wanted = wanted._replace(is_finite=_is_finite(shared_numbers(args)))
     kinds = tracing.others(args), *((array.shape[1:], array.dtype.char) for array in point_args)
     case = wanted, x.shape[1], vector, leaves, together, plan.bounds.any, x.dtype.char, kinds
     function = call.function
@@ -364,6 +364,8 @@ def second_order(
     call: Call, plan: Plan, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1
 ) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates."""
+    if plan.device is not None and reader is not None:
+        raise DeviceError("curvature runs on the CPU only in this version; hessian(..., device='cuda') does not")
     if reader is not None and out is None:
         return _read_in_lanes(call, plan, reader, max(together, LANES))
     count, n = call.shape
@@ -374,15 +376,21 @@ def second_order(
     homes = shared.workers * spacing if shared.layout[2] else count
     H = np.empty((homes, n, n)) if out is None else out
     found = _room(count, n, homes, H)._replace(is_read=reader is not None) if errors else _matrices(H)
+    if plan.device is not None:
+        work = Work(call.x, _own(call), shared_numbers(call.points.args))
+        if errors:
+            return by_device().second_order(plan, prepared, work, found)
+        by_device().matrices(plan, prepared, work, found.hessian, found.status)
+        return found
     task = reader.from_memory(found, shared.layout) if reader is not None else NO_READER
-    Work(call.x, _own(call), _shared(call.points.args)).launch(job, prepared, plan, shared, found, task)
+    Work(call.x, _own(call), shared_numbers(call.points.args)).launch(job, prepared, plan, shared, found, task)
     return found
 
 
 def _read_in_lanes(call: Call, plan: Plan, reader: Any, together: int) -> Second:
     """Second-order results that are read in lanes, so many points together; values and statuses are kept."""
     prepared, job = _ready(call, plan, Wanted(first=True, second=True), "lanes", together)
-    work = Work(call.x, _own(call), _shared(call.points.args))
+    work = Work(call.x, _own(call), shared_numbers(call.points.args))
     return _left_in_lanes(work, plan, prepared, job, together, reader)
 
 
@@ -411,6 +419,19 @@ def _left_in_lanes(work: Work, plan: Plan, prepared: Prepared, job: Job, togethe
     data = read_only(own), tables, prepared.program.slots, plan.bounds.rows, found.status, found.value, rows, task
     cpu.launch(job, Points(points, (), ()), data, shared, 1)
     return found
+
+
+def values(call: Call, plan: Plan, out: np.ndarray, vector: bool) -> None:
+    """f at every point, on a device."""
+    prepared, _ = _ready(call, plan, Wanted(), vector=vector)
+    work = Work(call.x, _own(call), shared_numbers(call.points.args))
+    by_device().values(plan, prepared, work, out)
+
+
+def trusted(call: Call, wanted: Wanted, vector: bool) -> Prepared | None:
+    """The program of a call; None where the function has not been held against the compiled one yet."""
+    prepared, _ = _ready(call, call.plan, wanted, vector=vector)
+    return prepared if _version(call, vector).is_trusted else None
 
 
 def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessians, np.ndarray]:
@@ -465,6 +486,9 @@ def _directed(
 
 def _launch(plan: Plan, prepared: Prepared, job: Job, work: Work, room: Second) -> None:
     """Run a job whose results are kept for every point."""
+    if plan.device is not None:
+        by_device().matrices(plan, prepared, work, room.hessian, room.status)
+        return
     shared = cpu.plan_shares(job, len(work.points), 1, 1, 0, LANES, LANES)
     work.launch(job, prepared, plan, shared, room, NO_READER)
 
@@ -475,5 +499,5 @@ def _along(
     """Run a job for one matrix of results at each point; the status of each."""
     status = np.empty(len(points), np.int8)
     room = _matrices(out)._replace(status=status)
-    _launch(plan, prepared, job, Work(points, own, _shared(call.points.args)), room)
+    _launch(plan, prepared, job, Work(points, own, shared_numbers(call.points.args)), room)
     return status

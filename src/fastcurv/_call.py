@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._errors import DeviceError
 from ._inputs import arguments, arguments_by_point, points_array, read_only
-from ._plan import Options, Plan, check_device, plan
+from ._plan import Options, Plan, device_of, plan
 from .backends.cpu import Points, Shares
 from .function import Compiled, UserFunction, Vectorized, trial, user_function
 
@@ -19,6 +21,24 @@ NO_MATRIX = np.zeros((0, 0))
 NO_MATRICES = np.zeros((1, 0, 0))
 NO_READER = np.zeros(2, np.int64)
 NO_STATUS = np.zeros(0, np.int8)
+
+
+@cache
+def by_device() -> Any:
+    """The module for CUDA devices.
+
+    Raises
+    ------
+    DeviceError
+        If the package that it needs is not installed.
+    """
+    try:
+        from . import _by_device
+    except ImportError as error:
+        raise DeviceError(
+            f"device='cuda' needs numba-cuda ({error}): pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]"
+        ) from None
+    return _by_device
 
 
 class Call(NamedTuple):
@@ -83,7 +103,7 @@ def call(
     gradient = None if grad is None else user_function(grad, "grad")
     if gradient is not None and isinstance(gradient, Vectorized) != isinstance(function, Vectorized):
         raise TypeError("fun and grad must both be vectorized, or neither")
-    check_device(device)
+    ordinal = device_of(device)
     array = points_array(x)
     batch, n = array.shape[:-1], array.shape[-1]
     flat = read_only(array.reshape((-1, n) if array.size else (0, n)))
@@ -101,6 +121,11 @@ def call(
         if not chosen.others:
             raise ValueError("method='traced' takes derivatives of fun alone, got grad; use method='exact'")
         chosen = chosen.next
+    if ordinal is not None:
+        if gradient is not None or not isinstance(function, Compiled):
+            raise DeviceError(f"device={device!r} has derivatives of Python functions, without grad; use device='cpu'")
+        chosen = chosen.on_device(ordinal)
+        by_device().require(ordinal)
     length = _checked(function, points, vector, chosen)
     if gradient is not None:
         found = _checked(gradient, points, True, chosen)

@@ -9,7 +9,8 @@ import numpy as np
 
 from . import _launch as launch
 from . import _repeat as repeat
-from ._inputs import flag, output, rounded
+from ._call import by_device
+from ._inputs import flag, lives_on_device, output, rounded
 from ._model import QuadraticModel
 from ._plan import Options
 from .backends.cpu import Role
@@ -46,6 +47,8 @@ def value(
     >>> fc.value(lambda x: x[0] ** 2 + x[1], [[1.0, 2.0], [3.0, 4.0]])
     array([ 3., 13.])
     """
+    if lives_on_device(x):
+        return by_device().of_array(fun, x, args, point_args, device, Options(), "value", out)
     call = launch.call(fun, x, args, point_args, device)
     result = output(out, call.batch, call.x.dtype, x=call.x)
     launch.values(call, result.reshape(-1))
@@ -112,6 +115,8 @@ def gradient(
     """
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     errors = flag(return_error, "return_error")
+    if lives_on_device(x):
+        return by_device().of_array(fun, x, args, point_args, device, options, "gradient", out, return_error=errors)
     call = launch.call(fun, x, args, point_args, device, options=options)
     return _first(call, Role(call.function, "row"), None, errors, out)
 
@@ -155,6 +160,8 @@ def jacobian(
     """
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     errors = flag(return_error, "return_error")
+    if lives_on_device(x):
+        return by_device().of_array(fun, x, args, point_args, device, options, "jacobian", out, return_error=errors)
     call = launch.call(fun, x, args, point_args, device, vector=True, options=options)
     if call.length is None:
         raise ValueError(
@@ -236,6 +243,10 @@ def hessian(
             return repeated
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     errors = flag(return_error, "return_error")
+    if lives_on_device(x):
+        return by_device().of_array(
+            fun, x, args, point_args, device, options, "hessian", out, return_error=errors, grad=grad, sparse=sparse
+        )
     if flag(sparse, "sparse"):
         return _sparse(fun, x, args, point_args, device, grad, options, errors, out)
     call = launch.call(fun, x, args, point_args, device, grad, options=options)

@@ -16,12 +16,19 @@ def is_ready(a: Any) -> bool:
     return type(a) is np.ndarray and a.dtype in _READY and a.flags.c_contiguous
 
 
+def lives_on_device(a: Any) -> bool:
+    """Whether an array is in the memory of a GPU."""
+    if type(a) is np.ndarray:
+        return False
+    return hasattr(a.detach() if hasattr(a, "detach") else a, "__cuda_array_interface__")
+
+
 def real_array(a: Any, name: str) -> np.ndarray:
     """A C-contiguous float32 or float64 array: float32 stays so, integers and bools become float64."""
     if is_ready(a):
         return a
-    if hasattr(a, "__cuda_array_interface__"):
-        raise TypeError(f"{name} lives on a GPU, which this version does not support; pass a NumPy array")
+    if lives_on_device(a):
+        raise TypeError(f"{name} lives on a GPU, where this is not computed in this version; pass a NumPy array")
     if hasattr(a, "detach"):  # a torch tensor that requires grad refuses to become an array
         a = a.detach()  # pyright: ignore[reportAttributeAccessIssue]
     try:
@@ -73,8 +80,10 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: np.ndarr
 
 def rounded(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """An array of float64 in the type of the results; what is too large for it becomes infinite."""
+    if array.dtype == dtype:
+        return array
     with np.errstate(over="ignore"):
-        return array.astype(dtype, copy=False)
+        return array.astype(dtype)
 
 
 def arguments(args: Any) -> tuple:

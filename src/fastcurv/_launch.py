@@ -36,6 +36,9 @@ def _value_job(function: UserFunction, vector: bool) -> Job:
 
 def values(call: Call, out: np.ndarray) -> None:
     """f at every point: numbers, or vectors of a function that returns them."""
+    if call.plan.device is not None:
+        _by_best(call, "value", lambda way, call: way.values(call, call.plan, out, out.ndim > 1))
+        return
     job = _value_job(call.function, out.ndim > 1)
     cpu.launch(job, call.points, (out,), cpu.plan_shares(job, call.shape[0], 1, 1), 1)
 
@@ -91,6 +94,8 @@ def _by_best(call: Call, derivative: str, compute: Callable[[Any, Call], Result]
         try:
             return compute(_way(call), call)
         except CompilationError as error:
+            if call.plan.device is not None:
+                raise CompilationError(f"{error}\nCUDA needs functions that can be traced; use device='cpu'") from error
             if not call.plan.others:
                 raise
             if not isinstance(error, UndecidedError):

@@ -62,6 +62,7 @@ class Plan:
     four_point: bool
     noise: np.ndarray  # absolute, per point or one for all; 0: rounding only
     bounds: Limits
+    device: int | None = None  # a CUDA device, by number; None: the CPU
 
     @property
     def is_exact(self) -> bool:
@@ -72,6 +73,20 @@ class Plan:
     def next(self) -> Plan:
         """The same by the method that is taken where this one cannot be."""
         return replace(self, method=self.others[0], others=self.others[1:])
+
+    def on_device(self, ordinal: int) -> Plan:
+        """The same on a CUDA device, for which functions are traced."""
+        if "traced" not in (self.method, *self.others):
+            raise DeviceError(
+                f"device='cuda:{ordinal}' has exact derivatives of traced functions only; use method='auto' or "
+                f"'exact', or device='cpu'"
+            )
+        return replace(self, method="traced", others=(), device=ordinal)
+
+    @cached_property
+    def on_cpu(self) -> Plan:
+        """The same on the CPU."""
+        return replace(self, device=None)
 
     @cached_property
     def is_central(self) -> bool:
@@ -224,10 +239,12 @@ def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"noise must be a number or an array of shape {batch}, got shape {array.shape}") from None
 
 
-def check_device(device: Any) -> None:
-    """Only the CPU so far."""
+def device_of(device: Any) -> int | None:
+    """The number of a CUDA device; None for the CPU."""
     if device in ("auto", "cpu"):
-        return
-    if isinstance(device, str) and device.partition(":")[0] == "cuda":
-        raise DeviceError(f"device={device!r}: this version computes on the CPU only; use device='cpu'")
-    raise ValueError(f"device must be 'auto' or 'cpu', got {device!r}")
+        return None
+    if isinstance(device, str):
+        name, _, number = device.partition(":")
+        if name == "cuda" and (device == "cuda" or number.isdecimal()):
+            return int(number or 0)
+    raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:1' and so on, got {device!r}")

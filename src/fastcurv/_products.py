@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import flag, output, points_array, read_only, real_array, rounded
+from ._call import by_device
+from ._inputs import flag, lives_on_device, output, points_array, read_only, real_array, rounded
 from ._plan import Options
 
 
@@ -93,6 +94,21 @@ def hvp(
     array([10.,  6.])
     """
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
+    if lives_on_device(x):
+        return by_device().of_array(
+            fun,
+            x,
+            args,
+            point_args,
+            device,
+            options,
+            "hvp",
+            out,
+            v,
+            return_error=return_error,
+            grad=grad,
+            bounds=bounds,
+        )
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, n = given.call, given.shape[-1]
     result = output(out, given.shape, call.x.dtype, x=call.x, v=given.directions)
@@ -151,6 +167,21 @@ def vhv(
     array([16.,  0.])
     """
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
+    if lives_on_device(x):
+        return by_device().of_array(
+            fun,
+            x,
+            args,
+            point_args,
+            device,
+            options,
+            "vhv",
+            out,
+            v,
+            return_error=return_error,
+            grad=grad,
+            bounds=bounds,
+        )
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, v_array = given.call, given.directions
     result = output(out, given.shape[:-1], call.x.dtype, x=call.x, v=v_array)

@@ -40,3 +40,12 @@ def estimate_errors(x, g, H, g_error, H_error, rounding):
         g_error[i] = rounding * (slope + lever)
         for j in range(n):
             H_error[i, j] = rounding * bend
+
+
+def estimate_all(x: np.ndarray, g: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same of all points: of gradients (N, n) and Hessians (N, n, n)."""
+    rounding, bend = rounding_of(H.dtype), np.abs(H).max(axis=(1, 2), initial=0.0)
+    lever = np.abs(H * x[:, None]).max(axis=(1, 2), initial=0.0)
+    slope = rounding * (np.abs(g).max(axis=1, initial=0.0) + lever)
+    bend = rounding * bend
+    return np.broadcast_to(slope[:, None], g.shape), np.broadcast_to(bend[:, None, None], H.shape)

@@ -113,7 +113,8 @@ class Expression:
         return ZERO if other is ZERO else self._with(other, "fdiv", swap=True)
 
     def __neg__(self):
-        return Expression(self.m, self.m.builder.fneg(self.value, flags=self.flags), self.flags)
+        zero = self.m.constant(-0.0, self.value.type)  # the language that CUDA's compiler takes has no fneg
+        return Expression(self.m, self.m.builder.fsub(zero, self.value, flags=self.flags), self.flags)
 
     def __abs__(self):
         return self.m.intrinsic("fabs", self)
@@ -163,6 +164,11 @@ class Emitter:
     def __init__(self, context: Any, builder: ir.IRBuilder):
         self.context, self.builder = context, builder
 
+    @property
+    def is_for_cuda(self) -> bool:
+        """Whether code is written for a CUDA device."""
+        return self.builder.module.triple.startswith("nvptx")
+
     def constant(self, number: float, like: ir.Type = DOUBLE) -> Any:
         """A number as a value of an LLVM type."""
         return ir.Constant(like, [number] * like.count if isinstance(like, ir.VectorType) else number)
@@ -189,7 +195,9 @@ class Emitter:
         kind = values[0].type
         suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
         signature = ir.FunctionType(kind, [kind] * len(values))
-        function = cgutils.get_or_insert_function(self.builder.module, signature, f"llvm.{name}.{suffix}")
+        # CUDA's compiler knows few of LLVM's, and has a library of its own for the others
+        symbol = f"__nv_{name}" if self.is_for_cuda else f"llvm.{name}.{suffix}"
+        function = cgutils.get_or_insert_function(self.builder.module, signature, symbol)
         return Expression(self, self.builder.call(function, values))
 
     def where(self, condition: Expression, a: Any, b: Any) -> Expression:
@@ -234,6 +242,8 @@ class Emitter:
 
     def _known(self, function: Any, operands: tuple) -> Expression:
         """A function that Numba knows for scalars."""
+        if self.is_for_cuda:
+            return self.intrinsic("tgamma" if function is math.gamma else function.__name__, *operands)
         known = self.context.typing_context.resolve_value_type(function)
         signature = known.get_call_type(self.context.typing_context, (types.float64,) * len(operands), {})
         call = self.context.get_function(known, signature)

@@ -1,0 +1,212 @@
+"""The CUDA launcher: programs of traced functions, one point to a thread, by the emitter that serves the CPU.
+
+Imported on first use, for numba-cuda is an optional package.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import cuda as numba_cuda
+from numba import types
+
+from .._errors import DeviceError
+from ..differences._steps import is_outside
+
+cuda: Any = numba_cuda
+#: rows of so many results are collected by a block of threads, and written together
+MOST_TOGETHER = 64
+#: bytes of a row, by which a block of threads is chosen so that its rows fit into shared memory
+SHARED_BYTES = 40_000
+#: bytes on the device of the points that are worked on at once, if they come from the host
+CHUNK_BYTES = 2**28
+
+if getattr(cuda, "implementation", "NVIDIA") != "NVIDIA":
+    raise DeviceError("device='cuda' needs numba-cuda: pip install 'fastcurv[cuda13]' (drivers of CUDA 12: [cuda12])")
+
+
+class Shape(NamedTuple):
+    """What a kernel is compiled for besides the code of a program."""
+
+    n: int
+    extra: int  # numbers of points' own
+    slots: int
+    size: int  # numbers of a row of results
+    bounded: bool
+    entries: tuple[int, ...]  # the slots of a row where it is short, else empty
+
+    @property
+    def threads(self) -> int:
+        """Threads in a block."""
+        if not self.entries:
+            return 128
+        return max(32, min(128, SHARED_BYTES // (8 * (self.size + 1)) // 32 * 32))
+
+
+def select(ordinal: int) -> Any:
+    """Make a device the current one.
+
+    Raises
+    ------
+    DeviceError
+        If there is none of that number.
+    """
+    if not cuda.is_available():
+        raise DeviceError("no CUDA device was found, or its driver does not work; use device='cpu'")
+    if ordinal >= (count := len(cuda.gpus)):
+        raise DeviceError(f"device='cuda:{ordinal}': there are {count} CUDA devices, numbered from 0")
+    return cuda.gpus[ordinal]
+
+
+def rows_kernel(f: Callable, shape: Shape) -> Callable:
+    """A row of results for each point, NaN where one of all results is not finite or the point violates its bounds."""
+    n, extra, slots, size, bounded, entries = shape
+    inputs, threads, width = n + extra, shape.threads, shape.size + 1
+
+    def load(points, own, b, x):
+        for i in range(n):
+            x[i] = points[b, i]
+        for i in range(extra):
+            x[n + i] = own[b, i]
+
+    def poison_of(points, bounds, b, y):
+        """0, or NaN."""
+        found = 0.0
+        for k in range(slots):
+            found += 0.0 * y[k]
+        if bounded and violates(points[b], bounds):
+            found = math.nan
+        return found
+
+    load, violates, poison_of = map(cuda.jit(device=True), (load, is_outside, poison_of))
+
+    def short_rows(points, own, shared, indices, constants, bounds, table, rows):
+        tile = cuda.shared.array((threads, width), types.float64)
+        x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
+        b, thread, first = cuda.grid(1), cuda.threadIdx.x, cuda.blockIdx.x * cuda.blockDim.x
+        if b < points.shape[0]:
+            load(points, own, b, x)
+            f(x, y, (shared, indices, constants))
+            poison = poison_of(points, bounds, b, y)
+            for k in range(size):
+                tile[thread, k] = y[entries[k]] + poison
+        cuda.syncthreads()
+        for k in range(thread, min(threads, points.shape[0] - first) * size, threads):
+            rows[first * size + k] = tile[k // size, k % size]
+
+    def long_rows(points, own, shared, indices, constants, bounds, table, rows):
+        x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
+        b = cuda.grid(1)
+        if b < points.shape[0]:
+            load(points, own, b, x)
+            f(x, y, (shared, indices, constants))
+            poison = poison_of(points, bounds, b, y)
+            for k in range(size):
+                rows[b * size + k] = y[table[k]] + poison
+
+    return short_rows if entries else long_rows
+
+
+class Kernels:
+    """The kernel of a program for each shape, and what its code reads, on each device."""
+
+    def __init__(self, program: Any):
+        self._evaluate, self._tables = program.evaluator(), program.tables
+        self._made: dict[Shape, Callable] = {}
+        self._copied: dict[int, tuple] = {}
+
+    def made(self, shape: Shape) -> Callable:
+        """The kernel, to be compiled for types when it is launched."""
+        if shape not in self._made:
+            self._made[shape] = cuda.jit(rows_kernel(device_function(self._evaluate), shape))
+        return self._made[shape]
+
+    def tables(self, ordinal: int) -> tuple:
+        """Indices and constants on the present device."""
+        if ordinal not in self._copied:
+            self._copied[ordinal] = tuple(map(to_device, self._tables))
+        return self._copied[ordinal]
+
+
+def device_function(evaluate: Callable) -> Callable:
+    """What a kernel calls."""
+    return cuda.jit(device=True)(evaluate)
+
+
+def device_array(a: Any, name: str) -> Any:
+    """An array that lives on a device, as kernels take it."""
+    if isinstance(a, np.ndarray):
+        raise TypeError(f"{name} must be an array on a device where x is one, got a NumPy array")
+    if hasattr(a, "detach"):  # a torch tensor that requires grad does not tell where its memory is
+        a = a.detach()
+    array = cuda.as_cuda_array(a, sync=False)
+    if array.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name} must be float32 or float64 on a device, got {array.dtype}")
+    if not array.is_c_contiguous():
+        raise ValueError(f"{name} must be C-contiguous on a device; pass a contiguous copy")
+    return array
+
+
+def ordinal_of(a: Any) -> int:
+    """The number of the device that an array of torch or CuPy lives on; 0 of others."""
+    device = getattr(a, "device", None)
+    numbers = (getattr(device, name, None) for name in ("index", "id"))
+    return next((number for number in numbers if isinstance(number, int)), 0)
+
+
+def empty_like(a: Any, shape: tuple[int, ...]) -> Any:
+    """An array for results, of the library that made `a`, where that lives."""
+    library = type(a).__module__.partition(".")[0]
+    if library == "torch":
+        return a.new_empty(shape).detach()
+    if library == "cupy":
+        with a.device:
+            return sys.modules["cupy"].empty(shape, a.dtype)
+    if library in ("jax", "jaxlib"):
+        raise TypeError("JAX's arrays cannot be written to; pass cupy.from_dlpack(x) or torch.from_dlpack(x)")
+    return cuda.device_array(shape, np.dtype(a.__cuda_array_interface__["typestr"]))
+
+
+def to_device(array: np.ndarray) -> Any:
+    """A copy on the present device; of an empty array, one that nobody reads."""
+    return cuda.to_device(array if array.size else np.zeros((1,) * array.ndim, array.dtype))
+
+
+class Rows(NamedTuple):
+    """Rows of results to compute."""
+
+    kernels: Kernels
+    shape: Shape
+    slots: np.ndarray
+    shared: np.ndarray
+    bounds: np.ndarray
+
+    def from_host(self, ordinal: int, points: np.ndarray, own: np.ndarray, rows: np.ndarray) -> None:
+        """Of points on the host, in parts that fit on the device."""
+        count = len(points)
+        with select(ordinal):
+            given = self._given(ordinal)
+            chunk = max(1, CHUNK_BYTES // (8 * (self.shape.n + self.shape.extra + self.shape.size)))
+            for first in range(0, count, chunk):
+                part = slice(first, min(first + chunk, count))
+                there = cuda.device_array((part.stop - first) * self.shape.size, rows.dtype)
+                self._launch(given, to_device(points[part]), to_device(own[part]), there, 0)
+                rows[part] = there.copy_to_host().reshape(rows[part].shape)
+
+    def on_device(self, ordinal: int, points: Any, own: Any, rows: Any) -> None:
+        """Of points that are on the device, by the stream of their producer."""
+        with select(ordinal):
+            self._launch(self._given(ordinal), points, own, rows, points.stream)
+
+    def _given(self, ordinal: int) -> tuple:
+        shared, bounds, slots = map(to_device, (self.shared, self.bounds, self.slots))
+        return shared, *self.kernels.tables(ordinal), bounds, slots
+
+    def _launch(self, given: tuple, points: Any, own: Any, rows: Any, stream: Any) -> None:
+        threads = self.shape.threads
+        kernel: Any = self.kernels.made(self.shape)
+        kernel[-(-points.shape[0] // threads), threads, stream](points, own, *given, rows)

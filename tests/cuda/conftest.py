@@ -1,0 +1,25 @@
+"""Tests of CUDA kernels: most need numba-cuda, and say so where it is missing."""
+
+import importlib.util
+import os
+
+import pytest
+
+IS_THERE = importlib.util.find_spec("numba_cuda") is not None
+IS_SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+
+
+def pytest_collection_modifyitems(items):
+    from numba import cuda
+
+    for item in items:
+        if item.path.parent.name != "cuda":
+            continue
+        if item.path.stem != "test_errors" and not IS_THERE:
+            item.add_marker(pytest.mark.skip(reason="numba-cuda is not installed: pip install 'fastcurv[cuda13]'"))
+        elif item.path.stem == "test_simulator" and not IS_SIMULATED:
+            item.add_marker(pytest.mark.skip(reason="runs with NUMBA_ENABLE_CUDASIM=1 only"))
+        elif item.path.stem in ("test_offline", "test_errors") and IS_SIMULATED:
+            item.add_marker(pytest.mark.skip(reason="does not run in the simulator"))
+        elif item.get_closest_marker("gpu") and (IS_SIMULATED or not cuda.is_available()):
+            item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))

@@ -1,0 +1,181 @@
+"""Kernels compiled for devices that are not there, to PTX and on to machine code: registers, stack, spills.
+
+`-s` prints them. A stack is needed by sine and cosine alone, whose code for large arguments has a table, and by results
+that are looked up in a table, of functions of many coordinates.
+"""
+
+import math
+import re
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from fastcurv import tracing
+from fastcurv.tracing import Wanted
+
+PROCESSORS = [(8, 0), (9, 0)]
+#: bytes of the table by which large arguments of sine and cosine are reduced
+REDUCTION = 40
+
+
+def rosenbrock(x):
+    s = 0.0
+    for i in range(len(x) - 1):
+        s += 100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2
+    return s
+
+
+def rastrigin(x):
+    s = 0.0
+    for i in range(len(x)):
+        s += x[i] ** 2 - 10 * np.cos(2 * np.pi * x[i]) + 10
+    return s
+
+
+def muller_brown(x):
+    s = 0.0
+    for A, a, b, c, x_0, y_0 in (
+        (-200.0, -1.0, 0.0, -10.0, 1.0, 0.0),
+        (-100.0, -1.0, 0.0, -10.0, 0.0, 0.5),
+        (-170.0, -6.5, 11.0, -6.5, -0.5, 1.5),
+        (15.0, 0.7, 0.6, 0.7, -1.0, 1.0),
+    ):
+        u, v = x[0] - x_0, x[1] - y_0
+        s += A * np.exp(a * u * u + b * u * v + c * v * v)
+    return s
+
+
+HESSIAN, GRADIENT = Wanted(second=True), Wanted(first=True)
+#: function, n, derivative, float32 points, most registers, bytes of stack
+BUDGETS = [
+    (rosenbrock, 2, HESSIAN, False, 40, 0),
+    (rosenbrock, 2, HESSIAN, True, 40, 0),
+    (rosenbrock, 4, HESSIAN, False, 48, 0),
+    (rosenbrock, 8, HESSIAN, False, 64, 0),
+    (rosenbrock, 8, GRADIENT, False, 64, 0),
+    (rosenbrock, 8, Wanted(product=True, direction=8), False, 80, 0),
+    (muller_brown, 2, HESSIAN, False, 96, 0),
+    (rastrigin, 2, HESSIAN, False, 48, REDUCTION),
+    (rastrigin, 8, HESSIAN, False, 72, REDUCTION),
+    (rosenbrock, 16, HESSIAN, False, 96, 16 * 48),
+]
+
+
+def kernel_of(function, n, wanted, single):
+    """A kernel and the types of its arguments, as launches make them."""
+    from numba import types
+
+    from fastcurv.backends import cuda
+
+    traced = tracing.trace(function, n, ())
+    made = tracing.program(traced, wanted)
+    last, size = made.slots - 1, n * n if wanted.second else n
+    slots = np.full(size, last)
+    if wanted.second:
+        for (i, j), slot in made.second.items():
+            slots[i * n + j] = slots[j * n + i] = slot
+    else:
+        for (_, i), slot in made.first.items():
+            slots[i] = slot
+    extra = n if wanted.is_directed else 0
+    entries = tuple(map(int, slots)) if size <= cuda.MOST_TOGETHER else ()
+    shape = cuda.Shape(n, extra, made.slots, size, False, entries)
+    number = types.float32 if single else types.float64
+
+    def array(kind, ndim):
+        return types.Array(kind, ndim, "C")
+
+    double, word = types.float64, types.int64
+    signature = (
+        array(number, 2), array(double, 2), array(double, 1), array(word, 1), array(double, 1), array(double, 2),
+        array(word, 1), array(number, 1),
+    )  # fmt: skip
+    return cuda.rows_kernel(cuda.device_function(made.evaluator()), shape), signature
+
+
+def compiled(kernel, signature, processor):
+    """PTX, and what the assembler says of the machine code made from it."""
+    from cuda.bindings import nvjitlink
+    from numba.cuda import compile as compile_kernel
+    from numba.cuda import compiler, dispatcher
+
+    device = SimpleNamespace(compute_capability=processor, name=b"offline")
+    with (
+        mock.patch.object(dispatcher, "get_current_device", return_value=device),
+        mock.patch.object(compiler, "get_current_device", return_value=device),
+    ):
+        ptx, _ = compile_kernel(kernel, signature, cc=processor, device=False, abi="numba", output="ptx")
+    text = ptx.encode() if isinstance(ptx, str) else ptx
+    options = [f"-arch=sm_{processor[0]}{processor[1]}", "-verbose", "-Xptxas=-v"]
+    linker = nvjitlink.create(len(options), options)
+    try:
+        nvjitlink.add_data(linker, nvjitlink.InputType.PTX, text, len(text), "kernel")
+        nvjitlink.complete(linker)
+        log = bytearray(nvjitlink.get_info_log_size(linker))
+        nvjitlink.get_info_log(linker, log)
+        assert nvjitlink.get_linked_cubin_size(linker) > 0
+    finally:
+        nvjitlink.destroy(linker)
+    patterns = {
+        "registers": r"Used (\d+) registers", "stack": r"(\d+) bytes stack frame",
+        "stores": r"(\d+) bytes spill stores", "loads": r"(\d+) bytes spill loads",
+    }  # fmt: skip
+    return text, {name: int(re.search(pattern, log.decode())[1]) for name, pattern in patterns.items()}
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize(
+    ("function", "n", "wanted", "single", "registers", "stack"),
+    BUDGETS,
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_kernels_fit_into_registers(function, n, wanted, single, registers, stack, processor):
+    ptx, used = compiled(*kernel_of(function, n, wanted, single), processor)
+    print(function.__name__, n, processor, used)
+    assert f".target sm_{processor[0]}{processor[1]}".encode() in ptx
+    assert used["stores"] == used["loads"] == 0
+    assert used["stack"] <= stack
+    assert used["registers"] <= registers
+
+
+ONE_ARGUMENT = [
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "ceil", "cos", "cosh", "erf", "erfc", "exp", "exp2",
+    "expm1", "fabs", "floor", "gamma", "lgamma", "log", "log10", "log1p", "log2", "sin", "sinh", "sqrt", "tan", "tanh",
+    "trunc",
+]  # fmt: skip
+OTHERS = {
+    "atan2": lambda x: math.atan2(x[0], x[1]),
+    "copysign": lambda x: math.copysign(x[0], x[1]),
+    "fmod": lambda x: math.fmod(x[0], x[1]),
+    "hypot": lambda x: math.hypot(x[0], x[1]),
+    "pow": lambda x: x[0] ** x[1],
+    "integer powers": lambda x: x[0] ** 17 * x[1] ** -3,
+    "powers of a number": lambda x: 2.5 ** x[0] * x[1],
+    "rint": lambda x: np.rint(x[0]) * x[1],
+    "min and max": lambda x: min(x[0], x[1]) * max(x[0], 3.0),
+    "where": lambda x: np.where(x[0] > x[1], x[0] ** 2, -x[1]),
+    "branches": lambda x: x[0] * x[1] if (x[0] > 0 and x[1] < 1) or not x[0] < 2 else x[1] ** 2,
+}
+
+
+@pytest.mark.parametrize("name", [name for name in ONE_ARGUMENT if hasattr(math, name)] + list(OTHERS))
+def test_every_function_compiles(name):
+    function = OTHERS.get(name) or (lambda x: getattr(math, name)(x[0]) * x[1])
+    _, used = compiled(*kernel_of(function, 2, HESSIAN, False), (9, 0))
+    print(name, used)
+    if name != "lgamma":
+        assert used["stores"] == used["loads"] == 0
+
+
+def test_arithmetic_is_ieee():
+    """No approximations, no flushing of small numbers: divisions and roots are rounded, fused at most."""
+
+    def roots(x):
+        return np.sqrt(x[0]) / x[1] + 1.0 / x[0]
+
+    ptx, _ = compiled(*kernel_of(roots, 2, HESSIAN, False), (9, 0))
+    assert b"sqrt.rn.f64" in ptx
+    assert b"div.rn.f64" in ptx or b"rcp.rn.f64" in ptx
+    assert b".approx.f64" not in ptx

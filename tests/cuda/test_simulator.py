@@ -1,0 +1,173 @@
+"""Launches and indices of all operations in the simulator of CUDA, against the CPU: the code of programs is the same.
+
+Run with NUMBA_ENABLE_CUDASIM=1.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from numba import njit
+
+import fastcurv as fc
+
+rng = np.random.default_rng(3)
+
+
+def chain(x, a=1.0):
+    s = 0.0
+    for i in range(len(x) - 1):
+        s += 100 * (x[i + 1] - a * x[i] ** 2) ** 2 + np.cos(x[i]) + math.log(4.0 + x[0])
+    return s
+
+
+def rows_of_data(x, A, y):
+    return np.sum(np.log1p(np.exp(A @ x)) - y * (A @ x))
+
+
+def several(x, a=1.0):
+    return x[0] * x[-1] * a, np.exp(x[0]), x[-1] - 3.0
+
+
+def weighted(x, w):
+    return w * np.sum(x**3)
+
+
+@pytest.fixture(autouse=True)
+def backend(monkeypatch):
+    """Programs compiled for the CPU, which the simulator calls in place of code for a device."""
+    from fastcurv.backends import cuda
+
+    def plain(array):
+        while not isinstance(array, np.ndarray):
+            array = array.__dict__.get("_item", array.__dict__.get("_ary"))
+        return array
+
+    def device_function(evaluate):
+        made = njit(evaluate)
+        return lambda x, y, tables: made(plain(x), plain(y), tuple(map(plain, tables)))
+
+    monkeypatch.setattr(cuda, "device_function", device_function)
+    return cuda
+
+
+def assert_same(name, fun, x, *more, **options):
+    expected = getattr(fc, name)(fun, x, *more, method="traced", **options)
+    found = getattr(fc, name)(fun, x, *more, method="traced", device="cuda", **options)
+    for a, b in zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, expected)), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=1e-13 if a.dtype == np.float64 else 1e-6, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("count", "n"), [(0, 2), (1, 2), (5, 2), (130, 3), (3, 9), (70, 8)])
+def test_every_operation_at_ragged_sizes(count, n, dtype):
+    x = rng.normal(size=(count, n)).astype(dtype)
+    x[count // 2 :, 0][:1] = -5.0  # the logarithm is NaN
+    v = rng.normal(size=x.shape).astype(dtype)
+    fc.hessian(chain, np.ones((1, n), dtype), (1.5,))
+    rtol = 1e-13 if dtype == np.float64 else 1e-6  # on the CPU f itself is computed in float32
+    np.testing.assert_allclose(fc.value(chain, x, (1.5,), device="cuda"), fc.value(chain, x, (1.5,)), rtol=rtol)
+    for name in ("gradient", "hessian"):
+        assert_same(name, chain, x, (1.5,))
+        if count:
+            assert_same(name, chain, x, (1.5,), return_error=True)
+    assert_same("jacobian", several, x, (2.0,))
+    for name in ("hvp", "vhv"):
+        assert_same(name, chain, x, v, (1.5,))
+
+
+def test_bounds_points_own_arguments_and_data():
+    x = rng.uniform(-1.0, 1.0, (11, 3))
+    assert_same("hessian", chain, x, bounds=(-0.5, [1.0, 0.5, np.inf]))
+    assert_same("gradient", weighted, x, point_args=(rng.normal(size=11),))
+    A, y = rng.normal(size=(12, 3)), rng.integers(0, 2, 12).astype(float)
+    assert_same("hessian", rows_of_data, x, (A, y))
+    model = fc.quadratic_model(chain, x, device="cuda")
+    expected = fc.quadratic_model(chain, x)
+    for name in ("value", "gradient", "hessian"):
+        np.testing.assert_allclose(getattr(model, name), getattr(expected, name), rtol=1e-13, atol=1e-12)
+
+
+def test_more_points_than_fit_at_once(backend, monkeypatch):
+    x = rng.normal(size=(37, 2))
+    monkeypatch.setattr(backend, "CHUNK_BYTES", 10 * 8 * 6)
+    assert_same("hessian", chain, x)
+
+
+def test_what_cannot_be_traced_is_named():
+    def until(x):
+        s = x[0]
+        while s < 10.0:
+            s = s * s + 1.0
+        return s
+
+    with pytest.raises(fc.CompilationError, match=r"(?s)until cannot be traced.*use device='cpu'"):
+        fc.hessian(until, np.ones((3, 2)), device="cuda")
+    with pytest.raises(fc.DeviceError, match="curvature"):
+        fc.curvature(chain, np.ones((3, 2)), device="cuda")
+    with pytest.raises(fc.DeviceError, match="there are 1 CUDA devices"):
+        fc.hessian(chain, np.ones((3, 2)), device="cuda:5")
+
+
+class Foreign:
+    """An array of another library on a device; here its memory is the host's."""
+
+    def __init__(self, memory):
+        self.memory, self.shape, self.dtype = memory, memory.shape, memory.dtype
+
+    @property
+    def __cuda_array_interface__(self):
+        pointer = self.memory.__array_interface__["data"]
+        return {"shape": self.shape, "typestr": self.dtype.str, "data": pointer, "version": 3, "strides": None}
+
+
+@pytest.fixture
+def _foreign(backend, monkeypatch):
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+
+    def as_cuda_array(a, sync=True):
+        assert not sync  # kernels run on the producer's stream
+        return FakeCUDAArray(a.memory) if isinstance(a, Foreign) else a
+
+    monkeypatch.setattr(backend.cuda, "as_cuda_array", as_cuda_array, raising=False)
+
+
+@pytest.mark.usefixtures("_foreign")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_arrays_on_a_device_stay_there(dtype):
+    x = rng.normal(size=(5, 4, 3)).astype(dtype)
+    v = rng.normal(size=x.shape).astype(dtype)
+    for name, more in {"value": (), "gradient": (), "hessian": (), "hvp": (v,), "vhv": (v,)}.items():
+        expected = getattr(fc, name)(chain, x, *more, (1.25,))
+        found = getattr(fc, name)(chain, Foreign(x), *map(Foreign, more), (1.25,))
+        assert found.shape == expected.shape
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(
+            found.copy_to_host(), expected, rtol=1e-6, atol=1e-5 if dtype == np.float32 else 1e-12
+        )
+        out = Foreign(np.full(expected.shape, np.nan, dtype))
+        assert getattr(fc, name)(chain, Foreign(x), *map(Foreign, more), (1.25,), out=out) is out
+        np.testing.assert_array_equal(out.memory, found.copy_to_host())
+    found = fc.jacobian(several, Foreign(x), (2.0,))
+    np.testing.assert_allclose(found.copy_to_host(), fc.jacobian(several, x, (2.0,)), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_wrong_arrays_on_a_device():
+    x = rng.normal(size=(4, 3))
+    for wrong, error, message in (
+        ((Foreign(x.astype(int)),), TypeError, "x must be float32 or float64"),
+        ((Foreign(x.T),), ValueError, "x must be C-contiguous"),
+        ((Foreign(np.ones(())),), ValueError, "coordinates along the last axis"),
+    ):
+        with pytest.raises(error, match=message):
+            fc.hessian(chain, *wrong)
+    with pytest.raises(ValueError, match="v must have the shape and type of x"):
+        fc.hvp(chain, Foreign(x), Foreign(x[:2]))
+    with pytest.raises(ValueError, match="out must have shape"):
+        fc.gradient(chain, Foreign(x), out=Foreign(x[:2]))
+    with pytest.raises(fc.DeviceError, match="return_error"):
+        fc.gradient(chain, Foreign(x), return_error=True)
+    with pytest.raises(TypeError, match="use device='auto'"):
+        fc.gradient(chain, Foreign(x), device="cpu")

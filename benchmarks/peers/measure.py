@@ -31,6 +31,8 @@ PACKAGES = (
     "casadi",
     "numdifftools",
     "statsmodels",
+    "numba-cuda",
+    "cupy",
 )
 
 

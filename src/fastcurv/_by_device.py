@@ -13,12 +13,15 @@ from ._by_tracing import SAMPLES, Prepared
 from ._call import LANES, NO_STATUS, Call, Second, call
 from ._errors import DeviceError
 from ._plan import Options, Plan, device_of
-from ._rounding import estimate_all
+from ._rounding import estimate_all, rounding_of
+from .backends import _cuda_eigen as eigen
 from .backends import cuda as backend
+from .backends._cuda_curvature import CurvatureKernels
 from .differences._outcome import NOT_FINITE, OK, OUTSIDE
 from .tracing import Program, Wanted
 
 _kernels: WeakKeyDictionary[Program, backend.Kernels] = WeakKeyDictionary()
+_curvatures: WeakKeyDictionary[Program, CurvatureKernels] = WeakKeyDictionary()
 
 
 def require(ordinal: int) -> None:
@@ -35,13 +38,17 @@ def _slots(prepared: Prepared, size: int) -> np.ndarray:
     return found
 
 
-def _rows(prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray) -> backend.Rows:
-    program = prepared.program
+def _kernels_of(program: Program) -> backend.Kernels:
     if program not in _kernels:
         _kernels[program] = backend.Kernels(program)
+    return _kernels[program]
+
+
+def _rows(prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray) -> backend.Rows:
+    program = prepared.program
     entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
     shape = backend.Shape(plan.n, extra, program.slots, len(slots), plan.bounds.any, entries)
-    return backend.Rows(_kernels[program], shape, slots, shared, np.array(plan.bounds.rows))
+    return backend.Rows(_kernels_of(program), shape, slots, shared, np.array(plan.bounds.rows))
 
 
 def matrices(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndarray, status: np.ndarray) -> None:
@@ -81,6 +88,25 @@ def second_order(plan: Plan, prepared: Prepared, work: by_tracing.Work, found: S
     return found
 
 
+def curvature(call: Call, tolerance: float) -> np.ndarray:
+    """Rows of what curvature reads of each point: see `_cuda_curvature`."""
+    plan = call.plan
+    assert plan.device is not None
+    if plan.n > eigen.MOST_ROWS[False]:
+        raise DeviceError(
+            f"curvature of {plan.n} coordinates is not computed on a device in this version, of up to "
+            f"{eigen.MOST_ROWS[False]} is; use device='cpu'"
+        )
+    prepared, work = by_tracing.in_lanes(call)
+    program = prepared.program
+    if program not in _curvatures:
+        places = tuple(tuple(map(int, starts // LANES)) for starts in (prepared.slopes, prepared.lower))
+        _curvatures[program] = CurvatureKernels(program, _kernels_of(program), places)
+    bounds = np.array(plan.bounds.rows) if plan.bounds.any else None
+    rounding = rounding_of(call.x.dtype)
+    return _curvatures[program].from_host(plan.device, *work, bounds, rounding, tolerance)
+
+
 def of_array(
     fun: Any, x: Any, args: Any, point_args: Any, device: Any, options: Options, derivative: str, out: Any,
     v: Any = None, **others: Any,
@@ -92,10 +118,7 @@ def of_array(
     for name, value in {"point_args": point_args, **others}.items():
         if value is not None and value is not False and not (type(value) is tuple and not value):
             raise DeviceError(f"{name} is not served at points on a device in this version; pass NumPy arrays")
-    ordinal = backend.ordinal_of(x) if device == "auto" else device_of(device)
-    if ordinal is None:
-        raise TypeError("x lives on a GPU; use device='auto', or pass a NumPy array")
-    require(ordinal)
+    ordinal = _where(x, device, "x")
     points = backend.device_array(x, "x")
     shape = tuple(points.shape)
     if not shape or shape[-1] == 0:
@@ -153,3 +176,46 @@ def _checked(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     if tuple(array.shape) != shape or array.dtype != dtype:
         raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {array.shape} and {array.dtype}")
     return out
+
+
+def solve(ordinal: int, matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and eigenvectors (of none, unless they are wanted) of matrices B + (n, n) on the host."""
+    require(ordinal)
+    n, batch = _checked_order(matrices.shape, vectors), matrices.shape[:-2]
+    flat = matrices.reshape(prod(batch), n, n)
+    w = np.empty(flat.shape[:2], flat.dtype)
+    z = np.empty(flat.shape if vectors else (0,), flat.dtype)
+    eigen.from_host(ordinal, flat, w, z, vectors)
+    return w.reshape(*batch, n), z.reshape(matrices.shape if vectors else (0,))
+
+
+def solve_array(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
+    """The same of matrices on a device, as arrays of the same kind there."""
+    ordinal = _where(a, device, "a")
+    matrices = backend.device_array(a, "a")
+    shape = tuple(matrices.shape)
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        raise ValueError(f"a must hold square matrices along its last two axes, got shape {shape}")
+    n, batch = _checked_order(shape, vectors), shape[:-2]
+    w, z = backend.empty_like(a, (*batch, n)), backend.empty_like(a, shape if vectors else (1,))
+    flat = (backend.device_array(w, "w").reshape(prod(batch), n), backend.device_array(z, "z").reshape(-1))
+    eigen.on_device(ordinal, matrices.reshape(prod(batch), n, n), *flat, vectors)
+    return w, z
+
+
+def _where(a: Any, device: Any, name: str) -> int:
+    """The number of the device that an array lives on."""
+    ordinal = backend.ordinal_of(a) if device == "auto" else device_of(device)
+    if ordinal is None:
+        raise TypeError(f"{name} lives on a GPU; use device='auto', or pass a NumPy array")
+    require(ordinal)
+    return ordinal
+
+
+def _checked_order(shape: tuple[int, ...], vectors: bool) -> int:
+    n, most = shape[-1], eigen.MOST_ROWS[vectors]
+    if n > most:
+        raise DeviceError(
+            f"a: matrices of {n} rows are not solved on a device in this version, of up to {most} are; use device='cpu'"
+        )
+    return n

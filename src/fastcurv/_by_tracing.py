@@ -12,7 +12,7 @@ import numpy as np
 from . import tracing
 from ._by_differences import Outline
 from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, by_device
-from ._errors import DeviceError, TracingError, UndecidedError
+from ._errors import TracingError, UndecidedError
 from ._inputs import read_only
 from ._plan import Plan
 from ._rounding import of_rows, rounding_of
@@ -364,8 +364,6 @@ def second_order(
     call: Call, plan: Plan, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1
 ) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates."""
-    if plan.device is not None and reader is not None:
-        raise DeviceError("curvature runs on the CPU only in this version; hessian(..., device='cuda') does not")
     if reader is not None and out is None:
         return _read_in_lanes(call, plan, reader, max(together, LANES))
     count, n = call.shape
@@ -426,6 +424,12 @@ def values(call: Call, plan: Plan, out: np.ndarray, vector: bool) -> None:
     prepared, _ = _ready(call, plan, Wanted(), vector=vector)
     work = Work(call.x, _own(call), shared_numbers(call.points.args))
     by_device().values(plan, prepared, work, out)
+
+
+def in_lanes(call: Call) -> tuple[Prepared, Work]:
+    """The program of values, gradients and Hessians, with where they lie, and what it is run on."""
+    prepared, _ = _ready(call, call.plan, Wanted(first=True, second=True), "lanes")
+    return prepared, Work(call.x, _own(call), shared_numbers(call.points.args))
 
 
 def trusted(call: Call, wanted: Wanted, vector: bool) -> Prepared | None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
 
 import numba
@@ -214,7 +215,7 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         step=step,
         evaluations=evaluations,
         specialisation=outline.specialisation if isinstance(call.function, Compiled) else "none: fun is not compiled",
-        device="cpu (the only one in this version)",
+        device="cpu" if chosen.device is None else f"cuda:{chosen.device}",
         threads=_threads(call.function, count),
         cache=_cache(call.function),
     )
@@ -295,6 +296,16 @@ def _cache(function: UserFunction) -> str:
     return f"on disk, in {folder()}"
 
 
+def _devices() -> str:
+    """What there is to compute on."""
+    if find_spec("numba_cuda") is None:
+        return "cpu"
+    from numba import cuda
+
+    names = [f"cuda:{k}" for k in range(len(cuda.gpus))] if cuda.is_available() else []
+    return ", ".join(["cpu", *names])
+
+
 def show_versions() -> None:
     """Print versions of fastcurv and its dependencies, the CPU, devices, threads, and the cache folder.
 
@@ -329,7 +340,7 @@ def show_versions() -> None:
     rows += [
         ("platform", platform.platform()),
         ("cpu", f"{binding.get_host_cpu_name()}, {os.cpu_count()} cores"),
-        ("devices", "cpu"),
+        ("devices", _devices()),
         ("threads", f"{get_threads()}, threading layer {layer}"),
         ("cache folder", str(folder())),
     ]

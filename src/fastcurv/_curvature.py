@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
+from ._errors import DeviceError
 from ._inputs import real_array, rounded
 from ._plan import Options
 from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
@@ -285,6 +286,8 @@ def curvature(
     count, n = call.shape
     dtype = call.x.dtype
     tolerance = float(np.finfo(dtype).eps) ** (1 / 3) if tolerance is None else tolerance
+    if call.plan.device is not None:
+        return _on_device(call, wanted, tolerance)
     spectrum, error, bend = np.empty((count, n)), np.empty(count), np.empty(count)
     index, nullity, critical = np.empty(count, np.int16), np.empty(count, np.int16), np.empty(count, np.int8)
     vectors = np.empty((count if "eigenvectors" in wanted else 0, n, n))
@@ -304,18 +307,37 @@ def curvature(
 
         cpu.launch_plain(EVERY_POINT, count, seconds, arguments, way.group)
 
-    def shaped(array: np.ndarray) -> np.ndarray:
-        array = rounded(array, dtype) if array.dtype.kind == "f" else array
-        return array.reshape(call.batch + array.shape[1:])
-
     results = {
         "value": found.value, "gradient": found.gradient, "eigenvalues": spectrum, "eigenvalue_error": error,
         "index": index, "nullity": nullity, "gradient_curvature": bend, "status": found.status,
     }  # fmt: skip
     extras = {"eigenvectors": vectors, "newton_step": newton, "hessian": found.hessian}
-    results |= {name: extras[name] for name in wanted}
-    results = {name: shaped(array) for name, array in results.items()}
-    return Curvature(call.batch, n, results, critical.reshape(call.batch))
+    return _shaped(call, results | {name: extras[name] for name in wanted}, critical)
+
+
+def _shaped(call: launch.Call, results: dict[str, np.ndarray], critical: np.ndarray) -> Curvature:
+    """Results of flattened points as those of the batch, in the type of the points."""
+
+    def shaped(array: np.ndarray) -> np.ndarray:
+        array = rounded(array, call.x.dtype) if array.dtype.kind == "f" else array
+        return array.reshape(call.batch + array.shape[1:])
+
+    found = {name: shaped(array) for name, array in results.items()}
+    return Curvature(call.batch, call.shape[1], found, critical.reshape(call.batch))
+
+
+def _on_device(call: launch.Call, wanted: tuple[str, ...], tolerance: float) -> Curvature:
+    if wanted:
+        raise DeviceError(f"extra={wanted!r} is not computed on a device in this version; use device='cpu'")
+    rows, n = launch.curvature_rows(call, tolerance), call.shape[1]
+    value, gradient, spectrum = rows[:, 0].copy(), rows[:, 1 : 1 + n].copy(), rows[:, 1 + n : 1 + 2 * n].copy()
+    error, index, nullity, critical, bend, status = rows[:, 1 + 2 * n :].T.copy()
+    results = {
+        "value": value, "gradient": gradient, "eigenvalues": spectrum, "eigenvalue_error": error,
+        "index": index.astype(np.int16), "nullity": nullity.astype(np.int16), "gradient_curvature": bend,
+        "status": status.astype(np.int8),
+    }  # fmt: skip
+    return _shaped(call, results, critical.astype(np.int8))
 
 
 class _Reader:

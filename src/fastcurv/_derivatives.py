@@ -32,7 +32,9 @@ def value(
         Arguments that all points share: numbers and arrays.
     point_args : tuple of array_like, each of shape B + (...)
         Arguments of each point, its own slice, after `args`.
-    device : {"auto", "cpu"}
+    device : {"auto", "cpu", "cuda", "cuda:1", ...}
+        Where to compute; "auto" is where `x` lives. On CUDA devices functions are traced, derivatives exact, and
+        computed in float64; arrays of CuPy and torch stay there, and so does the result.
     out : ndarray, optional
         Where to put the result.
 

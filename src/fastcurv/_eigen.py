@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._inputs import read_only, square_matrices
+from ._call import by_device
+from ._inputs import lives_on_device, read_only, square_matrices
+from ._plan import device_of
 from .backends import cpu
 from .backends._layout import span
 from .backends._threads import get_threads
@@ -35,13 +37,16 @@ class EighResult(NamedTuple):
     eigenvectors: np.ndarray
 
 
-def eigh(a: Any) -> EighResult:
+def eigh(a: Any, *, device: str = "auto") -> EighResult:
     """Eigenvalues and eigenvectors of many real symmetric matrices.
 
     Parameters
     ----------
     a : array_like, shape B + (n, n)
         Only lower triangles are read. float32 is computed in float32, all else in float64.
+    device : {"auto", "cpu", "cuda", "cuda:1", ...}
+        Where to compute; "auto" is where `a` lives. CUDA devices solve matrices of up to 6 rows, values alone of up to
+        8, by Jacobi's method, in float64.
 
     Returns
     -------
@@ -64,10 +69,10 @@ def eigh(a: Any) -> EighResult:
     >>> eigenvalues.round(12)
     array([1., 3.])
     """
-    return EighResult(*_solve(a, True))
+    return EighResult(*_solve(a, True, device))
 
 
-def eigvalsh(a: Any, *, subset: str | None = None) -> np.ndarray:
+def eigvalsh(a: Any, *, subset: str | None = None, device: str = "auto") -> np.ndarray:
     """Eigenvalues of many real symmetric matrices.
 
     Parameters
@@ -76,6 +81,8 @@ def eigvalsh(a: Any, *, subset: str | None = None) -> np.ndarray:
         As for `eigh`.
     subset : {None, "extremes"}
         All eigenvalues, or the smallest and the largest.
+    device : {"auto", "cpu", "cuda", "cuda:1", ...}
+        As for `eigh`.
 
     Returns
     -------
@@ -91,7 +98,7 @@ def eigvalsh(a: Any, *, subset: str | None = None) -> np.ndarray:
     """
     if subset not in (None, "extremes"):
         raise ValueError(f"subset must be None or 'extremes', got {subset!r}")
-    found = _solve(a, False)[0]
+    found = _solve(a, False, device)[0]
     if subset is None:
         return found
     if found.shape[-1] == 0:
@@ -99,8 +106,13 @@ def eigvalsh(a: Any, *, subset: str | None = None) -> np.ndarray:
     return found[..., [0, -1]]
 
 
-def _solve(a: Any, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
+def _solve(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
+    ordinal = device_of(device)
+    if lives_on_device(a):
+        return by_device().solve_array(a, vectors, device)
     array = square_matrices(a)
+    if ordinal is not None:
+        return by_device().solve(ordinal, array, vectors)
     n = array.shape[-1]
     matrices = read_only(array.reshape(prod(array.shape[:-2]), n, n))
     if matrices.size == 0:

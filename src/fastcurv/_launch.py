@@ -11,7 +11,7 @@ import numpy as np
 from . import _by_differences as by_differences
 from . import _by_numbers as by_numbers
 from ._by_differences import Outline
-from ._call import Call, First, Product, Second, call
+from ._call import Call, First, Product, Second, by_device, call
 from ._errors import CompilationError, LanesError, UndecidedError
 from ._sparse import SparseHessians
 from .backends import cpu
@@ -126,6 +126,11 @@ def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: An
     return _by_best(call, "hessian", compute)
 
 
+def curvature_rows(call: Call, tolerance: float) -> np.ndarray:
+    """What curvature reads of each point, on a device."""
+    return _by_best(call, "curvature", lambda way, call: by_device().curvature(call, tolerance))
+
+
 def sparse_hessians(call: Call, errors: bool) -> tuple[SparseHessians, np.ndarray]:
     """Hessians on their pattern, points flattened, and their errors; of traced functions only."""
     return _way(call).sparse_hessians(call, call.plan, errors)
@@ -143,7 +148,7 @@ def forms(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> 
 
 def settled(call: Call) -> tuple[Call, tuple[str, ...]]:
     """The call by the method that Hessians are taken with, and why not by each of those before it."""
-    if call.plan.others:
+    if call.plan.others or call.plan.device is not None:
         one, n = call.at_first_point(), call.shape[1]
         try:
             second_order(one, errors=True, out=np.empty((1, n, n)))

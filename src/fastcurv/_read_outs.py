@@ -114,6 +114,27 @@ def gradient_curvature(g, H, n):
     return uHu / uu
 
 
+def rounding_errors(x, g, H, n, rounding):
+    """What exact derivatives are known to: max_i s_i e_g,i and ||E||_F."""
+    slope, bend, lever = largest_of(x, g, H, n)
+    reach = splat(1.0, slope)
+    for i in range(n):
+        reach = max(reach, abs(x[i]))
+    return rounding * (slope + lever) * reach, n * rounding * bend
+
+
+def signs(w, norm, n):
+    """The error of eigenvalues in ascending order, ||E||_F + n eps max|lambda| (Weyl), how many are certainly negative,
+    and how many cannot be told from zero.
+    """
+    error = norm + n * 2.220446049250313e-16 * max(abs(w[0]), abs(w[n - 1]))
+    negative = null = splat(0.0, error)
+    for i in range(n):
+        negative += where(w[i] < -error, 1.0, splat(0.0, error))
+        null += where(abs(w[i]) <= error, 1.0, splat(0.0, error))
+    return error, negative, null
+
+
 def newton_step(g, w, first, z, step):
     """-H^-1 g = -sum_i z_i (z_i'g) / lambda_i, of the point whose g and lambda begin at `first`."""
     n = len(step)
@@ -153,16 +174,14 @@ def group_reader(way):
         solved = work[at.vectors :]
         w, others = lane_array(solved, 0, n, lanes), lane_array(solved, 4 * n * lanes, 2, lanes)
 
-        error = known[ERROR] + n * 2.220446049250313e-16 * max(abs(w[0]), abs(w[n - 1]))
+        error, negative, null = signs(w, known[ERROR], n)
         state = zero + take(status, first, 1, last, lanes)
         state = where((state == 0.0) & (others[1] != 0.0), float(NOT_CONVERGED), state)
         poison = where(state == 0.0, zero, math.nan) + 0.0 * error + 0.0 * w[0]
         for i in range(n):
             poison += 0.0 * g[i]
-        good, negative, null = poison == 0.0, zero, zero
+        good = poison == 0.0
         for i in range(n):
-            negative += where(w[i] < -error, 1.0, zero)
-            null += where(abs(w[i]) <= error, 1.0, zero)
             give(w[i] + poison, spectrum, first * n + i, n, last)
             give(where(good, g[i], math.nan), gradient, first * n + i, n, last)
         give(where((state == 0.0) & (poison != 0.0), float(NOT_FINITE), state), status, first, 1, last)
@@ -246,7 +265,7 @@ def lanes_block(way):
         for part in range(lane, lane + lanes, width):
             store(target, to + part - lane, load(source, part // LANES * apart + start + part % LANES, width))
 
-    gathered, sizes = compiled(gather, tag), compiled(largest_of, tag, exact=True)
+    gathered, errors = compiled(gather, tag), compiled(rounding_errors, tag, exact=True)
 
     def block(
         b, worker, points, status, gradient, rows, apart, slopes, lower, rounding, tolerance, scratch_rows,
@@ -267,11 +286,7 @@ def lanes_block(way):
                     gathered(work, entry, source, lower[i * (i + 1) // 2 + j], apart, lane)
             known = lane_array(work, here.scalars, SCALARS, lanes)
             x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
-            slope, bend, lever = sizes(x, g, lane_array(work, 0, (n, columns), lanes), n)
-            reach = splat(1.0, slope)
-            for i in range(n):
-                reach = max(reach, abs(x[i]))
-            known[NOISE], known[ERROR] = rounding * (slope + lever) * reach, n * rounding * bend
+            known[NOISE], known[ERROR] = errors(x, g, lane_array(work, 0, (n, columns), lanes), n, rounding)
             present = min(lanes, b + 1 - first)
             read(first, present, n, work, places_rows[worker], status, gradient, tolerance, results)
 

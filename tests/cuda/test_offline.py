@@ -140,6 +140,65 @@ def test_kernels_fit_into_registers(function, n, wanted, single, registers, stac
     assert used["registers"] <= registers
 
 
+#: n, whether with vectors, most registers
+SOLVERS = [(2, False, 40), (3, False, 64), (4, False, 80), (6, False, 128), (8, False, 208)]
+SOLVERS += [(2, True, 48), (3, True, 80), (4, True, 128), (5, True, 184), (6, True, 240)]
+
+
+def arrays(*kinds):
+    """Types of arrays: of float64, of integers, in some number of dimensions."""
+    from numba import types
+
+    return [types.Array(types.int64 if kind == "i" else types.float64, ndim, "C") for kind, ndim in kinds]
+
+
+def tables():
+    from numba import types
+
+    return types.Tuple(arrays(("f", 1), ("i", 1), ("f", 1)))
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize(("n", "vectors", "registers"), SOLVERS)
+def test_solvers_fit_into_registers(n, vectors, registers, processor):
+    from fastcurv.backends import _cuda_eigen as eigen
+
+    assert n <= eigen.MOST_ROWS[vectors]
+    matrices, w, z = arrays(("f", 1), ("f", 2), ("f", 1))
+    kernel = eigen.eigen_kernel(eigen.solver(n, vectors))
+    _, used = compiled(kernel, (matrices, tables(), tables(), w, z), processor)
+    print(n, vectors, processor, used)
+    assert used["stack"] == used["stores"] == used["loads"] == 0
+    assert used["registers"] <= registers
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize(("n", "registers"), [(2, 80), (4, 128), (6, 208)])
+def test_curvature_fits_into_registers(n, registers, processor):
+    from numba import types
+
+    from fastcurv.backends import _cuda_curvature as curvature
+    from fastcurv.backends import _cuda_eigen as eigen
+    from fastcurv.backends import cuda
+
+    program = tracing.program(tracing.trace(rosenbrock, n, ()), Wanted(first=True, second=True))
+    zero = program.slots - 1
+    slopes = tuple(program.first.get((0, i), zero) for i in range(n))
+    lower = tuple(program.second.get((j, i), zero) for i in range(n) for j in range(i + 1))
+    read = curvature._read_out(n)
+    functions = (cuda.device_function(made.evaluator()) for made in (program, read))
+    kernel = curvature.curvature_kernel(
+        *functions, eigen.solver(n, False), 0, program.slots, (slopes, lower), read.slots, False
+    )
+    points, own, bounds, rows = arrays(("f", 2), ("f", 2), ("f", 2), ("f", 1))
+    number = types.float64
+    signature = points, own, tables(), tables(), tables(), tables(), bounds, number, number, rows
+    _, used = compiled(kernel, signature, processor)
+    print(n, processor, used)
+    assert used["stack"] == used["stores"] == used["loads"] == 0
+    assert used["registers"] <= registers
+
+
 ONE_ARGUMENT = [
     "acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "ceil", "cos", "cosh", "erf", "erfc", "exp", "exp2",
     "expm1", "fabs", "floor", "gamma", "lgamma", "log", "log10", "log1p", "log2", "sin", "sinh", "sqrt", "tan", "tanh",

@@ -12,6 +12,8 @@ from numba import njit
 import fastcurv as fc
 
 rng = np.random.default_rng(3)
+# kernels run in Python, where NumPy warns of what is infinite or NaN
+pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in scalar:RuntimeWarning")
 
 
 def chain(x, a=1.0):
@@ -36,7 +38,7 @@ def weighted(x, w):
 @pytest.fixture(autouse=True)
 def backend(monkeypatch):
     """Programs compiled for the CPU, which the simulator calls in place of code for a device."""
-    from fastcurv.backends import cuda
+    from fastcurv.backends import _cuda_curvature, _cuda_eigen, cuda
 
     def plain(array):
         while not isinstance(array, np.ndarray):
@@ -47,7 +49,8 @@ def backend(monkeypatch):
         made = njit(evaluate)
         return lambda x, y, tables: made(plain(x), plain(y), tuple(map(plain, tables)))
 
-    monkeypatch.setattr(cuda, "device_function", device_function)
+    for module in (cuda, _cuda_eigen, _cuda_curvature):
+        monkeypatch.setattr(module, "device_function", device_function)
     return cuda
 
 
@@ -95,6 +98,69 @@ def test_more_points_than_fit_at_once(backend, monkeypatch):
     assert_same("hessian", chain, x)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 6])
+def test_eigenvalues_and_vectors(n, dtype, backend, monkeypatch):
+    from fastcurv.backends import _cuda_eigen
+
+    monkeypatch.setattr(_cuda_eigen, "CHUNK_BYTES", 16 * max(1, n * n) * 7)  # several parts
+    A = rng.normal(size=(3, 6, n, n)).astype(dtype)
+    A = A + A.swapaxes(-1, -2)
+    if n:
+        limits = np.finfo(dtype)
+        A[0, 0] *= limits.tiny * 16  # some entries lose their last digits
+        A[0, 1] *= limits.max / 64
+        A[0, 2], A[1, 1] = np.nan, 0.0
+        A[1, 2] = np.eye(n)
+        A[1, 3, 0, 0] = np.inf
+    expected = fc.eigvalsh(A.astype(np.float64))
+    w, z = fc.eigh(A, device="cuda")
+    assert (w.dtype, z.dtype, z.shape) == (dtype, dtype, A.shape)
+    np.testing.assert_array_equal(np.isnan(w), np.isnan(expected))
+    eps = np.finfo(dtype).eps
+    for at in np.ndindex(3, 6):
+        if n and not np.isnan(w[at]).any():
+            norm = np.abs(expected[at]).max()
+            assert np.abs(w[at] - expected[at]).max() <= 10 * eps * norm
+            norm = norm or 1.0
+            residual = (A[at] / norm).astype(float) @ z[at] - z[at].astype(float) * (w[at] / norm)
+            assert np.linalg.norm(residual, axis=0).max() <= 25 * eps
+            assert np.abs(z[at].astype(float).T @ z[at] - np.eye(n)).max() <= 30 * eps
+    values = fc.eigvalsh(A, device="cuda")
+    np.testing.assert_allclose(values, w, rtol=0, atol=40 * eps * np.nanmax(np.abs(w), initial=1.0))
+    if n:
+        extremes = fc.eigvalsh(A, subset="extremes", device="cuda")
+        np.testing.assert_array_equal(extremes, values[..., [0, -1]])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_curvature(n, backend, monkeypatch):
+    from fastcurv.backends import _cuda_curvature
+
+    def fun(x, a, scale):
+        s = 0.0
+        for i in range(len(x)):
+            s += scale * (x[i] ** 4 - a[i] * x[i] ** 2) + x[i] * x[i - 1] + np.log(1.5 + x[0])
+        return s
+
+    monkeypatch.setattr(_cuda_curvature, "CHUNK_BYTES", 8 * (3 * n + 8) * 20)
+    x = rng.uniform(-1.0, 1.0, (5, 7, n))
+    x[1, 2, 0], x[3, 3, n - 1], x[2, 2, 0] = -1.75, 0.99, np.nan  # the logarithm is NaN; outside
+    common = {
+        "args": (np.linspace(-1.0, 2.0, n),), "point_args": (rng.uniform(0.5, 1.0, (5, 7)),), "bounds": (-2.0, 0.95),
+    }  # fmt: skip
+    expected = fc.curvature(fun, x, **common)
+    found = fc.curvature(fun, x, device="cuda", **common)
+    for name in ("index", "nullity", "kind", "definiteness", "status"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+        assert getattr(found, name).dtype == getattr(expected, name).dtype
+    for name in ("value", "gradient", "eigenvalues", "eigenvalue_error", "gradient_curvature", "condition_number"):
+        a, b = getattr(found, name), getattr(expected, name)
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12 * (1 + n), err_msg=name)
+    assert set(np.unique(found.status)) == {-5, -3, 0}
+    assert fc.curvature(chain, rng.normal(size=(4, n)).astype(np.float32), device="cuda").value.dtype == np.float32
+
+
 def test_what_cannot_be_traced_is_named():
     def until(x):
         s = x[0]
@@ -104,8 +170,14 @@ def test_what_cannot_be_traced_is_named():
 
     with pytest.raises(fc.CompilationError, match=r"(?s)until cannot be traced.*use device='cpu'"):
         fc.hessian(until, np.ones((3, 2)), device="cuda")
-    with pytest.raises(fc.DeviceError, match="curvature"):
-        fc.curvature(chain, np.ones((3, 2)), device="cuda")
+    with pytest.raises(fc.DeviceError, match="extra"):
+        fc.curvature(chain, np.ones((3, 2)), extra=("hessian",), device="cuda")
+    with pytest.raises(fc.DeviceError, match="curvature of 9 coordinates"):
+        fc.curvature(chain, np.ones((3, 9)), device="cuda")
+    with pytest.raises(fc.DeviceError, match=r"a: matrices of 7 rows .* up to 6"):
+        fc.eigh(np.eye(7), device="cuda")
+    with pytest.raises(fc.DeviceError, match=r"a: matrices of 9 rows .* up to 8"):
+        fc.eigvalsh(np.eye(9), device="cuda")
     with pytest.raises(fc.DeviceError, match="there are 1 CUDA devices"):
         fc.hessian(chain, np.ones((3, 2)), device="cuda:5")
 
@@ -151,6 +223,17 @@ def test_arrays_on_a_device_stay_there(dtype):
         np.testing.assert_array_equal(out.memory, found.copy_to_host())
     found = fc.jacobian(several, Foreign(x), (2.0,))
     np.testing.assert_allclose(found.copy_to_host(), fc.jacobian(several, x, (2.0,)), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_eigenvalues_stay_on_the_device():
+    A = rng.normal(size=(5, 3, 3))
+    w, z = fc.eigh(Foreign(A))
+    np.testing.assert_allclose(w.copy_to_host(), fc.eigvalsh(A), atol=1e-14)
+    assert np.abs(np.linalg.det(z.copy_to_host())) == pytest.approx(1.0)
+    np.testing.assert_array_equal(fc.eigvalsh(Foreign(A)).copy_to_host(), w.copy_to_host())
+    with pytest.raises(ValueError, match="square matrices"):
+        fc.eigvalsh(Foreign(A[0, :2]))
 
 
 @pytest.mark.usefixtures("_foreign")

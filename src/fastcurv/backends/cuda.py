@@ -128,7 +128,7 @@ class Kernels:
     def tables(self, ordinal: int) -> tuple:
         """Indices and constants on the present device."""
         if ordinal not in self._copied:
-            self._copied[ordinal] = tuple(map(to_device, self._tables))
+            self._copied[ordinal] = tuple(map(copied, self._tables))
         return self._copied[ordinal]
 
 
@@ -171,7 +171,7 @@ def empty_like(a: Any, shape: tuple[int, ...]) -> Any:
     return cuda.device_array(shape, np.dtype(a.__cuda_array_interface__["typestr"]))
 
 
-def to_device(array: np.ndarray) -> Any:
+def copied(array: np.ndarray) -> Any:
     """A copy on the present device; of an empty array, one that nobody reads."""
     return cuda.to_device(array if array.size else np.zeros((1,) * array.ndim, array.dtype))
 
@@ -194,7 +194,7 @@ class Rows(NamedTuple):
             for first in range(0, count, chunk):
                 part = slice(first, min(first + chunk, count))
                 there = cuda.device_array((part.stop - first) * self.shape.size, rows.dtype)
-                self._launch(given, to_device(points[part]), to_device(own[part]), there, 0)
+                self._launch(given, copied(points[part]), copied(own[part]), there, 0)
                 rows[part] = there.copy_to_host().reshape(rows[part].shape)
 
     def on_device(self, ordinal: int, points: Any, own: Any, rows: Any) -> None:
@@ -203,7 +203,7 @@ class Rows(NamedTuple):
             self._launch(self._given(ordinal), points, own, rows, points.stream)
 
     def _given(self, ordinal: int) -> tuple:
-        shared, bounds, slots = map(to_device, (self.shared, self.bounds, self.slots))
+        shared, bounds, slots = map(copied, (self.shared, self.bounds, self.slots))
         return shared, *self.kernels.tables(ordinal), bounds, slots
 
     def _launch(self, given: tuple, points: Any, own: Any, rows: Any, stream: Any) -> None:

@@ -114,7 +114,7 @@ class Expression:
 
     def __neg__(self):
         zero = self.m.constant(-0.0, self.value.type)  # the language that CUDA's compiler takes has no fneg
-        return Expression(self.m, self.m.builder.fsub(zero, self.value, flags=self.flags), self.flags)
+        return Expression(self.m, self.m.builder.fsub(zero, self.value, flags=self.flags), self.flags)  # pyright: ignore
 
     def __abs__(self):
         return self.m.intrinsic("fabs", self)

@@ -1,0 +1,134 @@
+"""Eigenvalues and eigenvectors on a CUDA device: cyclic Jacobi, a small matrix to a thread, in registers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from ..symmetric import cyclic_sweep, in_order, triangle
+from ..tracing import straight_line
+from .cuda import CHUNK_BYTES, copied, cuda, device_function, select
+
+#: the largest order, without eigenvectors and with them, for which a thread's registers suffice
+MOST_ROWS = {False: 8, True: 6}
+#: threads in a block
+THREADS = 64
+#: five to seven are needed
+MOST_SWEEPS = 30
+#: sums of squares off the diagonal, relative to those on it, that do not change eigenvalues any more
+NEGLIGIBLE = 2.0**-106
+#: the least exponent of two by which matrices are scaled: its inverse is a number
+LEAST = -1021
+
+
+class Solver(NamedTuple):
+    """Jacobi's method as functions for a thread, and what it needs of local memory."""
+
+    n: int
+    vectors: bool
+    state: int  # entries of the lower triangle, and of eigenvectors
+    after_sweep: int  # results of a sweep
+    after_order: int
+    #: solve(x, y, found, sweep tables, order tables): of the lower triangle in x; the exponent of two by which `found`
+    #: is to be multiplied, and 0 or NaN
+    solve: Callable
+    #: what the code of sweeps and of the order reads
+    tables: tuple
+
+
+@cache
+def solver(n: int, vectors: bool) -> Solver:
+    """Of matrices of order n."""
+    entries = triangle(n)
+    state = entries + (n * n if vectors else 0)
+    programs = straight_line(cyclic_sweep(n, vectors), state), straight_line(in_order(n, vectors), state)
+    sweep, order = (device_function(program.evaluator()) for program in programs)
+
+    def solve(x, y, found, sweep_tables, order_tables):
+        largest, poison = 0.0, 0.0
+        for k in range(entries):
+            largest = max(largest, abs(x[k]))
+            poison += 0.0 * x[k]
+        exponent = 0
+        if poison == 0.0 and largest > 0.0:
+            _, exponent = math.frexp(largest)
+            exponent = max(exponent, LEAST)
+        for k in range(entries):
+            x[k] = math.ldexp(x[k], -exponent) if poison == 0.0 else 0.0
+        for k in range(entries, state):
+            x[k] = 1.0 if (k - entries) % (n + 1) == 0 else 0.0
+        for _ in range(MOST_SWEEPS):
+            sweep(x, y, sweep_tables)
+            for k in range(state):
+                x[k] = y[k]
+            if not y[state] > NEGLIGIBLE * y[state + 1]:
+                break
+        order(x, found, order_tables)
+        return exponent, poison
+
+    tables = tuple((np.zeros(1), *program.tables) for program in programs)
+    sizes = programs[0].slots, programs[1].slots
+    return Solver(n, vectors, state, *sizes, cuda.jit(device=True)(solve), tables)
+
+
+def eigen_kernel(method: Solver) -> Callable:
+    """Of flat matrices, of which lower triangles are read."""
+    n, vectors, state, after_sweep, after_order, solve, _ = method
+
+    def kernel(matrices, sweep_tables, order_tables, w, z):
+        x, y = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
+        found = cuda.local.array(after_order, types.float64)
+        b = cuda.grid(1)
+        if b < w.shape[0]:
+            for i in range(n):
+                for j in range(i + 1):
+                    x[i * (i + 1) // 2 + j] = matrices[(b * n + i) * n + j]
+            exponent, poison = solve(x, y, found, sweep_tables, order_tables)
+            for i in range(n):
+                w[b, i] = math.ldexp(found[i], exponent) + poison
+            if vectors:
+                for k in range(n * n):
+                    z[b * n * n + k] = found[n + k] + poison
+
+    return kernel
+
+
+@cache
+def _kernel(n: int, vectors: bool) -> Any:
+    return cuda.jit(eigen_kernel(solver(n, vectors)))
+
+
+def tables_of(method: Solver) -> tuple:
+    """What its code reads, on the present device."""
+    return tuple(tuple(map(copied, table)) for table in method.tables)
+
+
+def on_device(ordinal: int, matrices: Any, w: Any, z: Any, vectors: bool) -> None:
+    """Solve matrices (N, n, n) that are on a device; `z`, flat, is not written to where no vectors are wanted."""
+    count, n, _ = matrices.shape
+    if count * n == 0:
+        return
+    with select(ordinal):
+        there, flat = tables_of(solver(n, vectors)), matrices.reshape(count * n * n)
+        _kernel(n, vectors)[-(-count // THREADS), THREADS, matrices.stream](flat, *there, w, z)
+
+
+def from_host(ordinal: int, matrices: np.ndarray, w: np.ndarray, z: np.ndarray, vectors: bool) -> None:
+    """Solve matrices that are on the host, in parts that fit on the device."""
+    count, n, _ = matrices.shape
+    chunk = max(1, CHUNK_BYTES // (16 * max(1, n * n)))
+    for first in range(0, count if n else 0, chunk):
+        part = slice(first, min(first + chunk, count))
+        with select(ordinal):
+            there = copied(matrices[part])
+            values = cuda.device_array((len(matrices[part]), n), w.dtype)
+            columns = cuda.device_array(there.size if vectors else 1, w.dtype)
+            on_device(ordinal, there, values, columns, vectors)
+            w[part] = values.copy_to_host()
+            if vectors:
+                z[part] = columns.copy_to_host().reshape(z[part].shape)

@@ -1,0 +1,79 @@
+"""On a device, where there is one: every operation against the CPU, on fresh inputs, with poisoned outputs."""
+
+import math
+
+import numpy as np
+import pytest
+
+import fastcurv as fc
+
+pytestmark = pytest.mark.gpu
+rng = np.random.default_rng()
+
+
+def chain(x, a=1.0):
+    s = 0.0
+    for i in range(len(x) - 1):
+        s += 100 * (x[i + 1] - a * x[i] ** 2) ** 2 + np.cos(x[i]) + math.log(4.0 + x[0])
+    return s
+
+
+def several(x):
+    return x[0] * x[-1], np.exp(x[0]), x[-1] - 3.0
+
+
+def agree(found, expected):
+    scale = max(1.0, np.nanmax(np.abs(expected), initial=0.0))
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13 * scale)
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 9, 24])
+@pytest.mark.parametrize("count", [1, 31, 1000])
+def test_derivatives(count, n):
+    x, v = rng.normal(size=(2, count, n))
+    x[count // 2, 0] = -5.0  # the logarithm is NaN
+    fc.hessian(chain, np.ones(n), (1.5,))
+    for name, more, tail in (
+        ("value", (), ()), ("gradient", (), (n,)), ("hessian", (), (n, n)), ("hvp", (v,), (n,)), ("vhv", (v,), ()),
+    ):  # fmt: skip
+        expected = getattr(fc, name)(chain, x, *more, (1.5,))
+        out = np.full((count, *tail), 7.0)
+        assert getattr(fc, name)(chain, x, *more, (1.5,), device="cuda", out=out) is out
+        agree(out, expected)
+    agree(fc.jacobian(several, x, device="cuda"), fc.jacobian(several, x))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_eigenvalues(n):
+    A = rng.normal(size=(1001, n, n))
+    A += A.swapaxes(-1, -2)
+    A[5], A[6] = np.nan, 0.0
+    expected, norm = fc.eigvalsh(A), np.linalg.norm(A, axis=(1, 2))[:, None]
+    found = fc.eigvalsh(A, device="cuda")
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    assert np.nanmax(np.abs(found - expected) / np.where(norm > 0, norm, 1.0)) <= 10 * np.finfo(float).eps
+    if n <= 6:
+        w, z = fc.eigh(A, device="cuda")
+        residual = np.abs(A @ z - z * w[:, None]).max(axis=(1, 2)) / np.where(norm[:, 0] > 0, norm[:, 0], 1.0)
+        assert np.nanmax(residual) <= 25 * np.finfo(float).eps
+
+
+@pytest.mark.parametrize("n", [2, 4, 8])
+def test_curvature(n):
+    x = rng.normal(size=(1001, n))
+    x[3] = np.nan
+    found, expected = fc.curvature(chain, x, device="cuda"), fc.curvature(chain, x)
+    for name in ("status", "index", "nullity", "kind"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    for name in ("value", "gradient", "eigenvalues", "eigenvalue_error", "gradient_curvature"):
+        agree(getattr(found, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize("library", ["cupy", "torch"])
+def test_arrays_of_other_libraries_stay_on_the_device(library):
+    module = pytest.importorskip(library)
+    x = rng.normal(size=(100, 3))
+    there = module.asarray(x) if library == "cupy" else module.as_tensor(x, device="cuda")
+    found = fc.hessian(chain, there)
+    assert type(found) is type(there)
+    agree(found.get() if library == "cupy" else found.cpu().numpy(), fc.hessian(chain, x))

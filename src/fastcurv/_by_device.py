@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import prod
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -19,9 +18,6 @@ from .backends import cuda as backend
 from .backends._cuda_curvature import CurvatureKernels
 from .differences._outcome import NOT_FINITE, OK, OUTSIDE
 from .tracing import Program, Wanted
-
-_kernels: WeakKeyDictionary[Program, backend.Kernels] = WeakKeyDictionary()
-_curvatures: WeakKeyDictionary[Program, CurvatureKernels] = WeakKeyDictionary()
 
 
 def require(ordinal: int) -> None:
@@ -39,9 +35,9 @@ def _slots(prepared: Prepared, size: int) -> np.ndarray:
 
 
 def _kernels_of(program: Program) -> backend.Kernels:
-    if program not in _kernels:
-        _kernels[program] = backend.Kernels(program)
-    return _kernels[program]
+    if "cuda" not in program.made:
+        program.made["cuda"] = backend.Kernels(program)
+    return program.made["cuda"]
 
 
 def _rows(prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray) -> backend.Rows:
@@ -99,12 +95,12 @@ def curvature(call: Call, tolerance: float) -> np.ndarray:
         )
     prepared, work = by_tracing.in_lanes(call)
     program = prepared.program
-    if program not in _curvatures:
+    if "cuda curvature" not in program.made:
         places = tuple(tuple(map(int, starts // LANES)) for starts in (prepared.slopes, prepared.lower))
-        _curvatures[program] = CurvatureKernels(program, _kernels_of(program), places)
+        program.made["cuda curvature"] = CurvatureKernels(program, _kernels_of(program), places)
     bounds = np.array(plan.bounds.rows) if plan.bounds.any else None
     rounding = rounding_of(call.x.dtype)
-    return _curvatures[program].from_host(plan.device, *work, bounds, rounding, tolerance)
+    return program.made["cuda curvature"].from_host(plan.device, *work, bounds, rounding, tolerance)
 
 
 def of_array(

@@ -65,7 +65,7 @@ class Prepared(NamedTuple):
         rows, columns = np.array(list(slots), np.int64).reshape(-1, 2).T
         starts, size = np.fromiter(slots.values(), np.int64, len(slots)) * LANES, shape[0] * shape[1]
         positions = rows * shape[1] + columns
-        if SPARSE * len(slots) <= size:
+        if 0 < SPARSE * len(slots) <= size:
             return self._replace(entries=read_only(starts), positions=read_only(positions))
         entries = np.full(size, (self.program.slots - 1) * LANES)
         entries[positions] = starts

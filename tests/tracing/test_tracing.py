@@ -445,3 +445,76 @@ def test_a_second_process_compiles_nothing(tmp_path):
     assert found[0][0] == found[1][0]
     hits, kernels = found[1][1].split()
     assert int(hits) == int(kernels) > 0
+
+
+# ---- what a new user found
+
+
+@pytest.mark.parametrize(
+    ("fun", "n"),
+    [
+        (lambda x: x[0] + x[1], 2),
+        (lambda x: 3.0, 3),
+        (lambda x: np.sum(x), 20),
+        (lambda x: np.abs(x).sum(), 9),
+        (lambda x: np.max(x), 30),
+    ],
+)
+def test_hessians_that_vanish_everywhere(fun, n):
+    x = np.linspace(-1.0, 1.0, n)
+    H, error = fc.hessian(fun, x, method="traced", return_error=True)
+    assert not H.any()
+    assert not error.any()
+    assert not fc.hessian(fun, np.tile(x, (20, 1)), method="traced").any()
+    assert not fc.hvp(fun, x, np.ones(n), method="traced").any()
+    assert fc.vhv(fun, x, np.ones(n), method="traced") == 0
+    assert not fc.quadratic_model(fun, x, method="traced").hessian.any()
+    assert fc.curvature(fun, x, method="traced").nullity == n
+    assert fc.explain(fun, x).method.startswith("traced")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [np.mod, np.fmod, np.arctan2, np.hypot, np.copysign, np.power, min, max, lambda a, b: a % b],
+    ids=["mod", "fmod", "atan2", "hypot", "copysign", "power", "min", "max", "%"],
+)
+def test_constants_among_the_operands(operation):
+    x = np.array([[1.3], [0.4], [2.9]])
+    for fun in (lambda x: operation(x[0], 0.7) ** 2, lambda x: operation(0.7, x[0]) ** 2):
+        for derivative in (fc.gradient, fc.hessian):
+            found, expected = (derivative(fun, x, method=method) for method in ("traced", "hyperdual"))
+            np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-15)
+
+
+def T():  # noqa: N802  as an attribute is
+    """Named as the attribute of an array that the function below uses."""
+    try:
+        return 1
+    except ValueError:
+        return 2
+
+
+def test_attributes_are_no_globals():
+    def fun(x):
+        return np.sum(x.reshape(2, 2).T @ np.ones(2)) + x[0] ** 2
+
+    assert fc.hessian(fun, np.ones(4), method="traced")[0, 0] == 2.0
+
+
+def test_long_lines_are_cut_into_blocks():
+    """A sum of terms with some thousand operations each: results do not depend on where code is cut."""
+    data = rng.normal(size=(9, 3))
+
+    def fun(w, data):
+        hidden = np.tanh(data @ w[:18].reshape(3, 6))
+        return np.sum((hidden @ w[18:24]) ** 2)
+
+    w = rng.normal(size=(3, 24))
+    found = fc.hessian(fun, w, (data,), method="traced")
+    assert agrees(found, fc.hessian(fun, w, (data,), method="central", order=8), 1e-7)
+    (longest,) = [
+        c.operations
+        for c in tracing.program(tracing.trace(fun, 24, (data,)), tracing.Wanted(second=True)).classes
+        if c.operations > 300
+    ]
+    assert longest > 200  # BLOCK

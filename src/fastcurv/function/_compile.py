@@ -21,7 +21,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
 
 from .._errors import CompilationError, LanesError
-from ._digest import is_library, names_in
+from ._digest import globals_in, is_library, names_in
 from ._parts import KernelCompiler, PartCompiler, UserCompiler
 
 #: IEEE division by zero; contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
@@ -80,7 +80,7 @@ class _Rebuild:
                 cell.cell_contents = self._substitute(original.cell_contents, names)
             except ValueError:  # an empty cell: Numba names the variable when it meets it
                 continue
-        for name in names & function.__globals__.keys():
+        for name in globals_in(code) & function.__globals__.keys():
             namespace[name] = self._substitute(function.__globals__[name], names)
         return made
 

@@ -7,6 +7,7 @@ the digest was taken are not noticed, names bound anew are.
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import operator
 import sys
@@ -49,6 +50,14 @@ def names_in(code: types.CodeType) -> set[str]:
     """Names of globals and attributes in a code object and those nested in it."""
     nested = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
     return set(code.co_names).union(*(names_in(constant) for constant in nested))
+
+
+def globals_in(code: types.CodeType) -> set[str]:
+    """Names of globals in a code object and those nested in it: an attribute may be called as one of them is."""
+    nested = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    steps = dis.get_instructions(code)
+    own = {step.argval for step in steps if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return own.union(*(globals_in(constant) for constant in nested))
 
 
 def is_library(thing) -> bool:
@@ -105,7 +114,7 @@ class _Walk:
         for cell in function.__closure__ or ():
             self._watch(cell, "cell_contents")
             self._attributes(getattr(cell, "cell_contents", None), names)
-        for name in names:
+        for name in sorted(globals_in(code)):
             self._watch(function.__globals__, name)
             self._attributes(function.__globals__.get(name), names)
         return None

@@ -200,8 +200,11 @@ class Emitter:
         function = cgutils.get_or_insert_function(self.builder.module, signature, symbol)
         return Expression(self, self.builder.call(function, values))
 
-    def where(self, condition: Expression, a: Any, b: Any) -> Expression:
-        """a where the condition holds, else b."""
+    def where(self, condition: Expression | bool, a: Any, b: Any) -> Expression:
+        """a where the condition, which may be of plain numbers, holds, else b."""
+        if isinstance(condition, bool):
+            chosen = a if condition else b
+            return chosen if isinstance(chosen, Expression) else Expression(self, self.constant(chosen))
         return Expression(self, self.builder.select(condition.value, *self.alike(a, b)))
 
     def single(self, x: Expression) -> Expression:

@@ -21,8 +21,10 @@ from ..simd import Vector
 from ._graph import Graph
 from ._program import INDEXED, Class, Columns, Program
 
-#: instances that are computed together where all add to the same results
-TOGETHER = 4
+#: instances that are computed together where all add to the same results, and operations of them all
+TOGETHER, MOST_TOGETHER = 4, 4_500
+#: operations of a basic block: what LLVM takes to schedule one grows with the square of its length
+BLOCK = 200
 
 
 class LaneEmitter(Emitter):
@@ -50,8 +52,10 @@ class LaneEmitter(Emitter):
             found = self.builder.insert_element(found, one.value, place)
         return Expression(self, found)
 
-    def where(self, condition: Expression, a: Any, b: Any) -> Expression:
+    def where(self, condition: Expression | bool, a: Any, b: Any) -> Expression:
         """Lane by lane, where the condition has lanes."""
+        if isinstance(condition, bool):
+            return super().where(condition, a, b)
         values, kind = self.alike(a, b), condition.value.type
         if isinstance(kind, ir.VectorType):
             values = [self.spread(value, ir.VectorType(DOUBLE, kind.count)) for value in values]
@@ -97,6 +101,7 @@ class _Instance:
     def __init__(self, m: LaneEmitter, graph: Graph, leaf: Callable[[str, int], Expression]):
         self._m, self._graph, self._leaf = m, graph, leaf
         self._found: dict[int, Any] = {}
+        self.written = 0
 
     def __call__(self, output: int) -> Any:
         """The expression of a node, or its value if it is a constant."""
@@ -109,6 +114,7 @@ class _Instance:
                 continue
             if not self._is_there(a):
                 self._found[a] = self._written(a)
+                self.written += 1
             stack.pop()
         return self._get(output)
 
@@ -209,7 +215,8 @@ def _write(m: LaneEmitter, program: Program, vector: ir.Type, x: Any, y: Any, sh
         if c.count == 1:
             code.write([ir.Constant(WORD, 0)], adds=not direct)
             continue
-        together = TOGETHER if c.slots.is_same and c.count >= TOGETHER else 1
+        together = max(1, min(TOGETHER, MOST_TOGETHER // max(1, c.operations)))
+        together = together if c.slots.is_same and c.count >= together else 1
         full = c.count // together
         with cgutils.for_range(builder, ir.Constant(WORD, full)) as loop:
             first = builder.mul(loop.index, ir.Constant(WORD, together))
@@ -234,7 +241,12 @@ class _ClassCode:
         """Compute instances, and add them to the results or store them."""
         m, builder, y = self.m, self.m.builder, self.memory[1]
         found = [_Instance(m, self.c.graph, self._leaves(instance)) for instance in instances]
+        end, parts = None, 1
         for k, output in enumerate(self.c.outputs):
+            if sum(instance.written for instance in found) > parts * BLOCK:
+                end = end or builder.append_basic_block("end")
+                self._begin_block(parts, end)
+                parts += 1
             results = [instance(output) for instance in found]
             place = builder.gep(y, [self.slot(instances[0], k)])
             total = Expression(m, builder.load(place, align=8)) if adds else None
@@ -243,6 +255,17 @@ class _ClassCode:
                     result = Expression(m, m.constant(result, self.vector))
                 total = result if total is None else total + result
             builder.store(m.spread(total.value, self.vector), place, align=8)  # pyright: ignore
+        if end is not None:
+            builder.branch(end)
+            builder.position_at_end(end)
+
+    def _begin_block(self, number: int, end: ir.Block) -> None:
+        """Go on in a block of its own, by a branch that is always taken, which LLVM cannot know."""
+        builder, (x, y, _) = self.m.builder, self.memory
+        other = builder.gep(y, [ir.Constant(WORD, number)])
+        block = builder.append_basic_block("part")
+        builder.cbranch(builder.icmp_unsigned("!=", x, other), block, end)
+        builder.position_at_end(block)
 
     def _leaves(self, instance: Any) -> Callable[[str, int], Expression]:
         m, builder = self.m, self.m.builder

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import simd
-from ..function._digest import names_in
+from ..function._digest import globals_in
 from ._arrays import BUILTINS, substitute
 from ._program import Program, Wanted, program
 from ._symbols import Symbol, Trace, constant, where
@@ -37,9 +37,8 @@ def straight_line(function: Callable, inputs: int) -> Program:
 def on_symbols(function: Callable) -> Callable:
     """A function of lanes, and those of ours that it calls, as functions of symbols."""
     code: Any = function.__code__
-    names = names_in(code)
     namespace: dict[str, Any] = {"__builtins__": BUILTINS, "__name__": __name__}
-    for name in names & function.__globals__.keys():
+    for name in globals_in(code) & function.__globals__.keys():
         namespace[name] = _for_symbols(function.__globals__[name])
     cells = tuple(types.CellType(_for_symbols(cell.cell_contents)) for cell in function.__closure__ or ())
     return types.FunctionType(code, namespace, function.__name__, function.__defaults__, cells)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from ._tracer import Traced
 MAX_STRAIGHT = 1500
 #: operations in all lines together, beyond which machine code takes too long to make
 MOST_OPERATIONS = 12_000
+#: results that these lines add to, or store; what LLVM takes grows faster with them
+MOST_RESULTS = 5_000
 #: kinds of leaves that are found by an index
 INDEXED = ("x", "own", "shared")
 
@@ -85,6 +87,8 @@ class Program:
     def __init__(self, classes: tuple[Class, ...], slots: _Slots):
         self.classes, self.slots = classes, slots.count + 1
         self.values, self.first, self.second = slots.values, slots.first, slots.second
+        #: what backends made of it
+        self.made: dict[str, Any] = {}
 
     @cached_property
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
@@ -167,6 +171,8 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
         found = _assembled(graph, whole, _Slots(len(outputs)), wanted)
     if found.length > MOST_OPERATIONS:
         raise TracingError(f"its derivatives are {found.length:,} operations that no loop repeats")
+    if (results := sum(len(c.outputs) for c in found.classes)) > MOST_RESULTS:
+        raise TracingError(f"its derivatives are {results:,} results that no loop repeats")
     return found
 
 

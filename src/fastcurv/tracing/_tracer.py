@@ -18,7 +18,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from .._errors import TracingError
-from ..function._digest import is_library, names_in
+from ..function._digest import globals_in, is_library, names_in
 from ._arrays import BUILTINS, Array, choose, is_open, substitute
 from ._conversion import Hooks, converted
 from ._graph import Graph
@@ -165,7 +165,7 @@ class _Twins:
         code = function.__code__
         if any(step.opname in ("PUSH_EXC_INFO", "MATCH_CLASS") for step in dis.get_instructions(code)):
             raise TracingError(
-                f"{function.__qualname__} handles exceptions or matches types, of which symbols have others"
+                f"{function.__qualname__} handles exceptions or matches types, which may differ for symbols"
                 f"\n  at {code.co_filename}, line {code.co_firstlineno}"
             )
         names = names_in(function.__code__)
@@ -177,7 +177,7 @@ class _Twins:
         for cell, original in zip(cells, function.__closure__ or (), strict=True):
             with contextlib.suppress(ValueError):  # an empty cell
                 cell.cell_contents = self._substitute(original.cell_contents, names)
-        for name in names & function.__globals__.keys():
+        for name in globals_in(code) & function.__globals__.keys():
             namespace[name] = self._substitute(function.__globals__[name], names)
         return made
 

@@ -101,7 +101,7 @@ class Expression:
                 f"{'f = the sum' if k == 0 else 'and'} of {c.count} terms like",
                 *(f"    {line}" for line in c.lines),
             ]
-        return found
+        return [*found, "(in each term its own coordinates and numbers count from 0: x[0], x[1], ..., a[0], ...)"]
 
     __repr__ = __str__
 
@@ -172,4 +172,7 @@ def trace(fun: Callable, n: int, args: tuple = ()) -> Expression:
     count = _number(n)
     from . import tracing  # slow to import
 
-    return Expression(function.name, count, tracing.trace(function.function, count, arguments(args)))
+    found = tracing.trace(function.function, count, arguments(args))
+    if len(found.outputs) != 1:
+        raise ValueError(f"fun must return one real number, got {len(found.outputs)}: {function.name}")
+    return Expression(function.name, count, found)

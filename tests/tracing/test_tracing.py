@@ -518,3 +518,18 @@ def test_long_lines_are_cut_into_blocks():
         if c.operations > 300
     ]
     assert longest > 200  # BLOCK
+
+
+@pytest.mark.parametrize("fun", [lambda x: np.var(x) * x[0], lambda x: np.std(x), lambda x: np.var(x, ddof=1)])
+def test_variances(fun):
+    x = np.array([[0.3, 0.5, -0.9], [1.0, 2.0, 4.0]])
+    found = tracing.trace(fun, 3, ())
+    expected = [fun(point) for point in x]
+    np.testing.assert_allclose(
+        [values(found.graph, found.outputs, {"x": point})[0] for point in x], expected, rtol=1e-14
+    )
+
+
+def test_formulas_of_several_values_are_refused():
+    with pytest.raises(ValueError, match="fun must return one real number, got 2"):
+        fc.trace(lambda x: (x[0], x[1]), 2)

@@ -26,7 +26,7 @@ SHARED_BYTES = 40_000
 CHUNK_BYTES = 2**28
 
 if getattr(cuda, "implementation", "NVIDIA") != "NVIDIA":
-    raise DeviceError("device='cuda' needs numba-cuda: pip install 'fastcurv[cuda13]' (drivers of CUDA 12: [cuda12])")
+    raise ImportError("Numba's own CUDA target is no longer developed")
 
 
 class Shape(NamedTuple):

@@ -249,8 +249,8 @@ def user_function(fun, name: str = "fun") -> UserFunction:
     if callable(fun):
         raise TypeError(
             f"{name} must be a Python function, a numba.njit function, a C pointer or fastcurv.vectorized(...), "
-            f"got {fun!r}; write `def f(x): return ...` around it, or wrap it with vectorized if it takes an (N, n) "
-            "array"
+            f"got {fun!r}; write what it does as `def f(x, ...)`, with the numbers it holds in args, or wrap it with "
+            "vectorized if it takes an (N, n) array"
         )
     raise TypeError(f"{name} must be callable, got {fun!r} of type {type(fun).__name__}")
 

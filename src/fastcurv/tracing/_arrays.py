@@ -124,6 +124,13 @@ def _norm(x: Any, *options: Any, **more: Any) -> Any:
     return (x.reshape(-1) ** 2).sum() ** 0.5
 
 
+def _variance(a: Any, axis: Any = None, *, ddof: float = 0) -> Any:
+    a = np.asarray(_plain(a))
+    mean = a.mean(axis=axis, keepdims=True)
+    count = a.size // max(1, mean.size)
+    return ((a - mean) ** 2).sum(axis=axis) / (count - ddof)
+
+
 def _clip(a: Any, low: Any = None, high: Any = None) -> Any:
     a = _plain(a)
     a = a if low is None else _entrywise("maximum", 2)(a, _plain(low))
@@ -140,7 +147,8 @@ def _filled(number: float | None) -> Callable:
 #: functions of NumPy that are no ufuncs, where its own do not serve
 _REPLACED: dict[Any, Callable] = {
     np.where: _where, np.max: _extreme(greatest_or_nan), np.min: _extreme(least_or_nan), np.linalg.norm: _norm,
-    np.clip: _clip, np.zeros_like: _filled(0.0), np.ones_like: _filled(1.0), np.empty_like: _filled(0.0),
+    np.clip: _clip, np.var: _variance, np.std: lambda a, axis=None, **more: _variance(a, axis, **more) ** 0.5,
+    np.zeros_like: _filled(0.0), np.ones_like: _filled(1.0), np.empty_like: _filled(0.0),
 }  # fmt: skip
 _ASKS = (np.argmax, np.argmin, np.argsort, np.sort, np.searchsorted, np.nonzero, np.unique, np.median, np.allclose)
 

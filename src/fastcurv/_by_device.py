@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from . import _by_tracing as by_tracing
-from ._by_tracing import SAMPLES, Prepared
+from ._by_tracing import SAMPLES
 from ._call import LANES, NO_STATUS, Call, Second, call
 from ._errors import DeviceError
 from ._plan import Options, Plan, device_of
 from ._rounding import estimate_all, rounding_of
+from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
 from .backends import cuda as backend
 from .backends._cuda_curvature import CurvatureKernels

@@ -43,6 +43,11 @@ def _kernels_of(program: Program) -> backend.Kernels:
 
 def _rows(prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray) -> backend.Rows:
     program = prepared.program
+    if (local := 8 * (plan.n + extra + program.slots)) > backend.MOST_LOCAL:
+        raise DeviceError(
+            f"{local:,} bytes of results at a point are more than the {backend.MOST_LOCAL:,} that a thread of a device "
+            f"is given in this version; use device='cpu'"
+        )
     entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
     shape = backend.Shape(plan.n, extra, program.slots, len(slots), plan.bounds.any, entries)
     return backend.Rows(_kernels_of(program), shape, slots, shared, np.array(plan.bounds.rows))
@@ -116,6 +121,7 @@ def of_array(
         if value is not None and value is not False and not (type(value) is tuple and not value):
             raise DeviceError(f"{name} is not served at points on a device in this version; pass NumPy arrays")
     ordinal = _where(x, device, "x")
+    _check_together(x, v=v, out=out)
     points = backend.device_array(x, "x")
     shape = tuple(points.shape)
     if not shape or shape[-1] == 0:
@@ -202,11 +208,20 @@ def solve_array(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
 
 def _where(a: Any, device: Any, name: str) -> int:
     """The number of the device that an array lives on."""
-    ordinal = backend.ordinal_of(a) if device == "auto" else device_of(device)
+    ordinal = backend.ordinal_of(a) if device in ("auto", "cuda") else device_of(device)
     if ordinal is None:
         raise TypeError(f"{name} lives on a GPU; use device='auto', or pass a NumPy array")
     require(ordinal)
+    if ordinal != backend.ordinal_of(a):
+        raise ValueError(f"{name} lives on cuda:{backend.ordinal_of(a)}, got device={device!r}")
     return ordinal
+
+
+def _check_together(x: Any, **others: Any) -> None:
+    """Whether arrays live on the device of x: what is read from another one ends the process's work on both."""
+    for name, array in others.items():
+        if array is not None and (other := backend.ordinal_of(array)) != backend.ordinal_of(x):
+            raise ValueError(f"{name} must live on cuda:{backend.ordinal_of(x)}, as x does, got cuda:{other}")
 
 
 def _checked_order(shape: tuple[int, ...], vectors: bool) -> int:

@@ -4,6 +4,7 @@ Run with NUMBA_ENABLE_CUDASIM=1.
 """
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -199,7 +200,7 @@ def _foreign(backend, monkeypatch):
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
     def as_cuda_array(a, sync=True):
-        assert not sync  # kernels run on the producer's stream
+        assert sync  # what the producer still computes is waited for
         return FakeCUDAArray(a.memory) if isinstance(a, Foreign) else a
 
     monkeypatch.setattr(backend.cuda, "as_cuda_array", as_cuda_array, raising=False)
@@ -223,6 +224,27 @@ def test_arrays_on_a_device_stay_there(dtype):
         np.testing.assert_array_equal(out.memory, found.copy_to_host())
     found = fc.jacobian(several, Foreign(x), (2.0,))
     np.testing.assert_allclose(found.copy_to_host(), fc.jacobian(several, x, (2.0,)), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_no_points_and_other_devices(backend, monkeypatch):
+    x = rng.normal(size=(4, 3))
+    fc.hessian(chain, Foreign(x))
+    assert fc.hessian(chain, Foreign(x[:0])).shape == (0, 3, 3)
+    elsewhere = Foreign(x)
+    elsewhere.device = SimpleNamespace(id=1)
+    with pytest.raises(ValueError, match="v must live on cuda:0, as x does, got cuda:1"):
+        fc.hvp(chain, Foreign(x), elsewhere)
+    with pytest.raises(ValueError, match=r"x lives on cuda:1, got device='cuda:0'"):
+        fc.gradient(chain, elsewhere, device="cuda:0")
+    monkeypatch.setattr(backend, "MOST_LOCAL", 8 * 10)
+    with pytest.raises(fc.DeviceError, match=r"bytes of results at a point .*device='cpu'"):
+        fc.hessian(chain, np.ones((2, 5)), device="cuda")
+
+
+def test_matrices_with_strides_of_zero():
+    A = np.array([[2.0, 1.0], [1.0, 3.0]])
+    np.testing.assert_allclose(fc.eigvalsh(A[None], device="cuda"), fc.eigvalsh(A)[None], rtol=1e-14)
 
 
 @pytest.mark.usefixtures("_foreign")

@@ -17,7 +17,7 @@ from ..simd import where
 from ..symmetric import triangle
 from ..tracing import Program, straight_line
 from ._cuda_eigen import THREADS, Solver, solver, tables_of
-from .cuda import CHUNK_BYTES, Kernels, copied, cuda, device_function, select
+from .cuda import CHUNK_BYTES, Kernels, copied, cuda, device_function, launch, select
 
 #: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
 #: critical, curvature along the gradient, status
@@ -142,7 +142,6 @@ class CurvatureKernels:
             for first in range(0, count, chunk):
                 part = slice(first, min(first + chunk, count))
                 there = cuda.device_array(rows[part].size, np.float64)
-                blocks = -(-(part.stop - first) // THREADS)
-                made[blocks, THREADS](copied(points[part]), copied(own[part]), *given, there)
+                launch(made, part.stop - first, THREADS, copied(points[part]), copied(own[part]), *given, there)
                 rows[part] = there.copy_to_host().reshape(rows[part].shape)
         return rows

@@ -12,7 +12,7 @@ from numba import types
 
 from ..symmetric import cyclic_sweep, in_order, triangle
 from ..tracing import straight_line
-from .cuda import CHUNK_BYTES, copied, cuda, device_function, select
+from .cuda import CHUNK_BYTES, copied, cuda, device_function, launch, select
 
 #: the largest order, without eigenvectors and with them, for which a thread's registers suffice
 MOST_ROWS = {False: 8, True: 6}
@@ -115,7 +115,8 @@ def on_device(ordinal: int, matrices: Any, w: Any, z: Any, vectors: bool) -> Non
         return
     with select(ordinal):
         there, flat = tables_of(solver(n, vectors)), matrices.reshape(count * n * n)
-        _kernel(n, vectors)[-(-count // THREADS), THREADS, matrices.stream](flat, *there, w, z)
+        launch(_kernel(n, vectors), count, THREADS, flat, *there, w, z)
+        cuda.synchronize()
 
 
 def from_host(ordinal: int, matrices: np.ndarray, w: np.ndarray, z: np.ndarray, vectors: bool) -> None:

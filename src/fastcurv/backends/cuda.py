@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ cuda: Any = numba_cuda
 MOST_TOGETHER = 64
 #: bytes of a row, by which a block of threads is chosen so that its rows fit into shared memory
 SHARED_BYTES = 40_000
+#: bytes of local memory of a thread: a device reserves as much for every thread that it can run at once
+MOST_LOCAL = 65_536
 #: bytes on the device of the points that are worked on at once, if they come from the host
 CHUNK_BYTES = 2**28
 
@@ -60,6 +63,16 @@ def select(ordinal: int) -> Any:
     if ordinal >= (count := len(cuda.gpus)):
         raise DeviceError(f"device='cuda:{ordinal}': there are {count} CUDA devices, numbered from 0")
     return cuda.gpus[ordinal]
+
+
+def launch(kernel: Any, threads_in_all: int, block: int, *arguments: Any) -> None:
+    """Launch a kernel over so many threads, in blocks; small grids are meant, and no reason to warn."""
+    if threads_in_all == 0:
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Grid size")
+        configured = kernel[-(-threads_in_all // block), block]
+    configured(*arguments)
 
 
 def rows_kernel(f: Callable, shape: Shape) -> Callable:
@@ -138,12 +151,14 @@ def device_function(evaluate: Callable) -> Callable:
 
 
 def device_array(a: Any, name: str) -> Any:
-    """An array that lives on a device, as kernels take it."""
+    """An array that lives on a device, as kernels take it; what its library still computes of it is waited for."""
     if isinstance(a, np.ndarray):
         raise TypeError(f"{name} must be an array on a device where x is one, got a NumPy array")
     if hasattr(a, "detach"):  # a torch tensor that requires grad does not tell where its memory is
         a = a.detach()
-    array = cuda.as_cuda_array(a, sync=False)
+    if type(a).__module__.partition(".")[0] == "torch":  # whose interface does not tell the stream
+        sys.modules["torch"].cuda.current_stream(a.device).synchronize()
+    array = cuda.as_cuda_array(a, sync=True)
     if array.dtype not in (np.float32, np.float64):
         raise TypeError(f"{name} must be float32 or float64 on a device, got {array.dtype}")
     if not array.is_c_contiguous():
@@ -152,8 +167,10 @@ def device_array(a: Any, name: str) -> Any:
 
 
 def ordinal_of(a: Any) -> int:
-    """The number of the device that an array of torch or CuPy lives on; 0 of others."""
+    """The number of the device that an array of torch, CuPy or Numba lives on; 0 of others."""
     device = getattr(a, "device", None)
+    if device is None:
+        device = getattr(getattr(getattr(a, "gpu_data", None), "context", None), "device", None)
     numbers = (getattr(device, name, None) for name in ("index", "id"))
     return next((number for number in numbers if isinstance(number, int)), 0)
 
@@ -173,7 +190,9 @@ def empty_like(a: Any, shape: tuple[int, ...]) -> Any:
 
 def copied(array: np.ndarray) -> Any:
     """A copy on the present device; of an empty array, one that nobody reads."""
-    return cuda.to_device(array if array.size else np.zeros((1,) * array.ndim, array.dtype))
+    if not array.size:
+        return cuda.to_device(np.zeros((1,) * array.ndim, array.dtype))
+    return cuda.to_device(array.reshape(-1)).reshape(array.shape)  # NumPy takes strides of 0 for contiguous
 
 
 class Rows(NamedTuple):
@@ -194,19 +213,19 @@ class Rows(NamedTuple):
             for first in range(0, count, chunk):
                 part = slice(first, min(first + chunk, count))
                 there = cuda.device_array((part.stop - first) * self.shape.size, rows.dtype)
-                self._launch(given, copied(points[part]), copied(own[part]), there, 0)
+                self._launch(given, copied(points[part]), copied(own[part]), there)
                 rows[part] = there.copy_to_host().reshape(rows[part].shape)
 
     def on_device(self, ordinal: int, points: Any, own: Any, rows: Any) -> None:
-        """Of points that are on the device, by the stream of their producer."""
+        """Of points that are on the device; results are there for any stream."""
         with select(ordinal):
-            self._launch(self._given(ordinal), points, own, rows, points.stream)
+            self._launch(self._given(ordinal), points, own, rows)
+            cuda.synchronize()
 
     def _given(self, ordinal: int) -> tuple:
         shared, bounds, slots = map(copied, (self.shared, self.bounds, self.slots))
         return shared, *self.kernels.tables(ordinal), bounds, slots
 
-    def _launch(self, given: tuple, points: Any, own: Any, rows: Any, stream: Any) -> None:
-        threads = self.shape.threads
-        kernel: Any = self.kernels.made(self.shape)
-        kernel[-(-points.shape[0] // threads), threads, stream](points, own, *given, rows)
+    def _launch(self, given: tuple, points: Any, own: Any, rows: Any) -> None:
+        made = self.kernels.made(self.shape)
+        launch(made, points.shape[0], self.shape.threads, points, own, *given, rows)

@@ -117,10 +117,10 @@ def of_array(
 
     Nothing but some sample points of functions new to us crosses to the host.
     """
+    ordinal = _where(x, device, "x")
     for name, value in {"point_args": point_args, **others}.items():
         if value is not None and value is not False and not (type(value) is tuple and not value):
             raise DeviceError(f"{name} is not served at points on a device in this version; pass NumPy arrays")
-    ordinal = _where(x, device, "x")
     _check_together(x, v=v, out=out)
     points = backend.device_array(x, "x")
     shape = tuple(points.shape)

@@ -23,22 +23,11 @@ NO_READER = np.zeros(2, np.int64)
 NO_STATUS = np.zeros(0, np.int8)
 
 
-INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; without an NVIDIA GPU use device='cpu'"
-
-
 @cache
 def by_device() -> Any:
-    """The module for CUDA devices.
+    """The module for CUDA devices."""
+    from . import _by_device  # what it stands on takes time to import
 
-    Raises
-    ------
-    DeviceError
-        If the package that it needs is not installed.
-    """
-    try:
-        from . import _by_device
-    except ImportError as error:
-        raise DeviceError(f"device='cuda' needs numba-cuda ({error}): {INSTALL}") from None
     return _by_device
 
 

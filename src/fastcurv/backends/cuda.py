@@ -19,6 +19,7 @@ from .._errors import DeviceError
 from ..differences._steps import is_outside
 
 cuda: Any = numba_cuda
+INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; without an NVIDIA GPU use device='cpu'"
 #: rows of so many results are collected by a block of threads, and written together
 MOST_TOGETHER = 64
 #: bytes of a row, by which a block of threads is chosen so that its rows fit into shared memory
@@ -27,9 +28,6 @@ SHARED_BYTES = 40_000
 MOST_LOCAL = 65_536
 #: bytes on the device of the points that are worked on at once, if they come from the host
 CHUNK_BYTES = 2**28
-
-if getattr(cuda, "implementation", "NVIDIA") != "NVIDIA":
-    raise ImportError("Numba's own CUDA target is no longer developed")
 
 
 class Shape(NamedTuple):
@@ -56,8 +54,10 @@ def select(ordinal: int) -> Any:
     Raises
     ------
     DeviceError
-        If there is none of that number.
+        If there is none of that number, or numba-cuda is not installed.
     """
+    if getattr(cuda, "implementation", "NVIDIA") != "NVIDIA":  # Numba's own, no longer developed
+        raise DeviceError(f"device='cuda' needs numba-cuda: {INSTALL}")
     if not cuda.is_available():
         raise DeviceError("no CUDA device was found, or its driver does not work; use device='cpu'")
     if ordinal >= (count := len(cuda.gpus)):

@@ -16,6 +16,7 @@ from fastcurv import _by_tracing as by_tracing
 from fastcurv import tracing
 from fastcurv.backends import cpu
 from fastcurv.tracing._derivatives import Differentiator
+from fastcurv.tracing._emission import LONG, TOGETHER
 from fastcurv.tracing._graph import Graph
 from fastcurv.tracing._symbols import Trace
 from fastcurv.tracing._values import values
@@ -512,12 +513,8 @@ def test_long_lines_are_cut_into_blocks():
     w = rng.normal(size=(3, 24))
     found = fc.hessian(fun, w, (data,), method="traced")
     assert agrees(found, fc.hessian(fun, w, (data,), method="central", order=8), 1e-7)
-    (longest,) = [
-        c.operations
-        for c in tracing.program(tracing.trace(fun, 24, (data,)), tracing.Wanted(second=True)).classes
-        if c.operations > 300
-    ]
-    assert longest > 200  # BLOCK
+    program = tracing.program(tracing.trace(fun, 24, (data,)), tracing.Wanted(second=True))
+    assert TOGETHER * max(c.operations for c in program.classes) > LONG
 
 
 @pytest.mark.parametrize("fun", [lambda x: np.var(x) * x[0], lambda x: np.std(x), lambda x: np.var(x, ddof=1)])

@@ -23,8 +23,9 @@ from ._program import INDEXED, Class, Columns, Program
 
 #: instances that are computed together where all add to the same results, and operations of them all
 TOGETHER, MOST_TOGETHER = 4, 4_500
-#: operations of a basic block: what LLVM takes to schedule one grows with the square of its length
-BLOCK = 200
+#: operations of a basic block of a line longer than LONG: what LLVM takes to schedule one grows with the square of its
+#: length; shorter lines, and all for CUDA, stay whole, for where they are cut memory cannot become registers
+BLOCK, LONG = 200, 1_000
 
 
 class LaneEmitter(Emitter):
@@ -242,8 +243,9 @@ class _ClassCode:
         m, builder, y = self.m, self.m.builder, self.memory[1]
         found = [_Instance(m, self.c.graph, self._leaves(instance)) for instance in instances]
         end, parts = None, 1
+        is_cut = len(instances) * self.c.operations > LONG and not m.is_for_cuda
         for k, output in enumerate(self.c.outputs):
-            if sum(instance.written for instance in found) > parts * BLOCK:
+            if is_cut and sum(instance.written for instance in found) > parts * BLOCK:
                 end = end or builder.append_basic_block("end")
                 self._begin_block(parts, end)
                 parts += 1

@@ -104,7 +104,7 @@ def data(call: Call, plan: Plan) -> Callable[[tuple], tuple[tuple, tuple] | None
 
     def of(args: tuple) -> tuple[tuple, tuple] | None:
         shared = shared_numbers(args)
-        return Work(call.x, own, shared).data(prepared, plan, room, NO_READER) if _is_finite(shared) else None
+        return Work(NO_MATRIX, own, shared).data(prepared, plan, room, NO_READER) if _is_finite(shared) else None
 
     return of if _is_finite(shared_numbers(call.points.args)) else None
 

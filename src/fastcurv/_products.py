@@ -95,20 +95,8 @@ def hvp(
     """
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     if lives_on_device(x):
-        return by_device().of_array(
-            fun,
-            x,
-            args,
-            point_args,
-            device,
-            options,
-            "hvp",
-            out,
-            v,
-            return_error=return_error,
-            grad=grad,
-            bounds=bounds,
-        )
+        unserved = {"return_error": return_error, "grad": grad, "bounds": bounds}
+        return by_device().of_array(fun, x, args, point_args, device, options, "hvp", out, v, **unserved)
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, n = given.call, given.shape[-1]
     result = output(out, given.shape, call.x.dtype, x=call.x, v=given.directions)
@@ -168,20 +156,8 @@ def vhv(
     """
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     if lives_on_device(x):
-        return by_device().of_array(
-            fun,
-            x,
-            args,
-            point_args,
-            device,
-            options,
-            "vhv",
-            out,
-            v,
-            return_error=return_error,
-            grad=grad,
-            bounds=bounds,
-        )
+        unserved = {"return_error": return_error, "grad": grad, "bounds": bounds}
+        return by_device().of_array(fun, x, args, point_args, device, options, "vhv", out, v, **unserved)
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, v_array = given.call, given.directions
     result = output(out, given.shape[:-1], call.x.dtype, x=call.x, v=v_array)

@@ -443,3 +443,39 @@ def test_forked_while_another_thread_compiles():
         "default",
     )
     assert printed[:-1] == ["0"] * 3
+
+
+@fork
+def test_forked_while_another_thread_prepares():
+    """The child computes attributes that the parent's thread was computing (under Python 3.11 they once had a lock)."""
+    printed = in_process(
+        """
+        from fastcurv.tracing import Program
+
+        def other(x):
+            return x[0] ** 2 + x[0] * x[1] ** 2
+
+        def another(x):
+            return x[0] ** 2 + 3 * x[0] * x[1] ** 2
+
+        fc.gradient(rosenbrock, MANY)
+        attribute = vars(Program)["operations"]
+        compute, entered, leave = attribute.func, threading.Event(), threading.Event()
+
+        def slowly(program):
+            entered.set()
+            leave.wait(120)
+            return compute(program)
+
+        attribute.func = slowly
+        worker = threading.Thread(target=fc.gradient, args=(other, MANY))
+        worker.start()
+        assert entered.wait(120)
+        attribute.func = compute
+        print(in_child(lambda: bool(np.isfinite(fc.gradient(another, MANY)).all()), 60))
+        leave.set()
+        worker.join()
+        """,
+        "default",
+    )
+    assert printed[:-1] == ["0"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._errors import DeviceError
 from ._inputs import Limits, integer, limits, positive
+from ._lazy import cached_property
 from .differences import _tables as tables
 
 METHODS = ("auto", "exact", "traced", "hyperdual", "central", "forward")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ._inputs import arguments
+from ._lazy import cached_property
 from .function import Compiled, user_function
 
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from numba import typeof, types
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from .._errors import CompilationError
+from .._lazy import cached_property
 from ..function import (
     Compiled,
     DiskCache,

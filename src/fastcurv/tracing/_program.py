@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._errors import TracingError
+from .._lazy import cached_property
 from ._derivatives import Differentiator
 from ._graph import Graph, rebuilt
 from ._symbols import Trace

@@ -181,15 +181,16 @@ def evaluations(call, *arguments, **options):
     return len(calls)
 
 
-@pytest.mark.parametrize("n", [1, 3, 9])
 @pytest.mark.parametrize(
-    "options",
+    ("n", "options"),
     [
-        *({"order": order} for order in (2, 4, 6, 8)),
-        {"method": "forward"},
-        {"order": 4, "abs_step": 0.1},
-        {"noise": 1e-6, "stencil": "economical"},
-        {"noise": 1e-6, "stencil": "economical", "rel_step": 1e-3},
+        (3, {"order": 2}),
+        (9, {"order": 2}),  # for other n of this order, other kernels take as many
+        *((n, {"order": order}) for order in (4, 6, 8) for n in (1, 3, 9)),
+        *((n, {"method": "forward"}) for n in (1, 3, 9)),
+        (3, {"order": 4, "abs_step": 0.1}),
+        (9, {"noise": 1e-6, "stencil": "economical"}),
+        (3, {"noise": 1e-6, "stencil": "economical", "rel_step": 1e-3}),
     ],
     ids=str,
 )

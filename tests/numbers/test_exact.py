@@ -29,7 +29,7 @@ def _library():
             yield pytest.param(case, method, id=f"{case.name}-{method}", marks=marks)
 
 
-@pytest.mark.parametrize(("case", "method"), _library())
+@pytest.mark.parametrize(("case", "method"), list(_library()))
 def test_library(case, method):
     """Value, gradient and Hessian in one pass."""
     exact = references.load(case.name)

@@ -10,7 +10,7 @@ from mpmath import mp
 
 import fastcurv as fc
 from fastcurv.numbers import _special
-from fastcurv.numbers._rules import BINARY, MOST_FACTORS, UNARY, integer_power, power
+from fastcurv.numbers._rules import BINARY, MOST_FACTORS, UNARY, integer_power, power, tanh_by_exp
 
 INF, NAN = math.inf, math.nan
 DIGITS = 60
@@ -243,6 +243,14 @@ def test_every_function_of_one_variable_has_a_case():
 def test_functions_of_one_variable(name):
     case = CASES[name]
     assert_within(worst_errors(UNARY[name], case.exact, points_of(case), case.sizes), case.bounds)
+
+
+def test_tanh_by_the_exponential():
+    """Its own points, and those at which it changes from one formula to the other."""
+    points = [*points_of(CASES["tanh"]), *((sign * x,) for sign in (-1.0, 1.0) for x in close_to(1.0))]
+    assert_within(worst_errors(lambda m, x: (tanh_by_exp(m, x),), lambda x: (mp.tanh(x),), points), (4,))
+    for x, expected in ((0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (NAN, NAN)):
+        np.testing.assert_array_equal(evaluated(lambda m, x: (tanh_by_exp(m, x),), x), [expected])
 
 
 def test_digamma_within_5_eps_and_trigamma_within_3():

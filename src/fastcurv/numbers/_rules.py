@@ -92,9 +92,29 @@ def cosh(m, x):
 
 @_unary
 def tanh(m, x):
-    t, c = m.tanh(x), m.cosh(x)
-    slope = 1.0 / c / c
+    t, (h, e) = m.tanh(x), _decay(m, x)
+    root = 2.0 * h / (1.0 + e)
+    slope = root * root
     return t, slope, -2.0 * t * slope
+
+
+def _decay(m, x):
+    """exp(-|x|) and its square: sech x is 2 exp(-|x|) / (1 + exp(-2|x|))."""
+    h = m.exp(-abs(x))
+    return h, h * h
+
+
+def tanh_by_exp(m, x):
+    """tanh x to 4 ulp, by the exponential that its derivatives take: where vectors of tanh cost more than the rest.
+
+    For |x| < 1 the ninth convergent of Gauss's continued fraction x / (1 + x² / (3 + x² / (5 + ...))).
+    """
+    _, e = _decay(m, x)
+    y = x * x
+    numerator = x * (34459425.0 + y * (4729725.0 + y * (135135.0 + y * (990.0 + y))))
+    denominator = 34459425.0 + y * (16216200.0 + y * (945945.0 + y * (13860.0 + y * 45.0)))
+    small = abs(x) < 1.0
+    return m.where(small, numerator, m.copysign(1.0 - e, x)) / m.where(small, denominator, 1.0 + e)
 
 
 @_unary

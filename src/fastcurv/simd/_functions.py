@@ -64,6 +64,8 @@ def _by_registers(builder, symbol: str, kind: Vector, values):
     function = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(register_type, [register_type] * len(values)), symbol
     )
+    function.attributes.add("readnone")  # equal calls are one
+    function.attributes.add("nounwind")
     found = []
     for first in range(0, kind.lanes, size):
         picks = [min(first + lane, kind.lanes - 1) for lane in range(size)]

@@ -16,7 +16,7 @@ from numba.core import cgutils
 
 from ..backends._native import WORD, intrinsic
 from ..numbers._expressions import DOUBLE, Emitter, Expression
-from ..numbers._rules import integer_power
+from ..numbers._rules import integer_power, tanh_by_exp
 from ..simd import Vector
 from ._graph import Graph
 from ._program import INDEXED, Class, Columns, Program
@@ -75,6 +75,9 @@ class LaneEmitter(Emitter):
 
     def pow(self, x, y):
         return self._known(math.pow, (x, y))
+
+    def tanh(self, x):
+        return tanh_by_exp(self, x) if isinstance(x.value.type, ir.VectorType) else self._known(math.tanh, (x,))
 
     def logical(self, instruction: str, a: Expression, b: Expression) -> Expression:
         """Of two conditions, one of which may be the same for all lanes."""

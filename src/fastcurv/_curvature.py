@@ -30,7 +30,12 @@ class Definiteness(IntEnum):
 
 
 class Kind(IntEnum):
-    """Of a point: what a critical point is, or that it is none."""
+    """Of a point: what a critical point is, or that it is none.
+
+    Critical is where the gradient is small beside the Hessian, or no larger than its error (see `Curvature.kind`): how
+    small, `critical_tol` says. Other points are REGULAR. At a SADDLE eigenvalues of both signs are certain; critical
+    points are INCONCLUSIVE where eigenvalues of one sign at most are, and not all. INVALID: something is not finite.
+    """
 
     INVALID = -1
     REGULAR = 0

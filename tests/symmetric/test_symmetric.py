@@ -334,25 +334,35 @@ def test_diagonal_matrices_are_exact(n, dtype, solve):
         np.testing.assert_array_equal(np.abs(V).sum(axis=0), 1)
 
 
-@pytest.mark.parametrize("n", [5, 30])
-def test_what_does_not_converge_goes_to_lapack(n, monkeypatch):
-    """With no sweeps allowed, no matrix converges but those that need none; those are left alone."""
-    M = np.random.default_rng(1).standard_normal((3, n, n))
-    A = M + M.swapaxes(1, 2)
-    A[1] = np.diag(np.arange(n))
+@pytest.fixture
+def without_sweeps(monkeypatch):
+    """Kernels that allow no sweeps: no matrix converges but those that need none."""
     monkeypatch.setattr(_ql, "SWEEPS_PER_EIGENVALUE", 0)
     monkeypatch.setattr(_solve, "SWEEPS_PER_EIGENVALUE", 0)
     monkeypatch.setattr(cpu, "_kernels", {})
     monkeypatch.setattr(cpu, "package_digest", lambda: "without sweeps")
+
+
+@pytest.mark.usefixtures("without_sweeps")
+@pytest.mark.parametrize("n", [5, 30])
+def test_what_does_not_converge_goes_to_lapack(n):
+    """The others are left alone."""
+    M = np.random.default_rng(1).standard_normal((3, n, n))
+    A = M + M.swapaxes(1, 2)
+    A[1] = np.diag(np.arange(n))
     for vectors in (False, True):
         way = choose_lanes(A.dtype, n, len(A), vectors)
         assert in_lanes(A, way)[2].tolist() == [True, False, True]
-    assert fc.curvature(lambda x: 0.5 * x[0] ** 2 + x[0] * x[1] * x[2] * x[3], np.ones(4)).status == -4
     w, V = fc.eigh(A)
     expected, expected_V = np.linalg.eigh(A)
     assert np.array_equal(w, expected)
     assert np.array_equal(V[[0, 2]], expected_V[[0, 2]])
     assert np.array_equal(fc.eigvalsh(A)[[0, 2]], np.linalg.eigvalsh(A)[[0, 2]])
+
+
+@pytest.mark.usefixtures("without_sweeps")
+def test_curvature_tells_what_does_not_converge():
+    assert fc.curvature(lambda x: 0.5 * x[0] ** 2 + x[0] * x[1] * x[2] * x[3], np.ones(4)).status == -4
 
 
 PROPERTY = settings(

@@ -97,7 +97,7 @@ class Kernel:
         self.seconds_per_evaluation = FIRST_GUESS
         self.calls = 0
         cache: Any = DiskCache(digest) if all(role.function.lasting for role in roles if role) else None
-        if mode == "native" and any(kinds) and all(kind in LINKED for kind in kinds if kind):
+        if mode != "bind" and any(kinds) and all(kind in LINKED for kind in kinds if kind):
             recipe = Recipe(make_entry, make_block, kinds, _digest(operation, roles, "template"))
             cache = LinkedCache(recipe, evaluators, digest, cache)
         if cache:

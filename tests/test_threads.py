@@ -479,3 +479,33 @@ def test_forked_while_another_thread_prepares():
         "default",
     )
     assert printed[:-1] == ["0"]
+
+
+@fork
+def test_forked_while_another_thread_calls_llvm():
+    """It need not compile: the collection of garbage gives code back, too."""
+    printed = in_process(
+        """
+        from llvmlite.binding import ffi
+
+        def other(x):
+            return x[0] ** 2 + x[0] * x[1] ** 2
+
+        entered = threading.Event()
+
+        def work():
+            with ffi.lib._lock:
+                entered.set()
+                time.sleep(0.5)
+
+        fc.gradient(rosenbrock, MANY)
+        worker = threading.Thread(target=work)
+        worker.start()
+        assert entered.wait(60)
+        print(in_child(lambda: bool(np.isfinite(fc.gradient(other, MANY)).all()), 30))
+        worker.join()
+        print(np.isfinite(fc.gradient(other, MANY)).all())
+        """,
+        "default",
+    )
+    assert printed[:-1] == ["0", "True"]

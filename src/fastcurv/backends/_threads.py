@@ -18,6 +18,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite.binding import ffi
 from numba import prange, types
 from numba.core import config
 from numba.core.ccallback import CFunc
@@ -175,9 +176,23 @@ class _Parallel(_Loop):
             _parallel_lock.release()
 
 
-def _after_fork() -> None:
-    global _parallel_lock, _forked_from_launched
+#: held for the time of each call of LLVM, also by the collection of garbage, which needs no other lock
+_llvm_lock: Any = ffi.lib._lock._lock
+
+
+def _before_fork() -> None:
+    global_compiler_lock.acquire()
+    _llvm_lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _llvm_lock.release()
     global_compiler_lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _parallel_lock, _forked_from_launched
+    _after_fork_in_parent()
     _parallel_lock = threading.Lock()
     # Numba's threads may have been started by others, too
     _forked_from_launched = _launched or getattr(numba_threads, "_is_initialized", True)
@@ -186,7 +201,7 @@ def _after_fork() -> None:
 if hasattr(os, "register_at_fork"):
     # a fork waits for what other threads compile: a child would wait for their locks for ever
     os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
-        after_in_child=_after_fork,
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
     )

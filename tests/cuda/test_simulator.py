@@ -146,7 +146,8 @@ def test_curvature(n, backend, monkeypatch):
 
     monkeypatch.setattr(_cuda_curvature, "CHUNK_BYTES", 8 * (3 * n + 8) * 20)
     x = rng.uniform(-1.0, 1.0, (5, 7, n))
-    x[1, 2, 0], x[3, 3, n - 1], x[2, 2, 0] = -1.75, 0.99, np.nan  # the logarithm is NaN; outside
+    x[1, 2], x[1, 2, 0] = 0.0, -1.75  # the logarithm is NaN
+    x[3, 3, n - 1], x[2, 2, 0] = 0.99, np.nan  # outside
     common = {
         "args": (np.linspace(-1.0, 2.0, n),), "point_args": (rng.uniform(0.5, 1.0, (5, 7)),), "bounds": (-2.0, 0.95),
     }  # fmt: skip

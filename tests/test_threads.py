@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastcurv as fc
-from fastcurv.backends import cpu
+from fastcurv.backends import _kernels, cpu
 
 ALWAYS, NEVER = 0.0, 1e9
 rng = np.random.default_rng(11)
@@ -171,8 +171,8 @@ def test_short_calls_stay_on_their_thread(monkeypatch):
         return original(workers)
 
     monkeypatch.setattr(cpu, "loop", loop)
-    for kernel in cpu._kernels.values():  # which other tests made parallel, whatever the cost
-        monkeypatch.setattr(kernel, "seconds_per_evaluation", cpu.FIRST_GUESS)
+    for kernel in _kernels._known.values():  # which other tests made parallel, whatever the cost
+        monkeypatch.setattr(kernel, "seconds_per_evaluation", _kernels.FIRST_GUESS)
     fc.gradient(rosenbrock, MANY[0])
     assert granted == [1]
 
@@ -189,7 +189,7 @@ def test_short_calls_return_to_their_thread(monkeypatch):
 
     fc.gradient(rosenbrock, MANY[0], method="central")
     monkeypatch.setattr(cpu, "loop", loop)
-    for kernel in cpu._kernels.values():
+    for kernel in _kernels._known.values():
         monkeypatch.setattr(kernel, "seconds_per_evaluation", 1e-3)
     while 1 not in granted and len(granted) < 1000:
         fc.gradient(rosenbrock, MANY[0], method="central")

@@ -10,9 +10,10 @@ import numpy as np
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, settle
 from ._plan import Plan
 from .backends import cpu
-from .backends.cpu import Job, Operation, Role
+from .backends._kernels import Length, Operation, Role
+from .backends.cpu import Job
 from .differences import _tables as tables
-from .differences._hessian import central_hessian_block
+from .differences._hessian import MAX_SMALL, central_hessian_block
 from .differences._jacobian import central_jacobian_block, jacobian_block, magnitude_block
 from .differences._product import form_block, gradient_product_block, product_block
 from .differences._sided import sided_hessian_block
@@ -110,7 +111,9 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, l
     order_two = formula.weights.shape[1] == 1
     specialises = order_two and not (plan.four_point or plan.widens)
     known = n if specialises and n <= MAX_KNOWN else 0
-    job = Job(_in_lanes(central_hessian_block, lanes, plan, order_two, plan.four_point, errors, before=(known,)), role)
+    before = known if known <= MAX_SMALL else 0, known > 0
+    operation = _in_lanes(central_hessian_block, lanes, plan, order_two, plan.four_point, errors, before=before)
+    job = Job(operation, role, Role(Length(known), "length"))
     evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * pairs
     if known:
         specialisation = f"n = {n}, loops of known length; n > {MAX_KNOWN} share one compilation"

@@ -12,7 +12,8 @@ from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, 
 from ._plan import Plan
 from ._rounding import estimate_all, of_rows, rounding_of
 from .backends import cpu
-from .backends.cpu import Job, Operation, Role
+from .backends._kernels import Operation, Role
+from .backends.cpu import Job
 from .function import UserFunction
 
 

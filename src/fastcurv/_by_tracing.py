@@ -18,7 +18,8 @@ from ._rounding import of_rows, rounding_of
 from ._sparse import SparseHessians
 from ._versions import NO_STARTS, Leaves, Prepared, Version
 from .backends import cpu
-from .backends.cpu import Job, Points, Role, Shares
+from .backends._kernels import Role
+from .backends.cpu import Job, Points, Shares
 from .function import Compiled
 from .tracing import Wanted
 

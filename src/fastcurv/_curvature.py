@@ -15,6 +15,7 @@ from ._lazy import cached_property
 from ._plan import Options
 from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
 from .backends import cpu
+from .backends._kernels import Operation
 from .backends._threads import get_threads
 from .symmetric import Way, places_size
 
@@ -370,7 +371,7 @@ class _Reader:
         scratch = cpu.scratch(workers, scratch_size(self._way, n), float)
         return self._tolerance, scratch, cpu.scratch(workers, places_size(self._way, n), int), self._results
 
-    def _task(self, operation: cpu.Operation, arguments: tuple) -> np.ndarray:
+    def _task(self, operation: Operation, arguments: tuple) -> np.ndarray:
         self._bound = cpu.Bound(operation, arguments)
         return self._bound.task
 

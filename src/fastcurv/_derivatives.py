@@ -13,7 +13,7 @@ from ._call import by_device
 from ._inputs import flag, lives_on_device, output, rounded
 from ._model import QuadraticModel
 from ._plan import Options
-from .backends.cpu import Role
+from .backends._kernels import Role
 
 
 def value(

@@ -13,6 +13,7 @@ from ._call import by_device
 from ._inputs import lives_on_device, read_only, square_matrices
 from ._plan import device_of
 from .backends import cpu
+from .backends._kernels import Operation
 from .backends._layout import span
 from .backends._threads import get_threads
 from .function import compiled
@@ -139,7 +140,7 @@ def in_lanes(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray, np
         return matrices.reshape(-1), n, w.reshape(-1), z.reshape(-1), failed, work, places
 
     seconds = way.group * (3e-10 * n**3 + 1e-8 * n**2) / (1 if way.vectors else 3)  # about, of a group
-    cpu.launch_plain(cpu.Operation(_block, (way,)), -(-count // way.group), seconds, arguments)
+    cpu.launch_plain(Operation(_block, (way,)), -(-count // way.group), seconds, arguments)
     return w, z, failed
 
 

@@ -15,7 +15,8 @@ from ._call import Call, First, Product, Second, by_device, call
 from ._errors import CompilationError, LanesError, UndecidedError
 from ._sparse import SparseHessians
 from .backends import cpu
-from .backends.cpu import Job, Operation, Role
+from .backends._kernels import Operation, Role
+from .backends.cpu import Job
 from .differences._jacobian import value_block, values_block
 from .function import Compiled, UserFunction
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from ._call import LANES
 from ._rounding import largest_of
+from .backends._kernels import Operation
 from .backends._layout import home, span
 from .backends._native import call_task
-from .backends.cpu import Operation
 from .differences._outcome import NOT_CONVERGED, NOT_FINITE, fill
 from .function import compiled
 from .simd import floor_power_of_two, give, lane_array, load, native_lanes, splat, store, take, unpack, where

@@ -15,8 +15,9 @@ from . import _launch as launch
 from ._by_differences import ONE
 from ._by_numbers import nothing_more
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING
-from ._inputs import is_ready, read_only
+from ._inputs import arguments, is_ready, read_only
 from .backends import cpu
+from .backends._arguments import NOTHING_PACKED, pack
 from .backends._threads import get_threads, loop, may_run_parallel
 from .differences._hessian import central_hessian_block
 from .function import Compiled
@@ -27,6 +28,7 @@ class _Repeat(NamedTuple):
 
     function: Compiled
     entry: Callable[..., None]
+    packed: int  # the identity of the arguments that the function itself takes
     shared: cpu.Shares
     data: Callable[[tuple], tuple[tuple, tuple] | None]  # what the block takes before the matrices, and after them
     shapes: tuple[tuple[int, ...], ...]  # of points and of matrices, flattened; of the result
@@ -69,13 +71,14 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
         _repeats.pop(key, None)
         return None
     data = known.data(args)
-    if data is None or (known.shared.workers > 1 and not may_run_parallel()):
+    packed = pack(arguments(args), ()) if known.packed else NOTHING_PACKED
+    if data is None or packed.identity != known.packed or (known.shared.workers > 1 and not may_run_parallel()):
         return None
     points, matrices, shape = known.shapes
     (before, after), H = data, np.empty(shape, x.dtype)
     with loop(known.shared.workers) as (address, workers):
         known.entry(
-            address, 0, known.shared.tasks, workers, known.shared.layout, read_only(x.reshape(points)), (), (),
+            address, 0, known.shared.tasks, workers, known.shared.layout, read_only(x.reshape(points)), packed.address,
             *before, H.reshape(matrices), *after,
         )  # fmt: skip
     return H
@@ -88,7 +91,7 @@ def remember(key: Any, call: launch.Call) -> None:
     (count, n), function, method = call.shape, call.function, call.plan.method
     is_traced = method == "traced"
     simple = call.plan.is_exact or job.operation.factory is central_hessian_block
-    if not isinstance(function, Compiled) or not simple or not count or (call.points.args and not is_traced):
+    if not isinstance(function, Compiled) or not simple or not count:
         return
     made = job.kernel
     seconds = made.seconds_per_evaluation * count * evaluations
@@ -110,4 +113,5 @@ def remember(key: Any, call: launch.Call) -> None:
     shapes = (count, n), (count, n, n), (*call.batch, n, n)
     if data is None:
         return
-    _repeats[key] = _Repeat(function, made.entry, shared, data, shapes)
+    packed = NOTHING_PACKED if is_traced else pack(call.points.args, ())
+    _repeats[key] = _Repeat(function, made.entry(packed), packed.identity, shared, data, shapes)

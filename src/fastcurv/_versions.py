@@ -11,7 +11,8 @@ from . import tracing
 from ._call import LANES, NOTHING
 from ._inputs import read_only
 from ._sparse import SparseHessians, compressed
-from .backends.cpu import Job, Operation, Role
+from .backends._kernels import Operation, Role
+from .backends.cpu import Job
 from .tracing import Program, Traced, Wanted
 from .tracing._frame import lanes_block, small_block, traced_block
 

@@ -12,7 +12,7 @@ import pytest
 from numba import njit
 
 import fastcurv as fc
-from fastcurv.backends import _templates, cpu
+from fastcurv.backends import _kernels, _templates
 from fastcurv.function import _cache as cache
 from fastcurv.function import digest, user_function
 
@@ -108,21 +108,21 @@ def test_one_compilation_for_every_n_and_batch():
         return f
 
     def made():
-        return [kernel for key, kernel in cpu._kernels.items() if user_function(fun).key in str(key)]
+        return [kernel for key, kernel in _kernels._known.items() if user_function(fun).key in str(key)]
 
     for shape in ((17,), (30, 18), (2, 3, 20), (0, 30)):
         fc.hessian(fun, np.ones(shape), method="hyperdual")
     (one,) = made()
-    assert len(one.entry.overloads) == 1
+    assert [len(entry.overloads) for entry in one.entries.values()] == [1]
     fc.hessian(fun, np.ones((5, 3)), method="hyperdual")  # few coordinates: a kernel for each n
     assert len(made()) == 2
 
 
 def test_a_function_made_anew_is_not_compiled_anew():
     fc.gradient(make(7.0), [1.0])
-    kernels = len(cpu._kernels)
+    kernels = len(_kernels._known)
     fc.gradient(make(7.0), [1.0])
-    assert len(cpu._kernels) == kernels
+    assert len(_kernels._known) == kernels
 
 
 # ---- the disk cache, in processes of their own
@@ -130,10 +130,11 @@ def test_a_function_made_anew_is_not_compiled_anew():
 SCRIPT = """
 import sys
 import fastcurv as fc
-from fastcurv.backends import _templates, cpu
+from fastcurv.backends import _kernels, _templates
 import outer
 print(fc.value(outer.f, [3.0, 1.0]), fc.gradient(outer.f, [3.0, 1.0]).round(6).tolist())
-print(sum(kernel.entry._cache.hits for kernel in cpu._kernels.values()))
+entries = [entry for kernel in _kernels._known.values() for entry in kernel.entries.values()]
+print(sum(entry._cache.hits for entry in entries))
 """
 
 
@@ -209,6 +210,13 @@ def test_a_new_function_needs_no_new_block(project, tmp_path):
     for k in (3.0, 4.0, 5.0):
         assert fc.gradient(make(k), [2.0], method="central").round(6) == [k]
         assert len(_templates._templates.keys() - known) <= 1
+
+    def fun(x, a, b):
+        return a * x[0] * b[0]
+
+    for args in [(2.0, (3.0, 1)), (2, np.array([3.0])), (2.0, np.array([[3.0]])[0].astype(np.float32))]:
+        assert fc.gradient(fun, [2.0], args=args, method="central").round(6) == [6.0]
+        assert len(_templates._templates.keys() - known) <= 1
     run(project, tmp_path / "cache", TEMPLATES.replace("sys.argv", "['compile']"))
     (project / "outer.py").write_text("def f(x):\n    return x[0] ** 2 * x[1]\n")
     assert run(project, tmp_path / "cache", TEMPLATES) == ["[[2.0, 6.0], [6.0, 0.0]]"]
@@ -227,7 +235,7 @@ def quartic(scale):
 def test_linked_code_is_that_of_one_piece(method, monkeypatch):
     x = np.random.default_rng(0).uniform(-2.0, 2.0, (40, 3))
     linked = fc.hessian(quartic(2.0), x, method=method)
-    monkeypatch.setattr(cpu, "LINKED", ())
+    monkeypatch.setattr(_kernels, "LINKED", ())
     whole = fc.hessian(quartic(4.0), x, method=method)
     assert np.isnan(whole).any()
     assert np.allclose(whole, 2.0 * linked, rtol=1e-12 if method == "exact" else 1e-5, atol=1e-6, equal_nan=True)

@@ -9,7 +9,7 @@ from scipy.linalg import hilbert, lapack, qr
 
 import fastcurv as fc
 from fastcurv._eigen import in_lanes
-from fastcurv.backends import cpu
+from fastcurv.backends import _kernels
 from fastcurv.symmetric import _ql, _solve, choose_lanes
 
 DTYPES = (np.float32, np.float64)
@@ -339,8 +339,8 @@ def without_sweeps(monkeypatch):
     """Kernels that allow no sweeps: no matrix converges but those that need none."""
     monkeypatch.setattr(_ql, "SWEEPS_PER_EIGENVALUE", 0)
     monkeypatch.setattr(_solve, "SWEEPS_PER_EIGENVALUE", 0)
-    monkeypatch.setattr(cpu, "_kernels", {})
-    monkeypatch.setattr(cpu, "package_digest", lambda: "without sweeps")
+    monkeypatch.setattr(_kernels, "_known", {})
+    monkeypatch.setattr(_kernels, "package_digest", lambda: "without sweeps")
 
 
 @pytest.mark.usefixtures("without_sweeps")

@@ -14,7 +14,6 @@ from numba import types
 from numba.core import cgutils
 from numba.core.errors import RequireLiteralValue, TypingError
 from numba.extending import intrinsic as numba_intrinsic
-from numba.extending import overload
 
 from ..elements._types import Element, is_real
 
@@ -33,15 +32,15 @@ def _compiled(context, dispatcher_type, signature):
     return result
 
 
-def _borrowed(context, builder, kind, value):
-    """A value whose arrays are not counted as references.
+def borrowed(context, builder, kind, value):
+    """A value whose arrays and strings are not counted as references.
 
     The caller keeps them alive; what Numba counts ends with the call that packed them, and counting takes an atomic
     operation for every slice (a third of the time of a Hessian at n = 2).
     """
     if isinstance(kind, types.BaseTuple):
         parts = [
-            _borrowed(context, builder, part, builder.extract_value(value, k))
+            borrowed(context, builder, part, builder.extract_value(value, k))
             for k, part in enumerate(kind.types)  # pyright: ignore[reportAttributeAccessIssue]
         ]
         return context.make_tuple(builder, kind, parts)
@@ -50,6 +49,11 @@ def _borrowed(context, builder, kind, value):
         array.meminfo = cgutils.get_null_value(array.meminfo.type)
         array.parent = cgutils.get_null_value(array.parent.type)
         return array._getvalue()
+    if isinstance(kind, types.UnicodeType):
+        text = cgutils.create_struct_proxy(kind)(context, builder, value=value)
+        text.meminfo = cgutils.get_null_value(text.meminfo.type)
+        text.parent = cgutils.get_null_value(text.parent.type)
+        return text._getvalue()
     return value
 
 
@@ -61,7 +65,7 @@ def _as_task(context, builder, block, inner, arguments):
     body = ir.IRBuilder(task.append_basic_block())
     data, index, worker = task.args
     packed = body.load(body.inttoptr(data, packed_type.as_pointer()))
-    unpacked = cgutils.unpack_tuple(body, _borrowed(context, body, arguments, packed))
+    unpacked = cgutils.unpack_tuple(body, borrowed(context, body, arguments, packed))
     result = _compiled(context, block, inner)
     context.call_internal_no_propagate(body, result.fndesc, inner, [index, worker, *unpacked])
     body.ret_void()
@@ -130,7 +134,7 @@ def next_task(typing_context, counter):
 def call_at_point(context, builder, function, inner, x_type, x, arguments):
     """(status, value) of ``function(x, *arguments)``, whose other parameters have defaults."""
     result = _compiled(context, function, inner)
-    x = _borrowed(context, builder, x_type, x)
+    x = borrowed(context, builder, x_type, x)
     omitted = [context.get_constant_generic(builder, kind, kind.value) for kind in inner.args[1 + len(arguments) :]]
     return context.call_internal_no_propagate(builder, result.fndesc, inner, [x, *arguments, *omitted])
 
@@ -227,17 +231,3 @@ def call_c(typing_context, address, x, data):
         return builder.call(builder.inttoptr(values[0], function.as_pointer()), arguments)
 
     return types.float64(types.intp, x, data), codegen
-
-
-def slices(arrays, b):
-    """``tuple(array[b] for array in arrays)``, for a tuple of arrays of different types."""
-    return tuple(array[b] for array in arrays)
-
-
-@overload(slices)  # not inline="always": Numba's inlining of typed overloads loses statements of the caller
-def _slices(arrays, b):
-    if len(arrays) == 0:
-        return lambda arrays, b: ()
-    if len(arrays) == 1:
-        return lambda arrays, b: (arrays[0][b],)
-    return lambda arrays, b: (arrays[0][b], *slices(arrays[1:], b))

@@ -24,7 +24,7 @@ from ..function._parts import PartCompiler, no_collection
 from ._native import intrinsic
 
 #: kinds of roles whose functions can be linked in: what they return does not depend on the user's function
-LINKED = ("scalar", "number", "row", "vector", "traced")
+LINKED = ("scalar", "number", "row", "vector", "traced", "length")
 
 
 class Request(NamedTuple):
@@ -55,8 +55,7 @@ class Template(NamedTuple):
         library = context.codegen().create_library(description.qualname)
         library.enable_object_caching()
         for role, symbol, arguments in self.requests:
-            caller = _CALLERS[len(arguments)](evaluators[role])
-            made = compiled(caller, f"{role}_{tag}", forceinline=True)
+            made = compiled(evaluators[role], f"{role}_{tag}", forceinline=True)
             made.compile(arguments)
             (found,) = made.overloads.values()
             text = text.replace(symbol, found.fndesc.llvm_func_name)
@@ -82,23 +81,6 @@ class Template(NamedTuple):
             reload_init=self.reload_init,
             referenced_envs=(),
         )
-
-
-def _caller_of_two(evaluate):
-    def call(x, args):
-        return evaluate(x, args)
-
-    return call
-
-
-def _caller_of_three(evaluate):
-    def call(x, y, args):
-        evaluate(x, y, args)
-
-    return call
-
-
-_CALLERS = {2: _caller_of_two, 3: _caller_of_three}
 
 
 def _placeholder(role: int, kind: str, tag: str, requests: list[Request]) -> Any:
@@ -131,7 +113,13 @@ def _placeholder(role: int, kind: str, tag: str, requests: list[Request]) -> Any
     def vector(typing_context, x, y, args):
         return requested(types.none, x, y, args)
 
-    return {"number": number, "scalar": scalar, "row": scalar, "vector": vector, "traced": vector}[kind]
+    @intrinsic
+    def length(typing_context, n):
+        return requested(types.intp, types.intp)
+
+    return {
+        "number": number, "scalar": scalar, "row": scalar, "vector": vector, "traced": vector, "length": length,
+    }[kind]  # fmt: skip
 
 
 class Recipe(NamedTuple):

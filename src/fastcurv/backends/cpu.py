@@ -1,18 +1,9 @@
-"""The CPU launcher: compiles a block of an operation for a function, and runs it over all points.
-
-An operation is a factory of blocks: given evaluators of the user's functions and what is known at compile time, it
-returns a plain function ``block(task, worker, layout, points, args, point_args, *data)``. Kernels are kept by the
-identity of all they were made from, in the process and on disk.
-"""
+"""The CPU launcher: runs the kernel of an operation over all points, on as many threads as are worth it."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import threading
 from collections.abc import Callable
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -22,21 +13,11 @@ from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from .._errors import CompilationError
 from .._lazy import cached_property
-from ..function import (
-    Compiled,
-    DiskCache,
-    Pointer,
-    Vectorized,
-    compilation_error,
-    compiled,
-    play,
-    play_vector,
-    record,
-    record_vector,
-)
-from ..simd import lanes_kind, vector_library
-from ._native import BOUND_BYTES, bind, run
-from ._templates import LINKED, LinkedCache, Recipe
+from ..function import Compiled, Pointer, Vectorized, compilation_error, compiled
+from ..simd import lanes_kind
+from ._arguments import pack
+from ._kernels import CARRYING, Kernel, Operation, Role, kernel
+from ._native import BOUND_BYTES
 from ._threads import get_threads, loop, may_run_parallel
 
 #: shorter calls run on the calling thread: waking others takes some microseconds
@@ -47,29 +28,8 @@ CALL = 3e-6
 APART = 16
 #: scratch of fewer numbers is not worth aligning
 SMALL = 1024
-#: a guess at the seconds of one evaluation, until calls were timed
-FIRST_GUESS = 2e-8
 #: bytes of points collected for one call of a vectorized function
 TAPE_BYTES = 2**26
-
-
-class Role(NamedTuple):
-    """A user's function and what a block takes it for: one number, a vector, or a vector of one number."""
-
-    function: Any  # a UserFunction, or a Program
-    kind: str  # "scalar", "vector" or "row"; "number" or "numbers" where they carry derivatives; "traced" of programs
-
-
-#: kinds of roles for numbers that carry derivatives
-CARRYING = ("number", "numbers")
-
-
-class Operation(NamedTuple):
-    """A factory of blocks and what is known of them at compile time."""
-
-    factory: Callable[..., Callable]
-    known: tuple[Any, ...] = ()
-    in_lanes: bool = False  # whether functions are evaluated at several points at once
 
 
 class Points(NamedTuple):
@@ -78,66 +38,6 @@ class Points(NamedTuple):
     x: np.ndarray
     args: tuple
     point_args: tuple[np.ndarray, ...] = ()
-
-
-class Kernel:
-    """The compiled loop of an operation over points, for some functions; one compilation for each set of types."""
-
-    def __init__(self, operation: Operation, roles: tuple[Role | None, ...], mode: str):
-        digest = _digest(operation, roles, mode)
-        evaluators = [role and _evaluator(role, mode, f"{digest}_{k}") for k, role in enumerate(roles)]
-        kinds = tuple(role and role.kind for role in roles)
-        make_entry = _bind_one if mode == "bind" else _run_all
-
-        def make_block(*evaluators):
-            return operation.factory(*map(_in_role, kinds, evaluators), *operation.known)
-
-        block = compiled(make_block(*evaluators), digest, inline_helpers=True)
-        self.entry = compiled(make_entry(block), digest, entry=True, nogil=True)
-        self.seconds_per_evaluation = FIRST_GUESS
-        self.calls = 0
-        cache: Any = DiskCache(digest) if all(role.function.lasting for role in roles if role) else None
-        if mode != "bind" and any(kinds) and all(kind in LINKED for kind in kinds if kind):
-            recipe = Recipe(make_entry, make_block, kinds, _digest(operation, roles, "template"))
-            cache = LinkedCache(recipe, evaluators, digest, cache)
-        if cache:
-            self.entry._cache = cache  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _run_all(block):
-    def run_all(loop, first, last, workers, *arguments):
-        run(block, loop, first, last, workers, arguments)
-
-    return run_all
-
-
-def _bind_one(block):
-    def bind_one(memory, *arguments):
-        return bind(block, memory, arguments)
-
-    return bind_one
-
-
-_kernels: dict[Any, Kernel] = {}
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
-
-
-def kernel(operation: Operation, roles: tuple[Role | None, ...] = (), mode: str = "native") -> Kernel:
-    """The kernel of an operation for some functions, from memory if it was used before."""
-    key = (
-        operation,
-        mode,
-        *(role and (role.function.key if mode == "native" else "", role.kind) for role in roles),
-    )
-    found = _kernels.get(key)
-    if found is None:
-        with _lock:
-            found = _kernels.get(key)
-            if found is None:
-                found = _kernels[key] = Kernel(operation, roles, mode)
-    return found
 
 
 class Job:
@@ -222,7 +122,8 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
     with loop(plan.workers) as (address, workers):
         start = perf_counter()
         try:
-            made.entry(address, 0, plan.tasks, workers, plan.layout, x, args, point_args, *data)
+            packed = pack(args, point_args)
+            made.entry(packed)(address, 0, plan.tasks, workers, plan.layout, x, packed.address, *data)
         except Exception as error:  # Numba's compiler also fails with others than its own
             is_compiled = made.calls and not isinstance(error, (NumbaError, UnsupportedBytecodeError))
             if is_compiled or any(role and role.kind == "traced" for role in job.roles):
@@ -316,7 +217,7 @@ def launch_plain(
     workers = get_threads() if items > 1 and items * seconds > WORTH_THREADS and may_run_parallel() else 1
     plan = shares(items, 1, workers, 0, together)
     with loop(workers) as (address, granted):
-        kernel(operation).entry(address, 0, plan.tasks, granted, plan.layout, *arguments(workers))
+        kernel(operation).entry()(address, 0, plan.tasks, granted, plan.layout, *arguments(workers))
 
 
 class Bound:
@@ -324,7 +225,7 @@ class Bound:
 
     def __init__(self, operation: Operation, arguments: tuple):
         self._keep = arguments, np.empty(BOUND_BYTES // 8)
-        address = kernel(operation, (), "bind").entry(self._keep[1], *arguments)
+        address = kernel(operation, (), "bind").entry()(self._keep[1], *arguments)
         self.task = np.array([address, self._keep[1].ctypes.data])
 
 
@@ -339,6 +240,12 @@ def _launch_vectorized(job: Job, points: Points, data: tuple, plan: Shares, eval
     layout = np.array([size, 1, plan.layout[2], plan.layout[3]])
     counter = np.zeros(1, np.int64)
     numbers = (np.arange(len(x)),)
+
+    def run(made: Kernel, task: int, tape: tuple) -> None:
+        packed = pack(tape, numbers)
+        counter[0] = 0
+        made.entry(packed)(address, task, task + 1, 1, layout, x, packed.address, *data)
+
     nothing = np.empty((0, 1))
     room = min(size, items) * evaluations
     recording, playing = kernel(operation, roles, "record"), kernel(operation, roles, "play")
@@ -346,14 +253,12 @@ def _launch_vectorized(job: Job, points: Points, data: tuple, plan: Shares, eval
         for task in range(-(-items // size)):
             while True:
                 tape, labels = np.empty((room, x.shape[1])), np.empty((room, 2), np.int64)
-                counter[0] = 0
-                recording.entry(address, task, task + 1, 1, layout, x, (tape, labels, nothing, counter), numbers, *data)
+                run(recording, task, (tape, labels, nothing, counter))
                 count, room = counter[0], max(room, counter[0])
                 if count <= len(tape):
                     break
             answers = _answers(roles, points, tape[:count].astype(x.dtype, copy=False), labels[:count])
-            counter[0] = 0
-            playing.entry(address, task, task + 1, 1, layout, x, (tape, labels, answers, counter), numbers, *data)
+            run(playing, task, (tape, labels, answers, counter))
 
 
 def _answers(roles, points: Points, tape: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -369,57 +274,3 @@ def _answers(roles, points: Points, tape: np.ndarray, labels: np.ndarray) -> np.
     for rows, values in found:
         answers[rows, : values.shape[1]] = values
     return answers
-
-
-_RECORD = {"scalar": record, "vector": record_vector}
-_PLAY = {"scalar": play, "vector": play_vector}
-
-
-def _evaluator(role: Role, mode: str, tag: str) -> Callable:
-    """What evaluates a role's function as f(x, args) or, of vectors, g(x, y, args)."""
-    if role.kind == "traced":
-        return role.function.evaluator()  # pyright: ignore
-    if role.kind == "number":
-        return role.function.number()  # pyright: ignore
-    if role.kind == "numbers":
-        return compiled(role.function.numbers(), tag, inline_helpers=True, forceinline=True)  # pyright: ignore
-    kind = "scalar" if role.kind == "row" else role.kind
-    if mode == "native" and kind == "scalar":
-        return role.function.scalar()  # pyright: ignore
-    written = role.function.vector() if mode == "native" else (_RECORD if mode == "record" else _PLAY)[kind]  # pyright: ignore
-    # a function of its own, inlined by LLVM: Numba's inlining drops writes to arrays that come out of tuples
-    return compiled(written, tag, inline_helpers=True, forceinline=True)
-
-
-def _in_role(kind: str | None, f: Any) -> Any:
-    """What a block calls: an evaluator, of a row g(x, y, args)."""
-
-    def g(x, y, args):
-        y[0] = f(x, args)
-
-    return g if kind == "row" else f
-
-
-def _digest(operation: Operation, roles: tuple[Role | None, ...], mode: str) -> str:
-    """Identifies a kernel in every process: its block, its functions, and the package itself."""
-    identity = (
-        operation.factory.__qualname__,
-        operation.known,
-        operation.in_lanes and vector_library(),
-        mode,
-        [role and (role.function.key if mode == "native" else "", role.kind) for role in roles],
-        package_digest(),
-    )
-    return hashlib.blake2b(repr(identity).encode(), digest_size=20).hexdigest()
-
-
-@cache
-def package_digest() -> str:
-    """A digest of the source that kernels are compiled from: those of another version are never used."""
-    root = Path(__file__).parent.parent
-    digest = hashlib.blake2b(digest_size=20)
-    for path in sorted(
-        [*root.glob("*/*.py"), *(root / name for name in ("_eigen.py", "_read_outs.py", "_rounding.py"))]
-    ):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

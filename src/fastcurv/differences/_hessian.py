@@ -12,7 +12,7 @@ import numpy as np
 from fastcurv.simd import first_aligned, flat, group_unpacker, numbers, take
 
 from ..backends._layout import groups, home, share, slot, span
-from ..backends._native import call_task, slices, stack_array
+from ..backends._native import call_task, stack_array
 from ._outcome import fill, outcome
 from ._steps import central_step
 
@@ -47,27 +47,28 @@ def mixed_second_difference(f, four_point):
     return at_four_points if four_point else economical
 
 
-def central_hessian_block(f, known, lanes, transposes, order_two, four_point, errors):
+def central_hessian_block(f, length, known, is_whole, lanes, transposes, order_two, four_point, errors):
     """Hessians, and with `errors` also values, gradients and the error estimates of both, of a group of points.
 
     A group has as many points as there are `lanes`, one in each (1: plain numbers, for functions that branch on x).
-    `known` > 0 tells the compiler n; `order_two` that there is one scale. `transposes`: results are float64.
+    `known` > 0 is n, which `length` may tell besides; points are not shared out where they are `is_whole`. `order_two`:
+    there is one scale. `transposes`: results are float64.
 
     `status` may be empty. `weights` holds c_k / k² of orders p and p + 2; `amplification` the sums of the absolute
     weights: first, pure and mixed second derivatives.
     """
-    small = known if known <= MAX_SMALL and order_two else 0
+    small = known if order_two else 0
     entries = small * small
     unpack_vectors = group_unpacker(lanes, transposes, small * lanes)
-    write = matrix_writer(lanes, transposes, known, entries * lanes)
+    write = matrix_writer(lanes, transposes, is_whole, entries * lanes)
     mixed = mixed_second_difference(f, four_point)
 
     def block(
-        task, worker, layout, points, args, point_args,
+        task, worker, layout, points, arguments,
         steps, scale, weights, noise, amplification,
         reader, status, value, gradient, gradient_error, hessian, hessian_error,
     ):  # fmt: skip
-        n = known if known > 0 else points.shape[1]
+        n = known if known > 0 else length(points.shape[1])
         scales = 1 if order_two else weights.shape[1]
         raised, poisons = stack_array(1, layout), stack_array(lanes, steps)
         memory = np.empty(1 if small > 0 else 8 + lanes * n * ((2 if errors else 1) * n + scales + 4))
@@ -90,7 +91,7 @@ def central_hessian_block(f, known, lanes, transposes, order_two, four_point, er
             last = min(lanes, len(points) - b) - 1
             place = home(layout, worker, b)
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, b))
+            point = (raised, arguments, b)
             widen = take(scale, b if len(scale) > 1 else 0, 1 if len(scale) > 1 else 0, last, lanes)
             if last == lanes - 1:  # a constant
                 for i in range(n):
@@ -134,8 +135,7 @@ def central_hessian_block(f, known, lanes, transposes, order_two, four_point, er
             row = 0  # pairs before this row of the upper triangle
             for i in range(n - 1):
                 x_i, h_i, width = x[i], h[i], n - 1 - i
-                # of a known n, points are not shared out
-                first, end = (0, width) if known > 0 else (max(0, start - row), min(width, stop - row))
+                first, end = (0, width) if is_whole else (max(0, start - row), min(width, stop - row))
                 for j in range(i + 1 + first, i + 1 + end):
                     x_j, h_j = x[j], h[j]
                     cross, cross_next = 0.0 * f_0, 0.0 * f_0
@@ -179,7 +179,7 @@ def central_hessian_block(f, known, lanes, transposes, order_two, four_point, er
     return block
 
 
-def matrix_writer(lanes, transposes, known, room):
+def matrix_writer(lanes, transposes, is_whole, room):
     """How a group's symmetric matrices get from lanes to their places; of shared points each task writes its part."""
     unpack_group = group_unpacker(lanes, transposes, room)
 
@@ -200,4 +200,4 @@ def matrix_writer(lanes, transposes, known, room):
                         target[first + i * n + j] = target[first + j * n + i] = entry
                     pair += 1
 
-    return whole if known > 0 else part
+    return whole if is_whole else part

@@ -12,7 +12,7 @@ import numpy as np
 from fastcurv.simd import first_aligned, flat, group_unpacker, numbers, take
 
 from ..backends._layout import groups, home, share, slot, span
-from ..backends._native import call_task, slices, stack_array
+from ..backends._native import call_task, stack_array
 from ._outcome import OUTSIDE, copy, fill, fill_nan, outcome
 from ._steps import axis_step, central_step, is_outside, within
 
@@ -20,11 +20,11 @@ from ._steps import axis_step, central_step, is_outside, within
 def value_block(f):
     """``value[b] = f(x_b)``."""
 
-    def block(task, worker, layout, points, args, point_args, value):
+    def block(task, worker, layout, points, arguments, value):
         raised = np.zeros(1, np.uint8)
         first, last = span(layout, task, len(points))
         for b in range(first, last):
-            value[b] = f(points[b], (raised, *args, *slices(point_args, b)))
+            value[b] = f(points[b], (raised, arguments, b))
 
     return block
 
@@ -32,11 +32,11 @@ def value_block(f):
 def values_block(g):
     """``value[b] = g(x_b)``, for vectors."""
 
-    def block(task, worker, layout, points, args, point_args, value):
+    def block(task, worker, layout, points, arguments, value):
         raised = np.zeros(1, np.uint8)
         first, last = span(layout, task, len(points))
         for b in range(first, last):
-            g(points[b], value[b], (raised, *args, *slices(point_args, b)))
+            g(points[b], value[b], (raised, arguments, b))
 
     return block
 
@@ -81,7 +81,7 @@ def central_jacobian_block(g, f, lanes, transposes, errors, symmetric):
     unpack_group = group_unpacker(lanes, transposes)
 
     def block(
-        task, worker, layout, points, args, point_args,
+        task, worker, layout, points, arguments,
         steps, scale, central, noise, amplification, reader, status, value, centre, matrix, error,
     ):  # fmt: skip
         n, m = points.shape[1], matrix.shape[1]
@@ -105,7 +105,7 @@ def central_jacobian_block(g, f, lanes, transposes, errors, symmetric):
             last = min(lanes, len(points) - b) - 1
             place = home(layout, worker, b)
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, b))
+            point = (raised, arguments, b)
             widen = take(scale, b if len(scale) > 1 else 0, 1 if len(scale) > 1 else 0, last, lanes)
             for i in range(n):
                 x[i] = take(flat_points, b * n + i, n, last, lanes)
@@ -168,7 +168,7 @@ def jacobian_block(g, f, errors, symmetric):
     """
 
     def block(
-        task, worker, layout, points, args, point_args,
+        task, worker, layout, points, arguments,
         steps, scale, bounds, reach, central, first, noise, amplification,
         reader, status, value, centre, matrix, error,
     ):  # fmt: skip
@@ -187,7 +187,7 @@ def jacobian_block(g, f, errors, symmetric):
             poison = math.nan
             outside = is_outside(x, bounds)
             if not outside:
-                point = (raised, *args, *slices(point_args, b))
+                point = (raised, arguments, b)
                 widen = scale[min(b, len(scale) - 1)]
                 g(x, middle, point)
                 poison = 0.0
@@ -250,7 +250,7 @@ def symmetrise(a):
 def magnitude_block(g):
     """The largest |g_r| at x and at x +- h e_i, which noise is measured against."""
 
-    def block(task, worker, layout, points, args, point_args, steps, bounds, reach, width, magnitude):
+    def block(task, worker, layout, points, arguments, steps, bounds, reach, width, magnitude):
         n = points.shape[1]
         raised = np.zeros(1, np.uint8)
         x = np.empty(n, points.dtype)
@@ -260,7 +260,7 @@ def magnitude_block(g):
             copy(points[b], x)
             magnitude[b] = 0.0
             if not is_outside(x, bounds):
-                point = (raised, *args, *slices(point_args, b))
+                point = (raised, arguments, b)
                 g(x, y, point)
                 magnitude[b] = largest_entry(y)
                 for i in range(n):

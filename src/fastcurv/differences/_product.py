@@ -9,7 +9,7 @@ import numpy as np
 from fastcurv.simd import first_aligned, give, numbers, where
 
 from ..backends._layout import groups, share, slot, span
-from ..backends._native import slices, stack_array
+from ..backends._native import stack_array
 from ._outcome import fill, outcome
 from ._steps import central_step
 
@@ -46,7 +46,7 @@ def product_block(f, lanes, errors):
     """
 
     def block(
-        task, worker, layout, points, args, point_args, directions,
+        task, worker, layout, points, arguments, directions,
         step, steps, scale, offsets, weights, noise, amplification, status, product, error,
     ):  # fmt: skip
         n = points.shape[1]
@@ -65,7 +65,7 @@ def product_block(f, lanes, errors):
             read_group(points, directions, scale, noise, b, lanes, memory, origin)
             centre, v, widen, level = read[:n], read[n : 2 * n], read[2 * n], read[2 * n + 1]
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, b // (len(directions) // len(points))))
+            point = (raised, arguments, b // (len(directions) // len(points)))
             t = step_along(centre, v, step, widen)
             f_0 = f(centre, point)
             poison = 0.0 * f_0 + 0.0 * t
@@ -105,7 +105,7 @@ def form_block(f, lanes, errors):
     """v'Hv: the second difference along v; arguments as for `product_block`, `weights[:, q]`, the first that of x."""
 
     def block(
-        task, worker, layout, points, args, point_args, directions,
+        task, worker, layout, points, arguments, directions,
         step, scale, offsets, weights, noise, amplification, status, form, error,
     ):  # fmt: skip
         n = points.shape[1]
@@ -121,7 +121,7 @@ def form_block(f, lanes, errors):
             read_group(points, directions, scale, noise, b, lanes, memory, origin)
             centre, v, widen, level = read[:n], read[n : 2 * n], read[2 * n], read[2 * n + 1]
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, b // (len(directions) // len(points))))
+            point = (raised, arguments, b // (len(directions) // len(points)))
             t = step_along(centre, v, step, widen)
             f_0 = f(centre, point)
             largest, second, second_next = abs(f_0), weights[0, 0] * f_0, weights[1, 0] * f_0
@@ -160,7 +160,7 @@ def gradient_product_block(g, lanes, errors):
     """H v as the derivative of the user's gradient along v; arguments as for `product_block`, `weights[:, q]`."""
 
     def block(
-        task, worker, layout, points, args, point_args, directions,
+        task, worker, layout, points, arguments, directions,
         step, scale, offsets, weights, noise, amplification, status, product, error,
     ):  # fmt: skip
         n = points.shape[1]
@@ -178,7 +178,7 @@ def gradient_product_block(g, lanes, errors):
             read_group(points, directions, scale, noise, b, lanes, memory, origin)
             centre, v, widen, level = read[:n], read[n : 2 * n], read[2 * n], read[2 * n + 1]
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, b // (len(directions) // len(points))))
+            point = (raised, arguments, b // (len(directions) // len(points)))
             t = step_along(centre, v, step, widen)
             for i in range(n):
                 total[i], total_next[i], largest[i] = 0.0, 0.0, 0.0

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..backends._layout import home, share, slot, span
-from ..backends._native import call_task, slices
+from ..backends._native import call_task
 from ._hessian import mixed_second_difference
 from ._outcome import OUTSIDE, copy, fill_nan, outcome
 from ._steps import axis_step, is_outside, within
@@ -55,7 +55,7 @@ def sided_hessian_block(f, four_point):
     central_mixed = mixed_second_difference(f, four_point)
 
     def block(
-        task, worker, layout, points, args, point_args,
+        task, worker, layout, points, arguments,
         steps, scale, bounds, reach, weights, axes, noise, amplification,
         reader, status, value, gradient, gradient_error, hessian, hessian_error,
     ):  # fmt: skip
@@ -77,7 +77,7 @@ def sided_hessian_block(f, four_point):
             f_0 = math.nan
             outside = is_outside(x, bounds)
             if not outside:
-                point = (raised, *args, *slices(point_args, b))
+                point = (raised, arguments, b)
                 f_0 = f(x, point)
                 poison = 0.0 * f_0
                 largest = abs(f_0)

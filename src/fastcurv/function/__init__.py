@@ -1,6 +1,6 @@
 """The user's function: its kinds, its identity, its compilation together with its helpers, and the disk cache."""
 
-from ._cache import DiskCache, folder
+from ._cache import DiskCache, folder, package_digest
 from ._compile import compilation_error, compiled
 from ._kinds import (
     Compiled,
@@ -25,5 +25,6 @@ def digest(fun) -> str | None:
 
 __all__ = [
     "Compiled", "DiskCache", "Pointer", "UserFunction", "Vectorized", "compilation_error", "compiled", "digest",
-    "folder", "play", "play_vector", "record", "record_vector", "trial", "user_function", "vectorized",
+    "folder", "package_digest", "play", "play_vector", "record", "record_vector", "trial", "user_function",
+    "vectorized",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ import stat
 import sys
 import tempfile
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numba
@@ -55,7 +56,10 @@ def refusal(path: Path) -> str | None:
 
 
 class DiskCache:
-    """What Numba's dispatcher asks of a cache, keyed by the digest of everything a kernel is made from."""
+    """What Numba's dispatcher asks of a cache, keyed by the digest of everything a kernel is made from.
+
+    The package itself need not be part of that digest.
+    """
 
     def __init__(self, digest: str):
         self._digest = digest
@@ -124,7 +128,9 @@ class DiskCache:
         if reason := refusal(directory):
             _warn_once(directory, reason)
             return None
-        identity = (self._digest, str(signature), codegen.magic_tuple(), numba.__version__, sys.version)
+        identity = (
+            self._digest, str(signature), package_digest(), codegen.magic_tuple(), numba.__version__, sys.version,
+        )  # fmt: skip
         return directory / (hashlib.blake2b(repr(identity).encode(), digest_size=20).hexdigest() + _SUFFIX)
 
 
@@ -174,3 +180,15 @@ def _warn_once(directory: Path, reason: str) -> None:
             RuntimeWarning,
             stacklevel=2,
         )
+
+
+@cache
+def package_digest() -> str:
+    """A digest of the source that kernels are compiled from: those of another version are never used."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.blake2b(digest_size=20)
+    for path in sorted(
+        [*root.glob("*/*.py"), *(root / name for name in ("_eigen.py", "_read_outs.py", "_rounding.py"))]
+    ):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -11,7 +11,7 @@ import math
 
 from .._rounding import estimate_errors
 from ..backends._layout import home, share, slot, span
-from ..backends._native import call_task, slices, stack_array
+from ..backends._native import call_task, stack_array
 from ..differences._outcome import OUTSIDE, fill_nan, outcome
 from ..differences._steps import is_outside
 from ._evaluate import entries, entry, is_finite, store_columns, store_cross, store_diagonal, store_pair, store_upper
@@ -39,7 +39,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
     slopes = 1 if full else 0
 
     def block(
-        task, worker, layout, points, args, point_args,
+        task, worker, layout, points, arguments,
         bounds, status, hessian, reader, value, gradient, gradient_error, hessian_error, rounding,
     ):  # fmt: skip
         n = known if known > 0 else points.shape[1]
@@ -51,7 +51,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
             place = home(layout, worker, b)
             corner = place * n * n
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, b))
+            point = (raised, arguments, b)
             fine, number = True, 0
             outside = is_outside(points[b], bounds) if bounded else False
             if outside:
@@ -105,7 +105,7 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
     width = min(lanes, known) if known > 0 else lanes
 
     def block(
-        task, worker, layout, points, args, point_args, bounds, status, matrix, reader, value, centre, error, rounding,
+        task, worker, layout, points, arguments, bounds, status, matrix, reader, value, centre, error, rounding,
     ):  # fmt: skip
         n, m = known if known > 0 else points.shape[1], matrix.shape[1]
         raised = stack_array(1, layout)
@@ -115,7 +115,7 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
         for b in range(begin, end):
             place = home(layout, worker, b)
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, b))
+            point = (raised, arguments, b)
             fine = True
             outside = is_outside(points[b], bounds) if bounded else False
             if outside:
@@ -174,7 +174,7 @@ def product_block(f, lanes, known):
     """H v: second derivatives along v and along the coordinates, a block of these at a time."""
     width = min(lanes, known) if known > 0 else lanes
 
-    def block(task, worker, layout, points, args, point_args, directions, status, product):
+    def block(task, worker, layout, points, arguments, directions, status, product):
         n = known if known > 0 else points.shape[1]
         raised = stack_array(1, layout)
         flat = product.reshape(-1)
@@ -183,7 +183,7 @@ def product_block(f, lanes, known):
         for d in range(begin, end):
             b = d // (len(directions) // len(points))
             raised[0] = 0
-            point = (raised, *args, *slices(point_args, b))
+            point = (raised, arguments, b)
             fine = True
             for part in range(start, stop):
                 j = min(part * lanes, n - width)
@@ -201,13 +201,13 @@ def product_block(f, lanes, known):
 def form_block(f, known):
     """v'Hv: the second derivative along v."""
 
-    def block(task, worker, layout, points, args, point_args, directions, status, form):
+    def block(task, worker, layout, points, arguments, directions, status, form):
         raised = stack_array(1, layout)
         begin, end = span(layout, task, len(directions))
         for d in range(begin, end):
             b = d // (len(directions) // len(points))
             raised[0] = 0
-            y = f(seeded(points, b, directions, d, 0, 0, BOTH, 1, 1, known), (raised, *args, *slices(point_args, b)))
+            y = f(seeded(points, b, directions, d, 0, 0, BOTH, 1, 1, known), (raised, arguments, b))
             store_cross(y, form, d, 1)
             fine = is_finite(y, 0)
             if not fine:
@@ -220,7 +220,7 @@ def form_block(f, known):
 def gradient_product_block(g, known):
     """H v as the derivative of the user's gradient along v."""
 
-    def block(task, worker, layout, points, args, point_args, directions, status, product):
+    def block(task, worker, layout, points, arguments, directions, status, product):
         n = known if known > 0 else points.shape[1]
         raised = stack_array(1, layout)
         flat = product.reshape(-1)
@@ -230,7 +230,7 @@ def gradient_product_block(g, known):
             raised[0] = 0
             fine = True
             x = seeded(points, b, directions, d, 0, 0, COLUMNS, 0, 1, known)
-            failed, values = g(x, (raised, *args, *slices(point_args, b)))
+            failed, values = g(x, (raised, arguments, b))
             if failed or len(values) != n:
                 raised[0] = 1
                 fine = False

@@ -38,7 +38,7 @@ def traced_block(f, lanes, bounded, full, transposes):
     unpack = unpacker(lanes, transposes)
 
     def block(
-        task, worker, layout, points, args, point_args,
+        task, worker, layout, points, arguments,
         own, tables, slots, entries, positions, slopes, bounds, status, matrix, reader, value, gradient, gradient_error,
         matrix_error, rounding,
     ):  # fmt: skip
@@ -101,7 +101,7 @@ def lanes_block(f, lanes, bounded, together, transposes):
     pack = packer(lanes, transposes)
 
     def block(
-        task, worker, layout, points, args, point_args, own, tables, slots, bounds, status, value, rows, reader,
+        task, worker, layout, points, arguments, own, tables, slots, bounds, status, value, rows, reader,
     ):  # fmt: skip
         n, extra = points.shape[1], own.shape[1]
         poisons = stack_array(lanes, own)
@@ -186,7 +186,7 @@ def small_block(f, lanes, n, size, slots, transposes):
     """
     unpack = group_unpacker(lanes, transposes, size * lanes)
 
-    def block(task, worker, layout, points, args, point_args, tables, status, matrix, value):
+    def block(task, worker, layout, points, arguments, tables, status, matrix, value):
         poisons = stack_array(lanes, tables[2])
         x, y = numbers(poisons, 0, n, lanes, n), numbers(poisons, 0, slots, lanes, slots)
         flat_points, flat_matrix = points.reshape(-1), matrix.reshape(-1)

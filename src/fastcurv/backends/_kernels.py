@@ -1,0 +1,229 @@
+"""Kernels: the compiled loop of an operation over points, for some functions.
+
+An operation is a factory of blocks: given evaluators of the user's functions and what is known at compile time, it
+returns a plain function ``block(task, worker, layout, points, arguments, *data)``. Kernels are kept by the identity of
+all they were made from, in the process and on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..function import (
+    DiskCache,
+    compiled,
+    package_digest,
+    play,
+    play_vector,
+    record,
+    record_vector,
+)
+from ..simd import vector_library
+from ._arguments import NOTHING_PACKED, Kinds, Packed, unpacker
+from ._native import bind, run
+from ._templates import LINKED, LinkedCache, Recipe
+
+#: a guess at the seconds of one evaluation, until calls were timed
+FIRST_GUESS = 2e-8
+
+
+class Role(NamedTuple):
+    """A user's function and what a block takes it for: one number, a vector, or a vector of one number."""
+
+    function: Any  # a UserFunction, a Program, or a Length
+    #: "scalar", "vector" or "row"; "number" or "numbers" where they carry derivatives; "traced" of programs; "length"
+    kind: str
+
+    def key(self, mode: str) -> tuple[str, str]:
+        """What identifies it in a kernel of some mode: those of templates, records and plays serve all functions."""
+        is_told = mode == "native" or (self.kind == "length" and mode != "template")
+        return self.function.key if is_told else "", self.kind
+
+
+class Length(NamedTuple):
+    """The number of coordinates, which a kernel is told but its block is not: it takes ``length(points.shape[1])``."""
+
+    n: int  # 0: any
+    lasting: bool = True
+
+    @property
+    def key(self) -> str:
+        """What identifies it."""
+        return str(self)
+
+    def evaluator(self) -> Callable:
+        """The block's function."""
+        known = self.n
+
+        def length(n):
+            return known
+
+        def any_length(n):
+            return n
+
+        return length if known else any_length
+
+
+#: kinds of roles for numbers that carry derivatives
+CARRYING = ("number", "numbers")
+
+
+class Operation(NamedTuple):
+    """A factory of blocks and what is known of them at compile time."""
+
+    factory: Callable[..., Callable]
+    known: tuple[Any, ...] = ()
+    in_lanes: bool = False  # whether functions are evaluated at several points at once
+
+
+class Kernel:
+    """The compiled loop of an operation over points, for some functions; one compilation for each set of types."""
+
+    def __init__(self, operation: Operation, roles: tuple[Role | None, ...], mode: str):
+        self._made_of = operation, roles, mode
+        self.entries: dict[int, Any] = {}
+        self.seconds_per_evaluation = FIRST_GUESS
+        self.calls = 0
+
+    def entry(self, packed: Packed = NOTHING_PACKED) -> Any:
+        """What runs it, for functions with such arguments."""
+        found = self.entries.get(packed.identity)
+        if found is None:
+            with _lock:
+                found = self.entries.get(packed.identity)
+                if found is None:
+                    found = self.entries[packed.identity] = _entry(*self._made_of, packed.kinds)
+        return found
+
+
+def _entry(operation: Operation, roles: tuple[Role | None, ...], mode: str, kinds: Kinds) -> Any:
+    digest = _digest(operation, roles, mode, kinds)
+    unpacked = unpacker(kinds)
+    evaluators: list[Callable | None] = [
+        role and _AT_POINTS.get(role.kind, _number_at)(_evaluator(role, mode, f"{digest}_{k}"), unpacked)
+        for k, role in enumerate(roles)
+    ]
+    forms = tuple(role and role.kind for role in roles)
+    make_entry = _bind_one if mode == "bind" else _run_all
+
+    def make_block(*evaluators):
+        return operation.factory(*map(_in_role, forms, evaluators), *operation.known)
+
+    block = compiled(make_block(*evaluators), digest, inline_helpers=True)
+    entry: Any = compiled(make_entry(block), digest, entry=True, nogil=True)
+    cache: Any = DiskCache(digest) if all(role.function.lasting for role in roles if role) else None
+    if mode != "bind" and any(forms) and all(form in LINKED for form in forms if form):
+        recipe = Recipe(make_entry, make_block, forms, _digest(operation, roles, "template"))
+        cache = LinkedCache(recipe, evaluators, digest, cache)
+    if cache:
+        entry._cache = cache
+    return entry
+
+
+def _run_all(block):
+    def run_all(loop, first, last, workers, *arguments):
+        run(block, loop, first, last, workers, arguments)
+
+    return run_all
+
+
+def _bind_one(block):
+    def bind_one(memory, *arguments):
+        return bind(block, memory, arguments)
+
+    return bind_one
+
+
+_known: dict[Any, Kernel] = {}
+_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+def kernel(operation: Operation, roles: tuple[Role | None, ...] = (), mode: str = "native") -> Kernel:
+    """The kernel of an operation for some functions, from memory if it was used before."""
+    key = operation, mode, *(role and role.key(mode) for role in roles)
+    found = _known.get(key)
+    if found is None:
+        with _lock:
+            found = _known.get(key)
+            if found is None:
+                found = _known[key] = Kernel(operation, roles, mode)
+    return found
+
+
+def _number_at(evaluate, unpacked):
+    def call(x, point):
+        return evaluate(x, unpacked(point))
+
+    return call
+
+
+def _vector_at(evaluate, unpacked):
+    def call(x, y, point):
+        evaluate(x, y, unpacked(point))
+
+    return call
+
+
+def _length_at(evaluate, unpacked):
+    def call(n):
+        return evaluate(n)
+
+    return call
+
+
+def _traced_at(evaluate, unpacked):
+    def call(x, y, tables):
+        evaluate(x, y, tables)
+
+    return call
+
+
+#: what a block calls, of other kinds of roles f(x, point)
+_AT_POINTS = {"vector": _vector_at, "traced": _traced_at, "length": _length_at}
+_RECORD = {"scalar": record, "vector": record_vector}
+_PLAY = {"scalar": play, "vector": play_vector}
+
+
+def _evaluator(role: Role, mode: str, tag: str) -> Callable:
+    """What evaluates a role's function as f(x, args) or, of vectors, g(x, y, args)."""
+    if role.kind in ("traced", "length"):
+        return role.function.evaluator()  # pyright: ignore
+    if role.kind == "number":
+        return role.function.number()  # pyright: ignore
+    if role.kind == "numbers":
+        return compiled(role.function.numbers(), tag, inline_helpers=True, forceinline=True)  # pyright: ignore
+    kind = "scalar" if role.kind == "row" else role.kind
+    if mode == "native" and kind == "scalar":
+        return role.function.scalar()  # pyright: ignore
+    written = role.function.vector() if mode == "native" else (_RECORD if mode == "record" else _PLAY)[kind]  # pyright: ignore
+    # a function of its own, inlined by LLVM: Numba's inlining drops writes to arrays that come out of tuples
+    return compiled(written, tag, inline_helpers=True, forceinline=True)
+
+
+def _in_role(kind: str | None, f: Any) -> Any:
+    """What a block calls: an evaluator, of a row g(x, y, args)."""
+
+    def g(x, y, args):
+        y[0] = f(x, args)
+
+    return g if kind == "row" else f
+
+
+def _digest(operation: Operation, roles: tuple[Role | None, ...], mode: str, kinds: Kinds | None = None) -> str:
+    """Identifies a kernel in every process: its block, its functions, and the package itself."""
+    identity = (
+        operation.factory.__qualname__,
+        operation.known,
+        operation.in_lanes and vector_library(),
+        mode,
+        [role and role.key(mode) for role in roles],
+        str(kinds),
+        package_digest(),
+    )
+    return hashlib.blake2b(repr(identity).encode(), digest_size=20).hexdigest()

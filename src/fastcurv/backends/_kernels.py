@@ -104,8 +104,7 @@ def _entry(operation: Operation, roles: tuple[Role | None, ...], mode: str, kind
     digest = _digest(operation, roles, mode, kinds)
     unpacked = unpacker(kinds)
     evaluators: list[Callable | None] = [
-        role and _AT_POINTS.get(role.kind, _number_at)(_evaluator(role, mode, f"{digest}_{k}"), unpacked)
-        for k, role in enumerate(roles)
+        role and _AT_POINTS.get(role.kind, _number_at)(_evaluator(role, mode), unpacked) for role in roles
     ]
     forms = tuple(role and role.kind for role in roles)
     make_entry = _bind_one if mode == "bind" else _run_all
@@ -190,20 +189,18 @@ _RECORD = {"scalar": record, "vector": record_vector}
 _PLAY = {"scalar": play, "vector": play_vector}
 
 
-def _evaluator(role: Role, mode: str, tag: str) -> Callable:
+def _evaluator(role: Role, mode: str) -> Callable:
     """What evaluates a role's function as f(x, args) or, of vectors, g(x, y, args)."""
     if role.kind in ("traced", "length"):
-        return role.function.evaluator()  # pyright: ignore
+        return role.function.evaluator()
     if role.kind == "number":
-        return role.function.number()  # pyright: ignore
+        return role.function.number()
     if role.kind == "numbers":
-        return compiled(role.function.numbers(), tag, inline_helpers=True, forceinline=True)  # pyright: ignore
+        return role.function.numbers()
     kind = "scalar" if role.kind == "row" else role.kind
-    if mode == "native" and kind == "scalar":
-        return role.function.scalar()  # pyright: ignore
-    written = role.function.vector() if mode == "native" else (_RECORD if mode == "record" else _PLAY)[kind]  # pyright: ignore
-    # a function of its own, inlined by LLVM: Numba's inlining drops writes to arrays that come out of tuples
-    return compiled(written, tag, inline_helpers=True, forceinline=True)
+    if mode == "native":
+        return role.function.scalar() if kind == "scalar" else role.function.vector()
+    return (_RECORD if mode == "record" else _PLAY)[kind]
 
 
 def _in_role(kind: str | None, f: Any) -> Any:

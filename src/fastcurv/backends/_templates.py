@@ -55,7 +55,7 @@ class Template(NamedTuple):
         library = context.codegen().create_library(description.qualname)
         library.enable_object_caching()
         for role, symbol, arguments in self.requests:
-            made = compiled(evaluators[role], f"{role}_{tag}", forceinline=True)
+            made = compiled(evaluators[role], f"{role}_{tag}", inline_helpers=True, forceinline=True)
             made.compile(arguments)
             (found,) = made.overloads.values()
             text = text.replace(symbol, found.fndesc.llvm_func_name)

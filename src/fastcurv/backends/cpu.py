@@ -163,12 +163,12 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
             function = role.function.function
             own = (points.x[0], *points.args, *(array[0] for array in points.point_args))
             kinds = [kind.copy(readonly=True) if isinstance(kind, types.Array) else kind for kind in map(typeof, own)]
-            alone = compiled(function, "diagnosis")
+            alone = role.function.dispatcher  # what is compiled now serves differences, if they are taken then
             try:
                 alone.compile(tuple(kinds))
             except Exception as error:
                 raise compilation_error(function, error) from error
-            _check_result(role, alone.nopython_signatures[0].return_type)
+            _check_result(role, alone.overloads[tuple(kinds)].signature.return_type)
             if role.kind in CARRYING:
                 from ..numbers import seeded_kind  # what it teaches Numba takes time to import
 

@@ -41,11 +41,12 @@ def compiled(
     """A dispatcher for a plain function or an existing dispatcher, its helpers compiled with it.
 
     `tag` becomes part of the names of all machine code: names must differ where code differs, also between kernels
-    that were cached by different processes, or the linker takes one for the other. With `inline_helpers` helpers are
-    inlined; `exact` code and its helpers contract no operations. Only an `entry` can be called from Python.
+    that were cached by different processes, or the linker takes one for the other. With `inline_helpers` LLVM inlines
+    them all; Numba's own inlining takes half of the time of a large block, and loses statements. `exact` code and its
+    helpers contract no operations. Only an `entry` can be called from Python.
     """
     common = {"fastmath": False} if exact else {}
-    helper_flags = {**common, "inline": "always"} if inline_helpers else common
+    helper_flags = {**common, "forceinline": True} if inline_helpers else common
     return _Rebuild(tag, helper_flags).dispatcher(function, entry, **common, **flags)
 
 

@@ -232,6 +232,18 @@ def test_spectrum_of_one_hessian_decides_signs_against_the_error():
     ax.figure.canvas.draw()
 
 
+def test_spectrum_over_decades_can_be_read():
+    """No marker on the frame, and a tick where the linear part ends: those around zero stay apart."""
+    ax = fc.plot.spectrum([-300.0, -2.0, -1e-3, 1e-4, 1e-2, 1.0, 5.0, 40.0, 3000.0])
+    ax.figure.canvas.draw()
+    low, high = ax.get_ylim()
+    assert low < -300.0
+    assert high > 3000.0
+    places = ax.transData.transform([(0.0, y) for y in ax.get_yticks() if low <= y <= high])[:, 1]
+    labels = ax.yaxis.get_majorticklabels()
+    assert np.diff(np.sort(places)).min() >= labels[0].get_window_extent().height
+
+
 def test_spectrum_of_many_hessians():
     eigenvalues = np.sort(np.random.default_rng(4).normal(size=(7, 11, 5)))
     eigenvalues[0, 0] = np.nan

@@ -233,11 +233,13 @@ def spectrum(curvature: Any, *, ax: "Axes | None" = None) -> "Axes":
     size = np.abs(values)
     certain = size[size > (0.0 if error is None else error[:, None])]
     if certain.size and certain.max() > 1e3 * certain.min():
-        ax.set_yscale("symlog", linthresh=max(float(np.quantile(certain, 0.1)), 1e-8 * float(certain.max())))
+        small = max(float(np.quantile(certain, 0.1)), 1e-8 * float(certain.max()))
+        ax.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(small)))  # where a tick is
     ax.set_xlabel("mode")
     ax.set_ylabel("eigenvalue")
     ax.xaxis.set_major_locator(_require("matplotlib.ticker", "scan").MaxNLocator(integer=True))
-    ax.margins(x=0.05)
+    ax.margins(x=0.05, y=0.05)
+    ax.autoscale_view()
     legend_below(ax, ax.get_legend_handles_labels()[0])
     return ax
 

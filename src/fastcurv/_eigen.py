@@ -175,9 +175,15 @@ def _blas() -> Any:
     return ThreadpoolController()
 
 
+@cache
+def compiled_stages(way: Way) -> tuple[Any, ...]:
+    """The two stages of a way, for all kernels that solve."""
+    return tuple(compiled(stage, f"symmetric_{way.tag}", exact=True) for stage in stages(way))
+
+
 def _block(way: Way):
     tag = f"symmetric_{way.tag}"
-    reduce_part, finish = (compiled(stage, tag, exact=True) for stage in stages(way))
+    reduce_part, finish = compiled_stages(way)
     packed, values_out = compiled(pack, tag), compiled(unpack_values, tag)
     unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
     lanes, parts, group, register, side, known = way.lanes, way.parts, way.group, way.register, way.block, way.n

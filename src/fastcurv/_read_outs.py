@@ -7,11 +7,13 @@ the derivatives, on what that left of a group of points: matrices in memory, or 
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from ._call import LANES
+from ._eigen import compiled_stages
 from ._rounding import largest_of
 from .backends._kernels import Operation
 from .backends._layout import home, span
@@ -19,7 +21,7 @@ from .backends._native import call_task
 from .differences._outcome import NOT_CONVERGED, NOT_FINITE, fill
 from .function import compiled
 from .simd import floor_power_of_two, give, lane_array, load, native_lanes, splat, store, take, unpack, where
-from .symmetric import Way, choose_lanes, columns_of, pack, scratch, stages, unpack_rows, work_size
+from .symmetric import Way, choose_lanes, columns_of, pack, scratch, unpack_rows, work_size
 
 #: the least power of two whose inverse is a number
 LEAST = 2.0**-1021
@@ -148,6 +150,7 @@ def newton_step(g, w, first, z, step):
             step[i] -= z[i, k] * (along / w[first + k])
 
 
+@cache
 def group_reader(way):
     """``read(first, present, ...)``: the spectra and read-outs of the points of a group.
 
@@ -155,7 +158,7 @@ def group_reader(way):
     """
     lanes, side, vectors = way.lanes, way.block, way.vectors
     tag = f"read_outs_{way.tag}"
-    reduce_part, finish = (compiled(stage, tag, exact=True) for stage in stages(way))
+    reduce_part, finish = compiled_stages(way)
     unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
 
     def read(first, present, n, work, places, status, gradient, tolerance, results):
@@ -208,14 +211,14 @@ def group_reader(way):
                         for j in range(n):
                             eigenvectors[b, i, j] = z[i, j]
 
-    return read
+    return compiled(read, tag, exact=True)
 
 
 def memory_block(way):
     """Reads the points of a group, after the last of them, from their matrices, gradients and errors in memory."""
     lanes, side, known_n = way.lanes, way.block, way.n
     tag = f"memory_{way.tag}"
-    packed, read = compiled(pack, tag), compiled(group_reader(way), tag, exact=True)
+    packed, read = compiled(pack, tag), group_reader(way)
     norms = compiled(frobenius, tag, exact=True)
 
     def block(
@@ -257,7 +260,7 @@ def lanes_block(way):
     """
     lanes, width, known_n = way.lanes, min(way.lanes, LANES), way.n
     tag = f"lanes_{way.tag}"
-    read = compiled(group_reader(way), tag, exact=True)
+    read = group_reader(way)
     together = max(lanes, LANES)
 
     def gather(target, to, source, start, apart, lane):

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from scipy.linalg import hilbert, lapack, qr
 
 import fastcurv as fc
-from fastcurv._eigen import in_lanes
+from fastcurv._eigen import compiled_stages, in_lanes
+from fastcurv._read_outs import group_reader
 from fastcurv.backends import _kernels
+from fastcurv.function import _compile
 from fastcurv.symmetric import _ql, _solve, choose_lanes
 
 DTYPES = (np.float32, np.float64)
@@ -341,6 +343,12 @@ def without_sweeps(monkeypatch):
     monkeypatch.setattr(_solve, "SWEEPS_PER_EIGENVALUE", 0)
     monkeypatch.setattr(_kernels, "_known", {})
     monkeypatch.setattr(_kernels, "package_digest", lambda: "without sweeps")
+    monkeypatch.setattr(_compile, "_rebuilds", {})
+    for made in (compiled_stages, group_reader):
+        made.cache_clear()
+    yield
+    for made in (compiled_stages, group_reader):
+        made.cache_clear()
 
 
 @pytest.mark.usefixtures("without_sweeps")

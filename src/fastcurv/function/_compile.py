@@ -17,6 +17,7 @@ from typing import Any
 
 from numba import njit
 from numba.core import errors
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
 
@@ -41,12 +42,15 @@ def compiled(
     """A dispatcher for a plain function or an existing dispatcher, its helpers compiled with it.
 
     `tag` becomes part of the names of all machine code: names must differ where code differs, also between kernels
-    that were cached by different processes, or the linker takes one for the other. With `inline_helpers` LLVM inlines
+    that were cached by different processes, or the linker takes one for the other. Functions of the package's modules
+    have names of their own, and one dispatcher for all that call them. With `inline_helpers` LLVM inlines
     them all; Numba's own inlining takes half of the time of a large block, and loses statements. `exact` code and its
     helpers contract no operations. Only an `entry` can be called from Python.
     """
     common = {"fastmath": False} if exact else {}
     helper_flags = {**common, "forceinline": True} if inline_helpers else common
+    if _is_shared(function) and not entry and not flags and helper_flags == common:
+        return _shared(function, common)
     return _Rebuild(tag, helper_flags).dispatcher(function, entry, **common, **flags)
 
 
@@ -89,6 +93,8 @@ class _Rebuild:
         if isinstance(value, Dispatcher):
             return value if value in _ours else self.dispatcher(value, **self._helper_flags)
         if isinstance(value, types.FunctionType) and not is_library(value) and not _known(value):
+            if _is_shared(value):
+                return _shared(value, self._helper_flags)
             return self.dispatcher(value, **self._helper_flags)
         if isinstance(value, types.ModuleType) and not is_library(value):
             return self._module(value, names)
@@ -101,6 +107,25 @@ class _Rebuild:
             for name in names & vars(module).keys():
                 setattr(twin, name, self._substitute(vars(module)[name], names))
         return self._modules[id(module)]
+
+
+#: what rebuilt functions of the package, by their module and the flags they are compiled with
+_rebuilds: dict[Any, _Rebuild] = {}
+
+
+def _is_shared(function) -> bool:
+    """Whether a function is one of a module of the package, not made by another function."""
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_filename.startswith(_PACKAGE) and function.__qualname__ == function.__name__
+
+
+def _shared(function, flags: dict[str, Any]) -> Dispatcher:
+    """The dispatcher of a function of the package, for all kernels: its types are inferred once in a process."""
+    with global_compiler_lock:
+        tag = "_".join([function.__module__, *map(str, flags)])
+        if tag not in _rebuilds:
+            _rebuilds[tag] = _Rebuild(tag, flags)
+        return _rebuilds[tag].dispatcher(function, **flags)
 
 
 def _known(function) -> bool:

@@ -8,10 +8,10 @@ all they were made from, in the process and on disk.
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from numba.core.compiler_lock import global_compiler_lock
 
 from ..function import (
     DiskCache,
@@ -93,7 +93,7 @@ class Kernel:
         """What runs it, for functions with such arguments."""
         found = self.entries.get(packed.identity)
         if found is None:
-            with _lock:
+            with global_compiler_lock:  # the one lock of all that compiles, which forks wait for
                 found = self.entries.get(packed.identity)
                 if found is None:
                     found = self.entries[packed.identity] = _entry(*self._made_of, packed.kinds)
@@ -138,9 +138,6 @@ def _bind_one(block):
 
 
 _known: dict[Any, Kernel] = {}
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def kernel(operation: Operation, roles: tuple[Role | None, ...] = (), mode: str = "native") -> Kernel:
@@ -148,7 +145,7 @@ def kernel(operation: Operation, roles: tuple[Role | None, ...] = (), mode: str 
     key = operation, mode, *(role and role.key(mode) for role in roles)
     found = _known.get(key)
     if found is None:
-        with _lock:
+        with global_compiler_lock:
             found = _known.get(key)
             if found is None:
                 found = _known[key] = Kernel(operation, roles, mode)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from numba import njit
 import fastcurv as fc
 from fastcurv.backends import _kernels, _templates
 from fastcurv.function import _cache as cache
-from fastcurv.function import digest, user_function
+from fastcurv.function import _compile, digest, user_function
 
 SCALE = 2.0
 
@@ -72,6 +73,14 @@ def test_helpers_in_modules(tmp_path, monkeypatch):
         return inner_module.g(x[0])
 
     assert fc.value(fun, [3.0]) == 7.0
+
+
+def test_a_package_whose_name_begins_as_ours_is_not_ours():
+    """Its functions may be written anew under their names, so kernels cannot share what is compiled of them."""
+    namespace = {}
+    exec(compile("def fun(x):\n    return x[0]\n", f"{Path(fc.__file__).parent}_more/module.py", "exec"), namespace)
+    assert not _compile._is_shared(namespace["fun"])
+    assert _compile._is_shared(fc.landscapes.himmelblau)
 
 
 def make(c):

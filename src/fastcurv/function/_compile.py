@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import linecache
+import os
 import re
 import types
 import weakref
@@ -27,7 +28,7 @@ from ._parts import KernelCompiler, PartCompiler, UserCompiler
 
 #: IEEE division by zero; contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
 FLAGS = {"error_model": "numpy", "fastmath": {"contract"}}
-_PACKAGE = str(Path(__file__).parent.parent)
+_PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
 
 _njit: Any = njit

@@ -45,8 +45,8 @@ def compiled(
     `tag` becomes part of the names of all machine code: names must differ where code differs, also between kernels
     that were cached by different processes, or the linker takes one for the other. Functions of the package's modules
     have names of their own, and one dispatcher for all that call them. With `inline_helpers` LLVM inlines helpers;
-    Numba's own inlining takes two fifths of the time of a large block, and loses statements. `exact` code and its helpers
-    contract no operations. Only an `entry` can be called from Python.
+    Numba's own inlining takes two fifths of the time of a large block, and loses statements. `exact` code and its
+    helpers contract no operations. Only an `entry` can be called from Python.
     """
     common = {"fastmath": False} if exact else {}
     helper_flags = {**common, "forceinline": True} if inline_helpers else common

@@ -1,6 +1,9 @@
 """Central differences of several points at once: what runs in lanes, and that results are those of one at a time."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +27,10 @@ def smooth(x):
 def in_numpy(x, A):
     z = A @ x
     return np.sum(np.log1p(np.exp(-z))) + 0.5 * np.dot(x, x) + np.sum(x[1:] * x[:-1])
+
+
+def of_a_whole_array(x):
+    return np.sum(x**2) + np.sum(np.sin(x))
 
 
 def with_lists(x):
@@ -112,6 +119,23 @@ def two_variables(x):
     H[:, 0, 0], H[:, 1, 1] = 2.0 * x[:, 1] ** 2, 2.0 * x[:, 0] ** 2
     H[:, 0, 1] = H[:, 1, 0] = 4.0 * x[:, 0] * x[:, 1]
     return H
+
+
+def test_expressions_of_arrays_run_in_lanes_of_a_process_that_did_nothing_before():
+    script = """
+import fastcurv as fc, numpy as np
+import test_lanes
+print(fc.explain(test_lanes.of_a_whole_array, np.ones((9, 5)), method="central").evaluations)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert "8 points at once" in found.stdout
 
 
 def test_reason_names_the_branch():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from math import prod
 from typing import Any, NamedTuple
@@ -162,6 +161,8 @@ def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarr
             for b in range(count):
                 solve(b)
         else:
+            from concurrent.futures import ThreadPoolExecutor  # slow to import
+
             with ThreadPoolExecutor(get_threads()) as pool:
                 list(pool.map(solve, range(count)))
     return w, z

@@ -20,7 +20,7 @@ from .backends._layout import home, span
 from .backends._native import call_task
 from .differences._outcome import NOT_CONVERGED, NOT_FINITE, fill
 from .function import compiled
-from .simd import floor_power_of_two, give, lane_array, load, native_lanes, splat, store, take, unpack, where
+from .simd import flat, floor_power_of_two, give, lane_array, load, native_lanes, splat, store, take, unpack, where
 from .symmetric import Way, choose_lanes, columns_of, pack, scratch, unpack_rows, work_size
 
 #: the least power of two whose inverse is a number
@@ -205,7 +205,7 @@ def group_reader(way):
                 if newton.size > 0:
                     newton_step(gradient, spectrum, b * n, z, newton[b])
                     if nullity[b] != 0:
-                        fill(newton.reshape(-1), b * n, n)
+                        fill(flat(newton), b * n, n)
                 if eigenvectors.size > 0:
                     for i in range(n):
                         for j in range(n):
@@ -232,22 +232,22 @@ def memory_block(way):
         first, work = b + 1 - present, scratch_rows[worker]
         begin = home(layout, worker, first)
         here = places_after(scratch(n, lanes, 1, 0).end, n, lanes)
-        packed(hessian_error.reshape(-1), begin * n * n, present, n, work, lanes, side)
+        packed(flat(hessian_error), begin * n * n, present, n, work, lanes, side)
         known = lane_array(work, here.scalars, SCALARS, lanes)
         known[ERROR] = norms(lane_array(work, 0, (n, columns_of(n, lanes)), lanes), n)
         x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
-        noise, flat_points, flat_errors = splat(0.0, known[ERROR]), points.reshape(-1), gradient_error.reshape(-1)
+        noise, flat_points, flat_errors = splat(0.0, known[ERROR]), flat(points), flat(gradient_error)
         for i in range(n):
             x[i] = splat(0.0, noise) + take(flat_points, first * n + i, n, present - 1, lanes)
             g[i] = splat(0.0, noise) + take(gradient, first * n + i, n, present - 1, lanes)
             e_i = take(flat_errors, begin * n + i, n, present - 1, lanes)
             noise = max(noise, e_i * max(splat(1.0, noise), abs(x[i])))
         known[NOISE] = noise
-        packed(hessian.reshape(-1), begin * n * n, present, n, work, lanes, side)
+        packed(flat(hessian), begin * n * n, present, n, work, lanes, side)
         read(first, present, n, work, places_rows[worker], status, gradient, tolerance, results)
         for lane in range(present):
             if status[first + lane] != 0:
-                fill(hessian.reshape(-1), (begin + lane) * n * n, n * n)
+                fill(flat(hessian), (begin + lane) * n * n, n * n)
 
     return block
 

@@ -5,7 +5,7 @@ import pytest
 from numba import from_dtype
 
 from fastcurv.function import compiled
-from fastcurv.numbers import COORDINATES, SeededVector
+from fastcurv.numbers._vector import COORDINATES, SeededVector
 
 
 def single(x):

@@ -13,7 +13,8 @@ def span(layout, task, points):
     """First and last + 1 of the points of a task."""
     if layout[1] > 1:
         return task // layout[1], task // layout[1] + 1
-    return task * layout[0], min(points, (task + 1) * layout[0])
+    end = (task + 1) * layout[0]
+    return task * layout[0], end if end < points else points
 
 
 def share(layout, task, total):

@@ -18,9 +18,10 @@ from numba import types
 from numba.core import cgutils
 from numba.core.compiler import CompileResult
 
+from .._garbage import no_collection
 from ..elements import Element
 from ..function import DiskCache, compiled
-from ..function._parts import PartCompiler, no_collection
+from ..function._parts import PartCompiler
 from ._native import intrinsic
 
 #: kinds of roles whose functions can be linked in: what they return does not depend on the user's function

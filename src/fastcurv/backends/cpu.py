@@ -170,7 +170,7 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
                 raise compilation_error(function, error) from error
             _check_result(role, alone.overloads[tuple(kinds)].signature.return_type)
             if role.kind in CARRYING:
-                from ..numbers import seeded_kind  # what it teaches Numba takes time to import
+                from ..numbers._vector import seeded_kind  # what it teaches Numba takes time to import
 
                 try:
                     compiled(function, "diagnosis").compile((seeded_kind(points.x.dtype), *kinds[1:]))

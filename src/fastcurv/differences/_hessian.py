@@ -59,8 +59,8 @@ def central_hessian_block(f, length, known, is_whole, lanes, transposes, order_t
     """
     small = known if order_two else 0
     entries = small * small
-    unpack_vectors = group_unpacker(lanes, transposes, small * lanes)
-    write = matrix_writer(lanes, transposes, is_whole, entries * lanes)
+    unpack_vectors = group_unpacker(lanes, transposes, small)
+    write = matrix_writer(lanes, transposes, is_whole, entries)
     mixed = mixed_second_difference(f, four_point)
 
     def block(
@@ -82,8 +82,8 @@ def central_hessian_block(f, length, known, is_whole, lanes, transposes, order_t
         E = numbers(memory, own + n * width if errors else own, (n, n), lanes, entries)
         lanes_H, lanes_E, lanes_g, lanes_e = flat(H), flat(E), flat(g), flat(e)
         one = numbers(poisons, 0, 1, lanes, 0)  # by lanes, in `poisons`
-        flat_points, flat_H, flat_E = points.reshape(-1), hessian.reshape(-1), hessian_error.reshape(-1)
-        flat_g, flat_e = gradient.reshape(-1), gradient_error.reshape(-1)
+        flat_points, flat_H, flat_E = flat(points), flat(hessian), flat(hessian_error)
+        flat_g, flat_e = flat(gradient), flat(gradient_error)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
         start, stop = share(layout, task, n * (n - 1) // 2)
         for group in range(first_group, last_group):
@@ -179,9 +179,9 @@ def central_hessian_block(f, length, known, is_whole, lanes, transposes, order_t
     return block
 
 
-def matrix_writer(lanes, transposes, is_whole, room):
+def matrix_writer(lanes, transposes, is_whole, size):
     """How a group's symmetric matrices get from lanes to their places; of shared points each task writes its part."""
-    unpack_group = group_unpacker(lanes, transposes, room)
+    unpack_group = group_unpacker(lanes, transposes, size)
 
     def whole(source, n, count, target, place, layout, start, stop):
         unpack_group(source, n * n, count, target, place * n * n)

@@ -21,7 +21,8 @@ def value_block(f):
     """``value[b] = f(x_b)``."""
 
     def block(task, worker, layout, points, arguments, value):
-        raised = np.zeros(1, np.uint8)
+        raised = stack_array(1, layout)
+        raised[0] = 0
         first, last = span(layout, task, len(points))
         for b in range(first, last):
             value[b] = f(points[b], (raised, arguments, b))
@@ -33,7 +34,8 @@ def values_block(g):
     """``value[b] = g(x_b)``, for vectors."""
 
     def block(task, worker, layout, points, arguments, value):
-        raised = np.zeros(1, np.uint8)
+        raised = stack_array(1, layout)
+        raised[0] = 0
         first, last = span(layout, task, len(points))
         for b in range(first, last):
             g(points[b], value[b], (raised, arguments, b))
@@ -96,8 +98,8 @@ def central_jacobian_block(g, f, lanes, transposes, errors, symmetric):
         E = numbers(memory, own + lanes * m * n if errors else own, (m, n), lanes, 0)
         lanes_J, lanes_E, lanes_middle = flat(J), flat(E), flat(middle)
         one = numbers(poisons, 0, 1, lanes, 0)  # by lanes, in `poisons`
-        flat_points, flat_J, flat_E = points.reshape(-1), matrix.reshape(-1), error.reshape(-1)
-        flat_centre = centre.reshape(-1)
+        flat_points, flat_J, flat_E = flat(points), flat(matrix), flat(error)
+        flat_centre = flat(centre)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
         start, stop = share(layout, task, n)
         for group in range(first_group, last_group):
@@ -173,7 +175,7 @@ def jacobian_block(g, f, errors, symmetric):
         reader, status, value, centre, matrix, error,
     ):  # fmt: skip
         n, m = points.shape[1], matrix.shape[1]
-        raised = np.zeros(1, np.uint8)
+        raised = stack_array(1, layout)
         x = np.empty(n, points.dtype)
         work = np.empty((6, m))
         middle, up, down, column, column_next, largest = work[0], work[1], work[2], work[3], work[4], work[5]
@@ -252,7 +254,7 @@ def magnitude_block(g):
 
     def block(task, worker, layout, points, arguments, steps, bounds, reach, width, magnitude):
         n = points.shape[1]
-        raised = np.zeros(1, np.uint8)
+        raised = stack_array(1, layout)
         x = np.empty(n, points.dtype)
         y = np.empty(width)
         begin, end = span(layout, task, len(points))

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..backends._layout import home, share, slot, span
-from ..backends._native import call_task
+from ..backends._native import call_task, stack_array
 from ._hessian import mixed_second_difference
 from ._outcome import OUTSIDE, copy, fill_nan, outcome
 from ._steps import axis_step, is_outside, within
@@ -60,7 +60,7 @@ def sided_hessian_block(f, four_point):
         reader, status, value, gradient, gradient_error, hessian, hessian_error,
     ):  # fmt: skip
         n = points.shape[1]
-        raised = np.zeros(1, np.uint8)
+        raised = stack_array(1, layout)
         x = np.empty(n, points.dtype)
         h, spread, slope_spread = np.empty(n), np.empty(n), np.empty(n)
         side = np.empty(n, np.int64)

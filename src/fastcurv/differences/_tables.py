@@ -7,12 +7,14 @@ formulas of order p weigh the nodes 0, h, 2h, ..; the same formula with -h looks
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cache
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 #: step h = FACTOR[d][p] * eps**(1 / (p + d)) * max(1, |x_i|) for derivative d at accuracy order p
 FACTOR = {
@@ -38,12 +40,16 @@ class Axis(NamedTuple):
 
 def central_scales(scales: int) -> list[Fraction]:
     """c_1, .. c_m, which combine second-order central formulas at h, 2h, .. mh to order 2m."""
+    from fractions import Fraction  # slow to import
+
     numbers = range(1, scales + 1)
     return [prod((Fraction(j * j, j * j - k * k) for j in numbers if j != k), start=Fraction(1)) for k in numbers]
 
 
 def one_sided(order: int, derivative: int) -> list[Fraction]:
     """Weights of the nodes 0, 1, .. for a derivative (times h**derivative) to the given order."""
+    from fractions import Fraction  # slow to import
+
     count = order + derivative
     rows = [[Fraction(node) ** power for node in range(count)] for power in range(count)]
     right = [Fraction(2 if derivative == 2 else 1) if power == derivative else Fraction(0) for power in range(count)]

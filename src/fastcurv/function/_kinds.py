@@ -1,7 +1,7 @@
 """The three kinds of function that a user may give, behind one interface for the kernels.
 
 Kernels call ``f(x, args) -> float`` or ``g(x, y, args)`` where `args` is a tuple whose first entry is an array of one
-byte, set where the function raised, and whose rest belongs to the kind: `native_args`.
+integer, set where the function raised, and whose rest belongs to the kind: `native_args`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.extending import overload
 
 from ..backends._native import alike, call_c, call_guarded, scalar_evaluator
+from ..elements import teach_arrays
 from ._compile import compiled
 from ._digest import Digest, digest
 
@@ -51,6 +52,7 @@ class Compiled:
     def dispatcher(self) -> Dispatcher:
         if self._dispatcher is None:
             is_recursive = self.function.__name__ in self.function.__code__.co_names
+            teach_arrays()  # x may be an array of elements
             self._dispatcher = compiled(self.function, self.key, forceinline=not is_recursive)
         return self._dispatcher
 
@@ -59,7 +61,7 @@ class Compiled:
 
     def number(self) -> Evaluator:
         """f(x, args) for a seeded x: a number that carries derivatives."""
-        from ..numbers import number_evaluator  # slow to import
+        from ..numbers._evaluate import number_evaluator  # slow to import
 
         return number_evaluator(self.dispatcher)
 

@@ -7,16 +7,15 @@ and makes machine code of it, before it does the same again for its caller. That
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.binding as llvm
 from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+
+from .._garbage import no_collection
 
 
 class _NoEnvironment:
@@ -136,17 +135,3 @@ class KernelCompiler(Compiler):
         """Numba's own, undisturbed by the collection of garbage."""
         with no_collection():
             return super().compile_extra(func)
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Leave garbage for later: a compilation allocates hundreds of thousands of objects that live to its end, which
-    collections in between would look through again and again (a fifth of the time).
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

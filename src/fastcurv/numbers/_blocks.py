@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+from fastcurv.simd import flat
+
 from .._rounding import estimate_errors
 from ..backends._layout import home, share, slot, span
 from ..backends._native import call_task, stack_array
@@ -44,7 +46,7 @@ def hessian_block(f, rows, lanes, known, bounded, full):
     ):  # fmt: skip
         n = known if known > 0 else points.shape[1]
         raised = stack_array(1, layout)
-        flat_hessian, flat_gradient = hessian.reshape(-1), gradient.reshape(-1)
+        flat_hessian, flat_gradient = flat(hessian), flat(gradient)
         begin, end = span(layout, task, len(points))
         start, stop = share(layout, task, blocks_of(n, rows, lanes))
         for b in range(begin, end):
@@ -109,7 +111,7 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
     ):  # fmt: skip
         n, m = known if known > 0 else points.shape[1], matrix.shape[1]
         raised = stack_array(1, layout)
-        flat = matrix.reshape(-1)
+        flat_matrix = flat(matrix)
         begin, end = span(layout, task, len(points))
         start, stop = share(layout, task, (n + lanes - 1) // lanes)
         for b in range(begin, end):
@@ -130,7 +132,7 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
                     x = seeded(points, b, points, b, 0, j, COORDINATES, 0, lanes, known)
                     if scalar:
                         y = g(x, point)
-                        store_columns(y, flat, place * n + j, width)
+                        store_columns(y, flat_matrix, place * n + j, width)
                         fine = fine and is_finite(y, 0)
                     else:
                         failed, values = g(x, point)
@@ -141,7 +143,7 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
                             numbers = entries(values, x)
                             for r in range(m):
                                 y = entry(numbers, r, x)
-                                store_columns(y, flat, (place * m + r) * n + j, width)
+                                store_columns(y, flat_matrix, (place * m + r) * n + j, width)
                                 fine = fine and is_finite(y, 0)
                                 if centre.size > 0:
                                     centre[b, r] = value_of(y)
@@ -177,7 +179,7 @@ def product_block(f, lanes, known):
     def block(task, worker, layout, points, arguments, directions, status, product):
         n = known if known > 0 else points.shape[1]
         raised = stack_array(1, layout)
-        flat = product.reshape(-1)
+        flat_product = flat(product)
         begin, end = span(layout, task, len(directions))
         start, stop = share(layout, task, (n + lanes - 1) // lanes)
         for d in range(begin, end):
@@ -188,7 +190,7 @@ def product_block(f, lanes, known):
             for part in range(start, stop):
                 j = min(part * lanes, n - width)
                 y = f(seeded(points, b, directions, d, 0, j, ROWS, 1, lanes, known), point)
-                store_cross(y, flat, d * n + j, width)
+                store_cross(y, flat_product, d * n + j, width)
                 fine = fine and is_finite(y, 0)
             if not fine:
                 for i in range(n):
@@ -223,7 +225,7 @@ def gradient_product_block(g, known):
     def block(task, worker, layout, points, arguments, directions, status, product):
         n = known if known > 0 else points.shape[1]
         raised = stack_array(1, layout)
-        flat = product.reshape(-1)
+        flat_product = flat(product)
         begin, end = span(layout, task, len(directions))
         for d in range(begin, end):
             b = d // (len(directions) // len(points))
@@ -238,7 +240,7 @@ def gradient_product_block(g, known):
                 numbers = entries(values, x)
                 for r in range(n):
                     y = entry(numbers, r, x)
-                    store_columns(y, flat, d * n + r, 1)
+                    store_columns(y, flat_product, d * n + r, 1)
                     fine = fine and is_finite(y, 0)
             if not fine:
                 for i in range(n):

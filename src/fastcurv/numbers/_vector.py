@@ -10,7 +10,7 @@ import operator
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import from_dtype, types
 from numba.core import cgutils
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, signature
@@ -21,6 +21,7 @@ from numba.extending import lower_getattr, models, overload_attribute, register_
 
 from ..backends._native import WORD, intrinsic
 from ..elements import LazyVector
+from . import _operations  # noqa: F401  what it teaches Numba: what functions do with the entries
 from ._expressions import DERIVATIVE, DOUBLE, ZERO, Emitter, Expression, Row
 from ._types import Number, Parts, packed
 
@@ -89,6 +90,11 @@ class _SeededIteratorModel(models.StructModel):
     def __init__(self, manager, kind):
         members = [("vector", kind.vector), ("next", types.EphemeralPointer(types.intp))]
         super().__init__(manager, kind, members)
+
+
+def seeded_kind(dtype) -> SeededVector:
+    """The type of an x as functions see it, for a look at whether they can be compiled."""
+    return SeededVector(from_dtype(dtype), 1, 1, 0, COORDINATES)
 
 
 def _at(context, builder, array_type, array, row):

@@ -43,7 +43,7 @@ def _data(context, builder, array_type, array):
     return context.make_array(array_type)(context, builder, array).data
 
 
-def _at(builder, data, offset, kind: Vector):
+def vector_at(builder, data, offset, kind: Vector):
     """A pointer to the vector that begins at an element of an array."""
     return builder.bitcast(builder.gep(data, [offset]), kind.llvm.as_pointer())
 
@@ -149,7 +149,7 @@ def load(typing_context, array, offset, lanes):
     kind = Vector(array.dtype, lanes.literal_value)
 
     def codegen(context, builder, sig, values):
-        place = _at(builder, _data(context, builder, array, values[0]), values[1], kind)
+        place = vector_at(builder, _data(context, builder, array, values[0]), values[1], kind)
         return builder.load(place, align=_aligned(kind))
 
     return kind(array, types.intp, lanes), codegen
@@ -175,7 +175,7 @@ def store(typing_context, array, offset, v):
         return None
 
     def codegen(context, builder, sig, values):
-        place = _at(builder, _data(context, builder, array, values[0]), values[1], v)
+        place = vector_at(builder, _data(context, builder, array, values[0]), values[1], v)
         builder.store(values[2], place, align=_aligned(v))
         return context.get_dummy_value()
 
@@ -197,14 +197,14 @@ def transposed(builder, rows: list, lanes: int) -> list:
     return rows
 
 
-def _move(context, builder, kind: Vector, target, offset, stride, sources, addend=None):
+def move(context, builder, kind: Vector, target, offset, stride, sources, addend=None):
     """Store the transpose of the vectors at `sources`, `stride` elements apart from `offset` on."""
     rows = [builder.load(source, align=_aligned(kind)) for source in sources]
     if addend is not None:
         rows = [builder.fadd(row, addend) for row in rows]
     for k, row in enumerate(transposed(builder, rows, kind.lanes)):
         place = builder.add(offset, builder.mul(stride, ir.Constant(WORD, k)))
-        builder.store(row, _at(builder, target, place, kind), align=_aligned(kind))
+        builder.store(row, vector_at(builder, target, place, kind), align=_aligned(kind))
     return context.get_dummy_value()
 
 
@@ -219,10 +219,10 @@ def transpose(typing_context, target, to, to_stride, source, start, stride, lane
         goal, to, to_stride, origin, start, stride, _ = values
         data = _data(context, builder, source, origin)
         sources = [
-            _at(builder, data, builder.add(start, builder.mul(stride, ir.Constant(WORD, k))), kind)
+            vector_at(builder, data, builder.add(start, builder.mul(stride, ir.Constant(WORD, k))), kind)
             for k in range(kind.lanes)
         ]
-        return _move(context, builder, kind, _data(context, builder, target, goal), to, to_stride, sources)
+        return move(context, builder, kind, _data(context, builder, target, goal), to, to_stride, sources)
 
     word = types.intp
     return types.void(target, word, word, source, word, word, lanes), codegen
@@ -252,11 +252,13 @@ def transpose_rows(typing_context, target, to, to_stride, source, starts, first,
         goal, to, to_stride, origin, table, first, addend, _ = values
         data, places = _data(context, builder, source, origin), _data(context, builder, starts, table)
         sources = [
-            _at(builder, data, builder.load(builder.gep(places, [builder.add(first, ir.Constant(WORD, k))])), kind)
+            vector_at(
+                builder, data, builder.load(builder.gep(places, [builder.add(first, ir.Constant(WORD, k))])), kind
+            )
             for k in range(kind.lanes)
         ]
         addend = broadcast(context, builder, kind, source.dtype, addend)
-        return _move(context, builder, kind, _data(context, builder, target, goal), to, to_stride, sources, addend)
+        return move(context, builder, kind, _data(context, builder, target, goal), to, to_stride, sources, addend)
 
     word = types.intp
     return types.void(target, word, word, source, starts, word, source.dtype, lanes), codegen

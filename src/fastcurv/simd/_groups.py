@@ -13,8 +13,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from ..backends._native import WORD, intrinsic, stack_array
-from ._arrays import unpack
+from ..backends._native import WORD, intrinsic
+from ._arrays import move, unpack, vector_at
 from ._operations import shuffled
 from ._types import Vector
 
@@ -88,9 +88,11 @@ def _array(context, builder, kind: types.Array, data, sizes: list, owner):
 
 @intrinsic
 def flat(typing_context, array):
-    """All float64 of an array of numbers or vectors, in the order in which they lie in memory."""
-    found = types.Array(types.float64, 1, "C")
-    lanes = array.dtype.lanes if isinstance(array.dtype, Vector) else 1
+    """All numbers of a contiguous array of numbers or vectors, in the order in which they lie in memory."""
+    if array.layout != "C":
+        return None
+    element, lanes = (array.dtype.element, array.dtype.lanes) if isinstance(array.dtype, Vector) else (array.dtype, 1)
+    found = types.Array(element, 1, "C", readonly=not array.mutable)
 
     def codegen(context, builder, sig, values):
         view = context.make_array(array)(context, builder, values[0])
@@ -178,13 +180,12 @@ def stored(typing_context, v, like):
     return v(v, like), codegen
 
 
-def group_unpacker(lanes: int, transposes: bool, room: int = 0) -> Callable:
+def group_unpacker(lanes: int, transposes: bool, size: int = 0) -> Callable:
     """A plain function: target[to + l size + k] = source[k lanes + l] for k < size, l < count, both flat.
 
-    `transposes`: both are float64, and the blocks of full groups are transposed in registers. `room`, where it is not
-    0, is lanes * size, known at compile time, and source is in registers.
+    `transposes`: both are float64, and the blocks of full groups are transposed in registers. `size`, where it is not
+    0, is known at compile time, and source is in registers.
     """
-    block = max(width for width in (1, 2, 4, 8) if width <= max(1, room // lanes))
 
     def one_by_one(source, size, count, target, to):
         for lane in range(count):
@@ -198,20 +199,58 @@ def group_unpacker(lanes: int, transposes: bool, room: int = 0) -> Callable:
             for lane in range(0, lanes, 8):
                 unpack(source, size, lanes, lane, target, to + lane * size, size, 8)
 
+    known = size
+
     def from_registers(source, size, count, target, to):
-        if count == lanes:
-            for lane in range(0, lanes, block):
-                unpack(source, size, lanes, lane, target, to + lane * size, size, block)
-        else:
-            tile = stack_array(room, source)
-            for lane in range(0, lanes, block):
-                unpack(source, size, lanes, lane, tile, lane * size, size, block)
-            for k in range(count * size):
-                target[to + k] = tile[k]
+        give_group(source, lanes, known, count, target, to)
 
     if not transposes or lanes < 8:
         return one_by_one
-    return from_registers if room else in_blocks
+    return from_registers if known else in_blocks
+
+
+@intrinsic
+def give_group(typing_context, source, lanes, size, count, target, to):
+    """target[to + l size + k] = source[k lanes + l] for k < size, l < count, both flat and of float64.
+
+    `lanes` and `size` are known at compile time.
+    """
+    lanes_known, size_known = (getattr(kind, "literal_value", None) for kind in (lanes, size))
+    if lanes_known is None or size_known is None:
+        return None
+    block = max(width for width in (1, 2, 4, 8) if width <= size_known)
+    kind = Vector(types.float64, block)
+
+    def transposed_to(context, builder, origin, goal, to):
+        for lane in range(0, lanes_known, block):
+            for first in range(0, size_known, block):
+                k = min(first, size_known - block)
+                places = [(k + row) * lanes_known + lane for row in range(block)]
+                sources = [vector_at(builder, origin, ir.Constant(WORD, place), kind) for place in places]
+                offset = builder.add(to, ir.Constant(WORD, lane * size_known + k))
+                move(context, builder, kind, goal, offset, ir.Constant(WORD, size_known), sources)
+
+    def codegen(context, builder, sig, values):
+        origin, goal = (
+            context.make_array(kind)(context, builder, value).data
+            for kind, value in ((source, values[0]), (target, values[4]))
+        )
+        is_full = builder.icmp_signed("==", values[3], ir.Constant(WORD, lanes_known))
+        with builder.if_else(is_full, likely=True) as (full, ragged):
+            with full:
+                transposed_to(context, builder, origin, goal, values[5])
+            with ragged:
+                number = ir.DoubleType()
+                tile = builder.bitcast(
+                    cgutils.alloca_once(builder, ir.ArrayType(number, lanes_known * size_known)), number.as_pointer()
+                )
+                transposed_to(context, builder, origin, tile, ir.Constant(WORD, 0))
+                with cgutils.for_range(builder, builder.mul(values[3], ir.Constant(WORD, size_known))) as loop:
+                    place = builder.add(values[5], loop.index)
+                    builder.store(builder.load(builder.gep(tile, [loop.index])), builder.gep(goal, [place]))
+        return context.get_dummy_value()
+
+    return types.void(source, lanes, size, types.intp, target, types.intp), codegen
 
 
 @intrinsic

@@ -50,8 +50,8 @@ def traced_block(f, lanes, bounded, full, transposes):
         y = numbers(memory, first + lanes * (n + extra), slots, lanes, 0)
         one = numbers(poisons, 0, 1, lanes, 0)
         flat_x, flat_y = flat(x), flat(y)
-        flat_points, flat_own = points.reshape(-1), own.reshape(-1)
-        flat_matrix, flat_gradient = matrix.reshape(-1), gradient.reshape(-1)
+        flat_points, flat_own = flat(points), flat(own)
+        flat_matrix, flat_gradient = flat(matrix), flat(gradient)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
         for group in range(first_group, last_group):
             b = group * lanes
@@ -106,7 +106,7 @@ def lanes_block(f, lanes, bounded, together, transposes):
         n, extra = points.shape[1], own.shape[1]
         poisons = stack_array(lanes, own)
         one, memory = numbers(poisons, 0, 1, lanes, 0), rows[worker]
-        flat_points, flat_own = points.reshape(-1), own.reshape(-1)
+        flat_points, flat_own = flat(points), flat(own)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
         for group in range(first_group, last_group):
             b = group * lanes
@@ -184,12 +184,12 @@ def small_block(f, lanes, n, size, slots, transposes):
     Results are entries of the matrix in order, then values, of which `value` takes the first where it has room. There
     are no bounds, no numbers of points' own, no readers.
     """
-    unpack = group_unpacker(lanes, transposes, size * lanes)
+    unpack = group_unpacker(lanes, transposes, size)
 
     def block(task, worker, layout, points, arguments, tables, status, matrix, value):
         poisons = stack_array(lanes, tables[2])
         x, y = numbers(poisons, 0, n, lanes, n), numbers(poisons, 0, slots, lanes, slots)
-        flat_points, flat_matrix = points.reshape(-1), matrix.reshape(-1)
+        flat_points, flat_matrix = flat(points), flat(matrix)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
         for group in range(first_group, last_group):
             b = group * lanes

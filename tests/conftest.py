@@ -1,8 +1,12 @@
 """What all tests share."""
 
+import gc
 from typing import Any
 
 import pytest
+
+# what Numba knows of thousands of compilations is not garbage, and to look through it is a tenth of the time
+gc.set_threshold(100_000, 50, 100)
 
 _states: dict[Any, Any] = {}
 

@@ -307,7 +307,15 @@ def test_bits_do_not_depend_on_the_number_of_lanes():
         assert np.array_equal(run(lanes), expected)
 
 
-@pytest.mark.parametrize(("cpu", "width", "cases"), [("haswell", 32, 4), ("nehalem", 16, 2)])
+@pytest.mark.parametrize(
+    ("cpu", "width", "cases"),
+    [
+        ("haswell", 32, 2),
+        ("nehalem", 16, 2),
+        pytest.param("haswell", 32, 4, marks=pytest.mark.stress),
+        pytest.param("nehalem", 16, 4, marks=pytest.mark.stress),
+    ],
+)
 def test_widths_of_other_processors(cpu, width, cases):
     """With NUMBA_CPU_NAME set: vectors as wide as there, the same results as NumPy, for several ways of solving."""
     if not any(name in platform.machine() for name in ("x86_64", "AMD64")):

@@ -481,11 +481,14 @@ def test_hessians_that_vanish_everywhere(fun, n):
     ids=["mod", "fmod", "atan2", "hypot", "copysign", "power", "min", "max", "%"],
 )
 def test_constants_among_the_operands(operation):
-    x = np.array([[1.3], [0.4], [2.9]])
-    for fun in (lambda x: operation(x[0], 0.7) ** 2, lambda x: operation(0.7, x[0]) ** 2):
-        for derivative in (fc.gradient, fc.hessian):
-            found, expected = (derivative(fun, x, method=method) for method in ("traced", "hyperdual"))
-            np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-15)
+    x = np.array([[1.3, 0.6], [0.4, 2.9], [2.9, 0.4]])
+
+    def fun(x):
+        return operation(x[0], 0.7) ** 2 + operation(0.7, x[1]) ** 2
+
+    found, expected = (fc.quadratic_model(fun, x, method=method) for method in ("traced", "hyperdual"))
+    for name in ("value", "gradient", "hessian"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-14, atol=1e-15)
 
 
 def T():  # noqa: N802  as an attribute is

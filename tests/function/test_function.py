@@ -202,6 +202,29 @@ def test_recursion_in_new_processes(project, tmp_path):
         assert run(project, tmp_path / "cache", RECURSIVE) == ["216.0 [[48.0]]"]
 
 
+def test_functions_that_call_each_other(project, tmp_path):
+    """`twice` is known already when `half` meets it, and is part of a circle nevertheless."""
+    (project / "outer.py").write_text(
+        "def start(t, k):\n    return t if k == 0 else twice(t, k - 1) + half(t, k - 1)\n\n\n"
+        "def twice(t, k):\n    return 2.0 * t if k == 0 else start(2.0 * t, k - 1)\n\n\n"
+        "def half(t, k):\n    return 0.5 * t if k == 0 else twice(0.5 * t, k - 1)\n\n\n"
+        "def f(x):\n    return start(x[0] * x[0], 3)\n"
+    )
+    # start(t, 3) = twice(t, 2) + half(t, 2) = start(2t, 1) + start(t, 0) = 4t + t + t
+    for _ in range(2):
+        assert run(project, tmp_path / "cache", RECURSIVE) == ["54.0 [[12.0]]"]
+
+
+def test_functions_that_print(project, tmp_path):
+    """What is printed needs constants of the function, whichever kernel it is part of, and wherever that is from."""
+    (project / "outer.py").write_text(
+        "def f(x):\n    if x[0] > 2.5:\n        print('at', x[0], (1, 'of', 2))\n    return x[0] * x[0]\n"
+    )
+    script = "import fastcurv as fc, outer\nfor k in (2.0, 3.0):\n    print(fc.value(outer.f, [k]))"
+    for _ in range(2):
+        assert run(project, tmp_path / "cache", script) == ["4.0", "at 3.0 (1, 'of', 2)", "9.0"]
+
+
 TEMPLATES = """
 import sys
 import fastcurv as fc
@@ -268,13 +291,21 @@ def test_a_folder_of_others_is_refused(tmp_path, monkeypatch):
     assert cache.refusal(file) is not None
 
 
-def test_the_cache_is_bounded(tmp_path):
+def test_the_cache_is_bounded(tmp_path, monkeypatch):
+    """By what was used least lately; looked through by the first to write, and now and then."""
+    monkeypatch.setattr(cache, "MAX_BYTES", 2500)
+    monkeypatch.setattr(cache, "LOOK_BYTES", 1500)
     for k in range(5):
         path = tmp_path / f"{k}.kernel"
         path.write_bytes(bytes(1000))
         os.utime(path, (k, k))
-    cache._shrink(tmp_path, 2500)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["3.kernel", "4.kernel"]
+    names = [["3.kernel", "4.kernel"], ["3.kernel", "4.kernel", "5.kernel"], ["5.kernel", "6.kernel"]]
+    for k, left in zip((4, 5, 6), names, strict=True):
+        path = tmp_path / f"{k}.kernel"
+        path.write_bytes(bytes(1000))
+        os.utime(path, (k, k))
+        cache._limit(tmp_path, 1000)
+        assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 
 # ---- the trial in plain Python, and errors of compilation

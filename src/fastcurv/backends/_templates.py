@@ -21,7 +21,7 @@ from numba.core.compiler import CompileResult
 from .._garbage import no_collection
 from ..elements import Element
 from ..function import DiskCache, compiled
-from ..function._parts import PartCompiler
+from ..function._parts import PartCompiler, place_constants
 from ._native import intrinsic
 
 #: kinds of roles whose functions can be linked in: what they return does not depend on the user's function
@@ -65,6 +65,7 @@ class Template(NamedTuple):
         module.name = library.name
         library._final_module.link_in(module)
         library.finalize()
+        place_constants(library)
         return CompileResult(
             typing_context=context.typing_context,
             target_context=context,

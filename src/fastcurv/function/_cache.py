@@ -24,6 +24,9 @@ from numba.core.codegen import RuntimeLinker
 from numba.core.compiler import CompileResult
 
 MAX_BYTES = 512 * 2**20
+#: a process looks through the folder when it begins to write and again after so many bytes: this takes tens of
+#: milliseconds where there are thousands of kernels
+LOOK_BYTES = 8 * 2**20
 _SUFFIX = ".kernel"
 
 
@@ -118,7 +121,7 @@ class DiskCache:
         payload = serialize.dumps(content)
         with contextlib.suppress(OSError):  # a full or read-only disk costs the next process a compilation
             _write(path, hashlib.sha256(payload).digest() + payload)
-            _shrink(path.parent, MAX_BYTES)
+            _limit(path.parent, len(payload))
 
     def flush(self) -> None:
         """Numba calls this before it recompiles; entries of another digest are never wrong, so nothing to do."""
@@ -151,6 +154,17 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:  # an interrupt, too, leaves no temporary file behind
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+_unseen: dict[Path, int] = {}
+
+
+def _limit(directory: Path, written: int) -> None:
+    """Keep a folder, to which so many bytes were just written, within its limit, or nearly so."""
+    _unseen[directory] = _unseen.get(directory, LOOK_BYTES) + written
+    if _unseen[directory] > LOOK_BYTES:
+        _unseen[directory] = 0
+        _shrink(directory, MAX_BYTES)
 
 
 def _shrink(directory: Path, limit: int) -> None:

@@ -24,7 +24,7 @@ from numba.core.registry import cpu_target
 
 from .._errors import CompilationError, LanesError
 from ._digest import globals_in, is_library, names_in
-from ._parts import KernelCompiler, PartCompiler, UserCompiler
+from ._parts import KernelCompiler, PartCompiler, recursive
 
 #: IEEE division by zero; contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
 FLAGS = {"error_model": "numpy", "fastmath": {"contract"}}
@@ -59,28 +59,28 @@ class _Rebuild:
     def __init__(self, tag: str, helper_flags: dict[str, Any]):
         self._tag, self._helper_flags = tag, helper_flags
         self._made: dict[int, Dispatcher] = {}
+        self._open: dict[int, types.FunctionType] = {}  # twins of functions whose helpers are being made
         self._modules: dict[int, types.ModuleType] = {}
 
     def dispatcher(self, function, entry: bool = False, **flags: Any) -> Dispatcher:
         if isinstance(function, Dispatcher):
             function = function.py_func
         if id(function) in self._made:
-            return self._made[id(function)]
+            made = self._made[id(function)]
+            if id(function) in self._open or made.py_func in recursive:
+                recursive.update(self._open.values())
+            return made
         code, names = function.__code__, names_in(function.__code__)
         # the user's module may have another name, or none, where the code is loaded from disk
         namespace = {"__builtins__": builtins, "__name__": __package__}
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         twin = types.FunctionType(code, namespace, function.__name__, function.__defaults__, cells or None)
         twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{self._tag}", __package__
-        if entry:
-            flags.setdefault("pipeline_class", KernelCompiler)
-        elif code.co_filename.startswith(_PACKAGE):  # users' functions may be recursive, which needs Numba's
-            flags["pipeline_class"] = PartCompiler
-        else:
-            flags["pipeline_class"] = UserCompiler
+        flags.setdefault("pipeline_class", KernelCompiler if entry else PartCompiler)
         flags = {**FLAGS, "no_cpython_wrapper": not entry, "no_cfunc_wrapper": True, **flags}
         self._made[id(function)] = made = _njit(**flags)(twin)
         _ours.add(made)
+        self._open[id(function)] = twin
         for cell, original in zip(cells, function.__closure__ or (), strict=True):
             try:
                 cell.cell_contents = self._substitute(original.cell_contents, names)
@@ -88,6 +88,7 @@ class _Rebuild:
                 continue
         for name in globals_in(code) & function.__globals__.keys():
             namespace[name] = self._substitute(function.__globals__[name], names)
+        del self._open[id(function)]
         return made
 
     def _substitute(self, value, names: set[str]):

@@ -8,18 +8,21 @@ and makes machine code of it, before it does the same again for its caller. That
 from __future__ import annotations
 
 import re
+import weakref
+from types import FunctionType
 from typing import Any
 
 import llvmlite.binding as llvm
 from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.environment import lookup_environment
 
 from .._garbage import no_collection
 
 
 class _NoEnvironment:
-    """A code generator without the one thing that needs machine code: constants of a function run by itself."""
+    """A code generator that leaves constants to the kernel: to say where they are needs machine code."""
 
     def __init__(self, codegen: Any):
         self._codegen = codegen
@@ -28,7 +31,7 @@ class _NoEnvironment:
         return getattr(self._codegen, name)
 
     def set_env(self, env_name: str, env: Any) -> None:
-        """Nothing to set."""
+        """Nothing yet: see `place_constants`."""
 
 
 class _Library(JITCodeLibrary):
@@ -94,24 +97,23 @@ class _Part(_Library):
         return 0
 
 
+#: functions that call themselves, also through others: Numba's linker fills in where they are
+recursive: weakref.WeakSet[FunctionType] = weakref.WeakSet()
+
+
 class PartCompiler(Compiler):
-    """Numba's compiler, for functions that only others call."""
+    """Numba's compiler, for functions that only others call; it marks loops over coordinates of a known number."""
 
     def define_pipelines(self):
         """Numba's own, into a library that is only linked."""
-        codegen = self.state.targetctx.codegen()
-        self.state.library = _Part(codegen, self.state.func_id.func_qualname)
-        return _with_search(super().define_pipelines(), self.state.args)
-
-
-class UserCompiler(Compiler):
-    """Numba's compiler, for users' functions."""
-
-    def define_pipelines(self):
-        """Numba's own, which marks loops over the coordinates where their number is known."""
+        library = _Library if self.state.func_id.func in recursive else _Part
+        self.state.library = library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        pipelines = super().define_pipelines()
         if _knows_length(self.state.args):
-            self.state.library = _Library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
-        return _with_search(super().define_pipelines(), self.state.args)
+            from ..numbers._unroll import find_loops  # slow to import, and loaded by then
+
+            find_loops(pipelines[0])
+        return pipelines
 
 
 def _knows_length(arguments: tuple) -> bool:
@@ -119,13 +121,11 @@ def _knows_length(arguments: tuple) -> bool:
     return any(getattr(kind, "length", 0) for kind in arguments)
 
 
-def _with_search(pipelines: list[Any], arguments: tuple) -> list[Any]:
-    """Pipelines that look for loops over the coordinates, where their number is known."""
-    if _knows_length(arguments):
-        from ..numbers._unroll import find_loops  # slow to import, and loaded by then
-
-        find_loops(pipelines[0])
-    return pipelines
+def place_constants(library: Any) -> None:
+    """Tell a kernel where the constants are of the functions that were linked into it: what is printed needs them."""
+    for variable in library._final_module.global_variables:
+        if (environment := lookup_environment(variable.name)) is not None:
+            library.codegen.set_env(variable.name, environment)
 
 
 class KernelCompiler(Compiler):
@@ -134,4 +134,6 @@ class KernelCompiler(Compiler):
     def compile_extra(self, func):
         """Numba's own, undisturbed by the collection of garbage."""
         with no_collection():
-            return super().compile_extra(func)
+            found = super().compile_extra(func)
+            place_constants(found.library)
+            return found

@@ -14,6 +14,7 @@ from ._errors import DeviceError
 from ._plan import Options, Plan, device_of
 from ._rounding import estimate_all, rounding_of
 from ._versions import Prepared
+from .backends import _cuda_arrays as arrays
 from .backends import _cuda_eigen as eigen
 from .backends import cuda as backend
 from .backends._cuda_curvature import CurvatureKernels
@@ -122,14 +123,14 @@ def of_array(
         if value is not None and value is not False and not (type(value) is tuple and not value):
             raise DeviceError(f"{name} is not served at points on a device in this version; pass NumPy arrays")
     _check_together(x, v=v, out=out)
-    points = backend.device_array(x, "x")
+    points = arrays.device_array(x, "x")
     shape = tuple(points.shape)
     if not shape or shape[-1] == 0:
         raise ValueError(f"x must have its coordinates along the last axis, got shape {shape}")
     batch, n = shape[:-1], shape[-1]
     flat = own = points.reshape(prod(batch), n)
     if v is not None:
-        directions = backend.device_array(v, "v")
+        directions = arrays.device_array(v, "v")
         if tuple(directions.shape) != shape or directions.dtype != points.dtype:
             raise ValueError(f"v must have the shape and type of x on a device, {shape}, got {directions.shape}")
         own = directions.reshape(prod(batch), n)
@@ -145,9 +146,11 @@ def of_array(
     found = _shape(derivative, n, known.length)
     slots = np.array(prepared.program.values) if derivative == "value" else _slots(prepared, prod(found))
     rows = _rows(prepared, known.plan, n if v is not None else 0, slots, by_tracing.shared_numbers(known.points.args))
-    result = backend.empty_like(x, batch + found) if out is None else _checked(out, batch + found, points.dtype)
-    rows.on_device(ordinal, flat, own, backend.device_array(result, "out").reshape(-1))
-    return result
+    shape = batch + found
+    with backend.select(ordinal):
+        room = _checked(out, shape, points.dtype) if out is not None else arrays.empty_like(x, shape, points.dtype)
+        rows.on_device(ordinal, flat, own, arrays.device_array(room, "out").reshape(-1))
+        return room if out is not None else arrays.handed_over(room, x)
 
 
 _WANTED = {
@@ -175,7 +178,7 @@ def _sampled(fun: Any, flat: Any, args: Any, ordinal: int, vector: bool, options
 
 def _checked(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """The user's own array for a result."""
-    array = backend.device_array(out, "out")
+    array = arrays.writable(out, "out")
     if tuple(array.shape) != shape or array.dtype != dtype:
         raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {array.shape} and {array.dtype}")
     return out
@@ -195,33 +198,34 @@ def solve(ordinal: int, matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray
 def solve_array(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
     """The same of matrices on a device, as arrays of the same kind there."""
     ordinal = _where(a, device, "a")
-    matrices = backend.device_array(a, "a")
+    matrices = arrays.device_array(a, "a")
     shape = tuple(matrices.shape)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ValueError(f"a must hold square matrices along its last two axes, got shape {shape}")
     n, batch = _checked_order(shape, vectors), shape[:-2]
-    w, z = backend.empty_like(a, (*batch, n)), backend.empty_like(a, shape if vectors else (1,))
-    flat = (backend.device_array(w, "w").reshape(prod(batch), n), backend.device_array(z, "z").reshape(-1))
-    eigen.on_device(ordinal, matrices.reshape(prod(batch), n, n), *flat, vectors)
-    return w, z
+    with backend.select(ordinal):
+        w, z = (arrays.empty_like(a, room, matrices.dtype) for room in ((*batch, n), shape if vectors else (1,)))
+        flat = arrays.device_array(w, "w").reshape(prod(batch), n), arrays.device_array(z, "z").reshape(-1)
+        eigen.on_device(ordinal, matrices.reshape(prod(batch), n, n), *flat, vectors)
+        return arrays.handed_over(w, a), arrays.handed_over(z, a)
 
 
 def _where(a: Any, device: Any, name: str) -> int:
     """The number of the device that an array lives on."""
-    ordinal = backend.ordinal_of(a) if device in ("auto", "cuda") else device_of(device)
+    ordinal = arrays.ordinal_of(a) if device in ("auto", "cuda") else device_of(device)
     if ordinal is None:
         raise TypeError(f"{name} lives on a GPU; use device='auto', or pass a NumPy array")
     require(ordinal)
-    if ordinal != backend.ordinal_of(a):
-        raise ValueError(f"{name} lives on cuda:{backend.ordinal_of(a)}, got device={device!r}")
+    if ordinal != arrays.ordinal_of(a):
+        raise ValueError(f"{name} lives on cuda:{arrays.ordinal_of(a)}, got device={device!r}")
     return ordinal
 
 
 def _check_together(x: Any, **others: Any) -> None:
     """Whether arrays live on the device of x: what is read from another one ends the process's work on both."""
     for name, array in others.items():
-        if array is not None and (other := backend.ordinal_of(array)) != backend.ordinal_of(x):
-            raise ValueError(f"{name} must live on cuda:{backend.ordinal_of(x)}, as x does, got cuda:{other}")
+        if array is not None and (other := arrays.ordinal_of(array)) != arrays.ordinal_of(x):
+            raise ValueError(f"{name} must live on cuda:{arrays.ordinal_of(x)}, as x does, got cuda:{other}")
 
 
 def _checked_order(shape: tuple[int, ...], vectors: bool) -> int:

@@ -34,7 +34,7 @@ def value(
         Arguments of each point, its own slice, after `args`.
     device : {"auto", "cpu", "cuda", "cuda:1", ...}
         Where to compute; "auto" is where `x` lives. On CUDA devices functions are traced, derivatives exact, and
-        computed in float64; arrays of CuPy and torch stay there, and so does the result.
+        computed in float64; arrays of CuPy, torch and JAX stay there, and so does the result.
     out : ndarray, optional
         Where to put the result.
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .backends._dlpack import is_on_cuda
+
 #: native byte order: others are not equal to these
 _READY = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -20,7 +22,8 @@ def lives_on_device(a: Any) -> bool:
     """Whether an array is in the memory of a GPU."""
     if type(a) is np.ndarray:
         return False
-    return hasattr(a.detach() if hasattr(a, "detach") else a, "__cuda_array_interface__")
+    a = a.detach() if hasattr(a, "detach") else a
+    return hasattr(a, "__cuda_array_interface__") or is_on_cuda(a)
 
 
 def real_array(a: Any, name: str) -> np.ndarray:

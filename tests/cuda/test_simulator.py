@@ -3,6 +3,7 @@
 Run with NUMBA_ENABLE_CUDASIM=1.
 """
 
+import ctypes
 import math
 from types import SimpleNamespace
 
@@ -11,6 +12,8 @@ import pytest
 from numba import njit
 
 import fastcurv as fc
+from fastcurv.backends import _dlpack
+from fastcurv.backends._dlpack import CUDA, Exported, Imported
 
 rng = np.random.default_rng(3)
 # kernels run in Python, where NumPy warns of what is infinite or NaN
@@ -196,12 +199,41 @@ class Foreign:
         return {"shape": self.shape, "typestr": self.dtype.str, "data": pointer, "version": 3, "strides": None}
 
 
+class ByDLPack:
+    """An array of a library that speaks DLPack alone, and whose arrays cannot be written to."""
+
+    def __init__(self, memory, keep=None):
+        self.memory, self.keep = memory, keep
+
+    def __dlpack_device__(self):
+        return (CUDA, 0)
+
+    def __dlpack__(self, *, stream):
+        assert stream == 1  # kernels run on CUDA's default stream
+        memory = self.memory
+        return Exported(memory.ctypes.data, memory.shape, memory.dtype, (CUDA, 0), memory).__dlpack__()
+
+    def __array_namespace__(self):
+        return SimpleNamespace(from_dlpack=lambda a: ByDLPack(memory_of(found := Imported(a)), found))
+
+
+def memory_of(imported):
+    """The host's memory that an array is said to have on a device."""
+    known = imported.__cuda_array_interface__
+    size = np.dtype(known["typestr"]).itemsize * math.prod(known["shape"])
+    return np.frombuffer((ctypes.c_char * size).from_address(known["data"][0]), known["typestr"]).reshape(
+        known["shape"]
+    )
+
+
 @pytest.fixture
 def _foreign(backend, monkeypatch):
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
     def as_cuda_array(a, sync=True):
         assert sync  # what the producer still computes is waited for
+        if isinstance(a, Imported):
+            return FakeCUDAArray(memory_of(a))
         return FakeCUDAArray(a.memory) if isinstance(a, Foreign) else a
 
     monkeypatch.setattr(backend.cuda, "as_cuda_array", as_cuda_array, raising=False)
@@ -225,6 +257,29 @@ def test_arrays_on_a_device_stay_there(dtype):
         np.testing.assert_array_equal(out.memory, found.copy_to_host())
     found = fc.jacobian(several, Foreign(x), (2.0,))
     np.testing.assert_allclose(found.copy_to_host(), fc.jacobian(several, x, (2.0,)), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_arrays_that_speak_dlpack_alone():
+    """The same kind comes back, and everything is let go of."""
+    x, A = rng.normal(size=(5, 3)), rng.normal(size=(4, 3, 3))
+    for name in ("value", "gradient", "hessian"):
+        found = getattr(fc, name)(chain, ByDLPack(x), (1.25,))
+        assert isinstance(found, ByDLPack)
+        np.testing.assert_allclose(found.memory, getattr(fc, name)(chain, x, (1.25,)), atol=1e-12)
+    w, z = fc.eigh(ByDLPack(A))
+    np.testing.assert_allclose(w.memory, fc.eigvalsh(A), atol=1e-14)
+    assert z.memory.shape == A.shape
+    del found, w, z
+    assert not _dlpack._kept
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_arrays_that_cannot_be_written_to(monkeypatch):
+    x = rng.normal(size=(4, 3))
+    monkeypatch.setattr(ByDLPack, "__module__", "jaxlib")
+    with pytest.raises(TypeError, match="out: JAX's arrays cannot be written to; call without out"):
+        fc.gradient(chain, ByDLPack(x), out=ByDLPack(x.copy()))
 
 
 @pytest.mark.usefixtures("_foreign")

@@ -6,7 +6,6 @@ Imported on first use, for numba-cuda is an optional package.
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -148,44 +147,6 @@ class Kernels:
 def device_function(evaluate: Callable) -> Callable:
     """What a kernel calls."""
     return cuda.jit(device=True)(evaluate)
-
-
-def device_array(a: Any, name: str) -> Any:
-    """An array that lives on a device, as kernels take it; what its library still computes of it is waited for."""
-    if isinstance(a, np.ndarray):
-        raise TypeError(f"{name} must be an array on a device where x is one, got a NumPy array")
-    if hasattr(a, "detach"):  # a torch tensor that requires grad does not tell where its memory is
-        a = a.detach()
-    if type(a).__module__.partition(".")[0] == "torch":  # whose interface does not tell the stream
-        sys.modules["torch"].cuda.current_stream(a.device).synchronize()
-    array = cuda.as_cuda_array(a, sync=True)
-    if array.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{name} must be float32 or float64 on a device, got {array.dtype}")
-    if not array.is_c_contiguous():
-        raise ValueError(f"{name} must be C-contiguous on a device; pass a contiguous copy")
-    return array
-
-
-def ordinal_of(a: Any) -> int:
-    """The number of the device that an array of torch, CuPy or Numba lives on; 0 of others."""
-    device = getattr(a, "device", None)
-    if device is None:
-        device = getattr(getattr(getattr(a, "gpu_data", None), "context", None), "device", None)
-    numbers = (getattr(device, name, None) for name in ("index", "id"))
-    return next((number for number in numbers if isinstance(number, int)), 0)
-
-
-def empty_like(a: Any, shape: tuple[int, ...]) -> Any:
-    """An array for results, of the library that made `a`, where that lives."""
-    library = type(a).__module__.partition(".")[0]
-    if library == "torch":
-        return a.new_empty(shape).detach()
-    if library == "cupy":
-        with a.device:
-            return sys.modules["cupy"].empty(shape, a.dtype)
-    if library in ("jax", "jaxlib"):
-        raise TypeError("JAX's arrays cannot be written to; pass cupy.from_dlpack(x) or torch.from_dlpack(x)")
-    return cuda.device_array(shape, np.dtype(a.__cuda_array_interface__["typestr"]))
 
 
 def copied(array: np.ndarray) -> Any:

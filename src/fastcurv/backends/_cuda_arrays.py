@@ -1,0 +1,76 @@
+"""Arrays of other libraries that live on a device, as kernels take them; and results as arrays of the same library."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numba import cuda as numba_cuda
+
+from ._dlpack import CUDA, Exported, Imported, device_of, is_on_cuda
+
+cuda: Any = numba_cuda
+
+
+def _library(a: Any) -> str:
+    return type(a).__module__.partition(".")[0]
+
+
+def device_array(a: Any, name: str) -> Any:
+    """An array that lives on a device, as kernels take it; what its library still computes of it is waited for."""
+    if isinstance(a, np.ndarray):
+        raise TypeError(f"{name} must be an array on a device where x is one, got a NumPy array")
+    if hasattr(a, "detach"):  # a torch tensor that requires grad does not tell where its memory is
+        a = a.detach()
+    if _library(a) == "torch":  # whose interface does not tell the stream
+        sys.modules["torch"].cuda.current_stream(a.device).synchronize()
+    if not hasattr(a, "__cuda_array_interface__") and is_on_cuda(a):
+        a = Imported(a)
+    array = cuda.as_cuda_array(a, sync=True)
+    if array.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name} must be float32 or float64 on a device, got {array.dtype}")
+    if not array.is_c_contiguous():
+        raise ValueError(f"{name} must be C-contiguous on a device; pass a contiguous copy")
+    return array
+
+
+def writable(a: Any, name: str) -> Any:
+    """The same of an array that results are written to."""
+    if _library(a) in ("jax", "jaxlib"):
+        raise TypeError(f"{name}: JAX's arrays cannot be written to; call without {name}, for a new array")
+    return device_array(a, name)
+
+
+def ordinal_of(a: Any) -> int:
+    """The number of the device that an array lives on."""
+    if is_on_cuda(a):
+        return (device_of(a) or (CUDA, 0))[1]
+    device = getattr(a, "device", None)
+    if device is None:
+        device = getattr(getattr(getattr(a, "gpu_data", None), "context", None), "device", None)
+    numbers = (getattr(device, name, None) for name in ("index", "id"))
+    return next((number for number in numbers if isinstance(number, int)), 0)
+
+
+def empty_like(a: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Room for results on the present device: an array of the library that made `a` if those can be written to."""
+    if _library(a) == "torch":
+        return a.new_empty(shape).detach()
+    if _library(a) == "cupy":
+        with a.device:
+            return sys.modules["cupy"].empty(shape, a.dtype)
+    return cuda.device_array(shape, dtype)
+
+
+def handed_over(result: Any, a: Any) -> Any:
+    """Complete results in that room, as an array of the library that made `a` if it reads DLPack, else of Numba."""
+    if _library(a) in ("torch", "cupy", "numba", "numba_cuda"):
+        return result
+    namespace = a.__array_namespace__() if hasattr(a, "__array_namespace__") else sys.modules.get(_library(a))
+    read = getattr(namespace, "from_dlpack", None)
+    if read is None:
+        return result
+    # of Numba's own arrays a property, of those in its simulator NumPy's
+    address = result.__cuda_array_interface__["data"][0] if hasattr(result, "gpu_data") else result.ctypes.data
+    return read(Exported(address, tuple(result.shape), result.dtype, (CUDA, ordinal_of(a)), result))

@@ -25,6 +25,7 @@ from numba.core.ccallback import CFunc
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel as numba_threads
 
+from .._garbage import no_collection
 from ..function import DiskCache
 from ..function._compile import FLAGS
 from ._native import call_task, next_task
@@ -121,7 +122,8 @@ def _loop(parallel: bool) -> int:
     body = parallel_loop if parallel else serial_loop
     made: Any = CFunc(body, ((types.intp,) * 5, types.void), {}, {**FLAGS, "parallel": parallel})
     made._cache = DiskCache(body.__name__)
-    made.compile()
+    with no_collection():  # what Numba knows is loaded
+        made.compile()
     return made.address
 
 

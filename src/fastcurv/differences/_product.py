@@ -56,7 +56,7 @@ def product_block(f, lanes, errors):
         read = numbers(memory, origin, 2 * n + 2, lanes, 0)
         work = numbers(memory, origin + lanes * (2 * n + 2), (5, n), lanes, 0)
         x, h, mixed, mixed_next, largest = work[0], work[1], work[2], work[3], work[4]
-        flat_out, flat_error = flat(product), flat(error)
+        out, out_error = flat(product), flat(error)
         first_group, last_group = span(layout, task, groups(len(directions), lanes))
         start, stop = share(layout, task, n)
         for group in range(first_group, last_group):
@@ -88,28 +88,14 @@ def product_block(f, lanes, errors):
                     x[i] = x_i
             for i in range(start, stop):
                 area = where(t > 0.0, t * h[i], math.inf)  # H 0 = 0
-                give(mixed[i] / area, flat_out, b * n + i, n, last)
+                give(mixed[i] / area, out, b * n + i, n, last)
                 poison += 0.0 * mixed[i]
                 if errors:
                     e_f = max(noise[0] * largest[i], level)
                     spread = 2 * abs(mixed[i] - mixed_next[i]) + 2 * e_f * amplification
-                    give(spread / area, flat_error, b * n + i, n, last)
+                    give(spread / area, out_error, b * n + i, n, last)
             report(
-                poison,
-                read,
-                memory,
-                origin,
-                raised,
-                layout,
-                task,
-                b,
-                last,
-                lanes,
-                status,
-                flat_out,
-                flat_error,
-                n,
-                errors,
+                poison, read, memory, origin, raised, layout, task, b, last, lanes, status, out, out_error, n, errors
             )
 
     return block
@@ -158,15 +144,15 @@ def form_block(f, lanes, errors):
     return block
 
 
-def report(poison, read, memory, origin, raised, layout, task, b, last, lanes, status, flat_out, flat_error, n, errors):
+def report(poison, read, memory, origin, raised, layout, task, b, last, lanes, status, out, out_error, n, errors):
     """The status of each direction of a group; its n results are NaN as a whole where one is not finite."""
     read[0] = poison
     for lane in range(last + 1):
         spoiled = memory[origin + lane]
         if spoiled != 0.0 and layout[1] == 1:
-            fill(flat_out, (b + lane) * n, n)
+            fill(out, (b + lane) * n, n)
             if errors:
-                fill(flat_error, (b + lane) * n, n)
+                fill(out_error, (b + lane) * n, n)
         status[slot(layout, task * lanes, b) + lane] = outcome(raised[0], spoiled)
 
 
@@ -184,7 +170,7 @@ def gradient_product_block(g, lanes, errors):
         read = numbers(memory, origin, 2 * n + 2, lanes, 0)
         work = numbers(memory, origin + lanes * (2 * n + 2), (5, n), lanes, 0)
         x, y, total, total_next, largest = work[0], work[1], work[2], work[3], work[4]
-        flat_out, flat_error = flat(product), flat(error)
+        out, out_error = flat(product), flat(error)
         first_group, last_group = span(layout, task, groups(len(directions), lanes))
         for group in range(first_group, last_group):
             b = group * lanes
@@ -208,27 +194,13 @@ def gradient_product_block(g, lanes, errors):
                     poison += 0.0 * y[i]
             length = where(t > 0.0, t, math.inf)
             for i in range(n):
-                give(total[i] / length, flat_out, b * n + i, n, last)
+                give(total[i] / length, out, b * n + i, n, last)
                 if errors:
                     e_f = max(noise[0] * largest[i], level)
                     spread = 2 * abs(total[i] - total_next[i]) + 2 * e_f * amplification
-                    give(spread / length, flat_error, b * n + i, n, last)
+                    give(spread / length, out_error, b * n + i, n, last)
             report(
-                poison,
-                read,
-                memory,
-                origin,
-                raised,
-                layout,
-                task,
-                b,
-                last,
-                lanes,
-                status,
-                flat_out,
-                flat_error,
-                n,
-                errors,
+                poison, read, memory, origin, raised, layout, task, b, last, lanes, status, out, out_error, n, errors
             )
 
     return block

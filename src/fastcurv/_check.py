@@ -20,7 +20,7 @@ from . import _launch as launch
 from ._derivatives import gradient, hessian, jacobian, quadratic_model
 from ._errors import CompilationError
 from ._inputs import points_array
-from ._plan import Options, Plan
+from ._plan import Options, Plan, device_name
 from .backends._threads import get_threads, may_run_parallel
 from .function import Compiled, Pointer, UserFunction, folder
 
@@ -215,7 +215,7 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         step=step,
         evaluations=evaluations,
         specialisation=outline.specialisation if isinstance(call.function, Compiled) else "none: fun is not compiled",
-        device="cpu" if chosen.device is None else f"cuda:{chosen.device}",
+        device="cpu" if chosen.device is None else device_name(chosen.device),
         threads=_threads(call.function, count),
         cache=_cache(call.function),
     )

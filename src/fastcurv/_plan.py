@@ -15,6 +15,8 @@ from .differences import _tables as tables
 
 METHODS = ("auto", "exact", "traced", "hyperdual", "central", "forward")
 ORDERS = (2, 4, 6, 8)
+#: in place of a device's number: all of them, for points on the host; where one is enough, the first
+EVERY = -1
 STENCILS = ("economical", "4-point")
 
 
@@ -63,7 +65,7 @@ class Plan:
     four_point: bool
     noise: np.ndarray  # absolute, per point or one for all; 0: rounding only
     bounds: Limits
-    device: int | None = None  # a CUDA device, by number; None: the CPU
+    device: int | None = None  # a CUDA device, by number, or EVERY; None: the CPU
 
     @property
     def is_exact(self) -> bool:
@@ -79,7 +81,7 @@ class Plan:
         """The same on a CUDA device, for which functions are traced."""
         if "traced" not in (self.method, *self.others):
             raise DeviceError(
-                f"device='cuda:{ordinal}' has exact derivatives of traced functions only; use method='auto' or "
+                f"device='{device_name(ordinal)}' has exact derivatives of traced functions only; use method='auto' or "
                 f"'exact', or device='cpu'"
             )
         return replace(self, method="traced", others=(), device=ordinal)
@@ -240,12 +242,17 @@ def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"noise must be a number or an array of shape {batch}, got shape {array.shape}") from None
 
 
+def device_name(device: int) -> str:
+    """What users call a CUDA device."""
+    return "cuda" if device == EVERY else f"cuda:{device}"
+
+
 def device_of(device: Any) -> int | None:
-    """The number of a CUDA device; None for the CPU."""
+    """The number of a CUDA device, or EVERY; None for the CPU."""
     if device in ("auto", "cpu"):
         return None
     if isinstance(device, str):
         name, _, number = device.partition(":")
         if name == "cuda" and (device == "cuda" or number.isdecimal()):
-            return int(number or 0)
+            return int(number) if number else EVERY
     raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:1' and so on, got {device!r}")

@@ -5,6 +5,7 @@ Run with NUMBA_ENABLE_CUDASIM=1.
 
 import ctypes
 import math
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -96,10 +97,47 @@ def test_bounds_points_own_arguments_and_data():
         np.testing.assert_allclose(getattr(model, name), getattr(expected, name), rtol=1e-13, atol=1e-12)
 
 
-def test_more_points_than_fit_at_once(backend, monkeypatch):
-    x = rng.normal(size=(37, 2))
-    monkeypatch.setattr(backend, "CHUNK_BYTES", 10 * 8 * 6)
+@pytest.mark.parametrize("devices", [1, 3])
+def test_more_points_than_fit_at_once(devices, backend, monkeypatch):
+    """In parts of ten, of which each stream of each device works on one."""
+    selected, select = [], backend.select
+    for name in ("cuda", "_cuda_curvature"):
+        module = import_module(f"fastcurv.backends.{name}")
+        monkeypatch.setattr(module, "CHUNK_BYTES", 10 * 8 * 6)
+        monkeypatch.setattr(module, "ordinals", lambda device: tuple(range(devices)))
+    transfers = import_module("fastcurv.backends._cuda_transfers")
+    monkeypatch.setattr(transfers, "select", lambda k: selected.append(k) or select(0))
+    x = rng.normal(size=(67, 2))
     assert_same("hessian", chain, x)
+    assert_same("gradient", weighted, x, point_args=(rng.normal(size=67),))
+    np.testing.assert_allclose(
+        fc.curvature(chain, x, device="cuda").eigenvalues, fc.curvature(chain, x).eigenvalues, rtol=1e-12, atol=1e-12
+    )
+    assert set(selected) == set(range(devices))
+
+
+def test_an_error_in_a_part_waits_for_the_others(backend, monkeypatch):
+    from fastcurv.backends import _cuda_transfers
+
+    waited, wait = [], _cuda_transfers._Slot.wait
+    monkeypatch.setattr(_cuda_transfers._Slot, "wait", lambda slot: waited.append(slot) or wait(slot))
+
+    def double_until(end):
+        def run(stream, count, source, target):
+            for k in range(count):
+                if source[k] >= end:
+                    raise RuntimeError("too far")
+                target[k] = 2.0 * source[k]
+
+        return lambda ordinal: run
+
+    x, y = np.arange(9.0), np.empty(9)
+    _cuda_transfers.in_parts((0,), 2, (x,), (y,), double_until(9.0))
+    np.testing.assert_array_equal(y, 2.0 * x)
+    waited.clear()
+    with pytest.raises(RuntimeError, match="too far"):
+        _cuda_transfers.in_parts((0,), 2, (x,), (y,), double_until(6.0))
+    assert len(set(waited[-2:])) == 2
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -17,7 +17,8 @@ from ..simd import where
 from ..symmetric import triangle
 from ..tracing import Program, straight_line
 from ._cuda_eigen import THREADS, Solver, solver, tables_of
-from .cuda import CHUNK_BYTES, Kernels, copied, cuda, device_function, launch, select
+from ._cuda_transfers import in_parts
+from .cuda import CHUNK_BYTES, Kernels, copied, cuda, device_function, launch, ordinals
 
 #: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
 #: critical, curvature along the gradient, status
@@ -126,22 +127,27 @@ class CurvatureKernels:
         return self._made[extra, bounded]
 
     def from_host(
-        self, ordinal: int, points: np.ndarray, own: np.ndarray, shared: np.ndarray, bounds: np.ndarray | None,
+        self, device: int, points: np.ndarray, own: np.ndarray, shared: np.ndarray, bounds: np.ndarray | None,
         rounding: float, tolerance: float,
     ) -> np.ndarray:  # fmt: skip
         """Rows of points on the host."""
         (count, n), extra = points.shape, own.shape[1]
         rows = np.empty((count, 2 * n + OTHERS))
-        chunk = max(1, CHUNK_BYTES // (8 * (3 * n + extra + OTHERS)))
         made = self._kernel(n, extra, bounds is not None)
-        with select(ordinal):
+
+        def prepare(ordinal: int) -> Any:
             tables = copied(shared), *self._kernels.tables(ordinal)
             read = tuple(map(copied, (np.zeros(1), *_read_out(n).tables)))
             limits = copied(np.zeros((2, 1)) if bounds is None else bounds)
             given = tables, *tables_of(solver(n, False)), read, limits, rounding, tolerance
-            for first in range(0, count, chunk):
-                part = slice(first, min(first + chunk, count))
-                there = cuda.device_array(rows[part].size, np.float64)
-                launch(made, part.stop - first, THREADS, copied(points[part]), copied(own[part]), *given, there)
-                rows[part] = there.copy_to_host().reshape(rows[part].shape)
+
+            def run(stream: Any, count: int, points: Any, own: Any, rows: Any) -> None:
+                own = own.reshape(count, extra) if extra else own
+                launch(made, count, THREADS, points.reshape(count, n), own, *given, rows, stream=stream)
+
+            return run
+
+        in_parts(
+            ordinals(device), max(1, CHUNK_BYTES // (8 * (3 * n + extra + OTHERS))), (points, own), (rows,), prepare
+        )
         return rows

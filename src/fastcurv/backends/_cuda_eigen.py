@@ -12,7 +12,8 @@ from numba import types
 
 from ..symmetric import cyclic_sweep, in_order, triangle
 from ..tracing import straight_line
-from .cuda import CHUNK_BYTES, copied, cuda, device_function, launch, select
+from ._cuda_transfers import in_parts
+from .cuda import CHUNK_BYTES, copied, cuda, device_function, launch, ordinals, select
 
 #: the largest order, without eigenvectors and with them, for which a thread's registers suffice
 MOST_ROWS = {False: 8, True: 6}
@@ -119,17 +120,18 @@ def on_device(ordinal: int, matrices: Any, w: Any, z: Any, vectors: bool) -> Non
         cuda.synchronize()
 
 
-def from_host(ordinal: int, matrices: np.ndarray, w: np.ndarray, z: np.ndarray, vectors: bool) -> None:
+def from_host(device: int, matrices: np.ndarray, w: np.ndarray, z: np.ndarray, vectors: bool) -> None:
     """Solve matrices that are on the host, in parts that fit on the device."""
-    count, n, _ = matrices.shape
-    chunk = max(1, CHUNK_BYTES // (16 * max(1, n * n)))
-    for first in range(0, count if n else 0, chunk):
-        part = slice(first, min(first + chunk, count))
-        with select(ordinal):
-            there = copied(matrices[part])
-            values = cuda.device_array((len(matrices[part]), n), w.dtype)
-            columns = cuda.device_array(there.size if vectors else 1, w.dtype)
-            on_device(ordinal, there, values, columns, vectors)
-            w[part] = values.copy_to_host()
-            if vectors:
-                z[part] = columns.copy_to_host().reshape(z[part].shape)
+    n = w.shape[1]
+    if w.size == 0:
+        return
+
+    def prepare(ordinal: int) -> Any:
+        tables = tables_of(solver(n, vectors))
+
+        def run(stream: Any, count: int, matrices: Any, w: Any, z: Any) -> None:
+            launch(_kernel(n, vectors), count, THREADS, matrices, *tables, w.reshape(count, n), z, stream=stream)
+
+        return run
+
+    in_parts(ordinals(device), max(1, CHUNK_BYTES // (16 * n * n)), (matrices,), (w, z), prepare)

@@ -15,6 +15,7 @@ from numba import cuda as numba_cuda
 from numba import types
 
 from .._errors import DeviceError
+from .._plan import EVERY
 from ..differences._steps import is_outside
 
 cuda: Any = numba_cuda
@@ -25,8 +26,8 @@ MOST_TOGETHER = 64
 SHARED_BYTES = 40_000
 #: bytes of local memory of a thread: a device reserves as much for every thread that it can run at once
 MOST_LOCAL = 65_536
-#: bytes on the device of the points that are worked on at once, if they come from the host
-CHUNK_BYTES = 2**28
+#: bytes of a part of points that come from the host, on a device, and on the host where the device fetches it
+CHUNK_BYTES = 2**26
 
 
 class Shape(NamedTuple):
@@ -48,7 +49,7 @@ class Shape(NamedTuple):
 
 
 def select(ordinal: int) -> Any:
-    """Make a device the current one.
+    """A device, to be made the current one by ``with``; of EVERY device the first.
 
     Raises
     ------
@@ -61,16 +62,21 @@ def select(ordinal: int) -> Any:
         raise DeviceError("no CUDA device was found, or its driver does not work; use device='cpu'")
     if ordinal >= (count := len(cuda.gpus)):
         raise DeviceError(f"device='cuda:{ordinal}': there are {count} CUDA devices, numbered from 0")
-    return cuda.gpus[ordinal]
+    return cuda.gpus[max(ordinal, 0)]
 
 
-def launch(kernel: Any, threads_in_all: int, block: int, *arguments: Any) -> None:
+def ordinals(device: int) -> tuple[int, ...]:
+    """The numbers of the devices that work on points on the host."""
+    return tuple(range(len(cuda.gpus))) if device == EVERY else (device,)
+
+
+def launch(kernel: Any, threads_in_all: int, block: int, *arguments: Any, stream: Any = 0) -> None:
     """Launch a kernel over so many threads, in blocks; small grids are meant, and no reason to warn."""
     if threads_in_all == 0:
         return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Grid size")
-        configured = kernel[-(-threads_in_all // block), block]
+        configured = kernel[-(-threads_in_all // block), block, stream]
     configured(*arguments)
 
 
@@ -165,17 +171,22 @@ class Rows(NamedTuple):
     shared: np.ndarray
     bounds: np.ndarray
 
-    def from_host(self, ordinal: int, points: np.ndarray, own: np.ndarray, rows: np.ndarray) -> None:
+    def from_host(self, device: int, points: np.ndarray, own: np.ndarray, rows: np.ndarray) -> None:
         """Of points on the host, in parts that fit on the device."""
-        count = len(points)
-        with select(ordinal):
+        from ._cuda_transfers import in_parts  # which imports this module
+
+        n, extra, size = self.shape.n, self.shape.extra, self.shape.size
+
+        def prepare(ordinal: int) -> Callable[..., None]:
             given = self._given(ordinal)
-            chunk = max(1, CHUNK_BYTES // (8 * (self.shape.n + self.shape.extra + self.shape.size)))
-            for first in range(0, count, chunk):
-                part = slice(first, min(first + chunk, count))
-                there = cuda.device_array((part.stop - first) * self.shape.size, rows.dtype)
-                self._launch(given, copied(points[part]), copied(own[part]), there)
-                rows[part] = there.copy_to_host().reshape(rows[part].shape)
+
+            def run(stream: Any, count: int, points: Any, own: Any, rows: Any) -> None:
+                own = own.reshape(count, extra) if extra else own
+                self._launch(given, points.reshape(count, n), own, rows, stream)
+
+            return run
+
+        in_parts(ordinals(device), max(1, CHUNK_BYTES // (8 * (n + extra + size))), (points, own), (rows,), prepare)
 
     def on_device(self, ordinal: int, points: Any, own: Any, rows: Any) -> None:
         """Of points that are on the device; results are there for any stream."""
@@ -187,6 +198,6 @@ class Rows(NamedTuple):
         shared, bounds, slots = map(copied, (self.shared, self.bounds, self.slots))
         return shared, *self.kernels.tables(ordinal), bounds, slots
 
-    def _launch(self, given: tuple, points: Any, own: Any, rows: Any) -> None:
+    def _launch(self, given: tuple, points: Any, own: Any, rows: Any, stream: Any = 0) -> None:
         made = self.kernels.made(self.shape)
-        launch(made, points.shape[0], self.shape.threads, points, own, *given, rows)
+        launch(made, points.shape[0], self.shape.threads, points, own, *given, rows, stream=stream)

@@ -33,8 +33,9 @@ def value(
     point_args : tuple of array_like, each of shape B + (...)
         Arguments of each point, its own slice, after `args`.
     device : {"auto", "cpu", "cuda", "cuda:1", ...}
-        Where to compute; "auto" is where `x` lives. On CUDA devices functions are traced, derivatives exact, and
-        computed in float64; arrays of CuPy, torch and JAX stay there, and so does the result.
+        Where to compute; "auto" is where `x` lives, "cuda" every CUDA device where `x` is NumPy's. There functions are
+        traced, derivatives exact, and computed in float64; arrays of CuPy, torch and JAX stay where they are, and so
+        does the result.
     out : ndarray, optional
         Where to put the result.
 

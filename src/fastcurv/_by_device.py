@@ -17,7 +17,7 @@ from ._versions import Prepared
 from .backends import _cuda_arrays as arrays
 from .backends import _cuda_eigen as eigen
 from .backends import cuda as backend
-from .backends._cuda_curvature import CurvatureKernels
+from .backends._cuda_curvature import CurvatureKernels, Given
 from .differences._outcome import NOT_FINITE, OK, OUTSIDE
 from .tracing import Program, Wanted
 
@@ -44,14 +44,18 @@ def _kernels_of(program: Program) -> backend.Kernels:
 
 def _rows(prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray) -> backend.Rows:
     program = prepared.program
-    if (local := 8 * (plan.n + extra + program.slots)) > backend.MOST_LOCAL:
+    _check_local(plan.n + extra, program)
+    entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
+    shape = backend.Shape(plan.n, extra, program.slots, len(slots), plan.bounds.any, entries)
+    return backend.Rows(_kernels_of(program), shape, slots, shared, np.array(plan.bounds.rows))
+
+
+def _check_local(inputs: int, program: Program) -> None:
+    if (local := 8 * (inputs + program.slots)) > backend.MOST_LOCAL:
         raise DeviceError(
             f"{local:,} bytes of results at a point are more than the {backend.MOST_LOCAL:,} that a thread of a device "
             f"is given in this version; use device='cpu'"
         )
-    entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
-    shape = backend.Shape(plan.n, extra, program.slots, len(slots), plan.bounds.any, entries)
-    return backend.Rows(_kernels_of(program), shape, slots, shared, np.array(plan.bounds.rows))
 
 
 def matrices(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndarray, status: np.ndarray) -> None:
@@ -102,12 +106,13 @@ def curvature(call: Call, tolerance: float) -> np.ndarray:
         )
     prepared, work = by_tracing.in_lanes(call)
     program = prepared.program
+    _check_local(plan.n + work.own.shape[1], program)
     if "cuda curvature" not in program.made:
-        places = tuple(tuple(map(int, starts // LANES)) for starts in (prepared.slopes, prepared.lower))
-        program.made["cuda curvature"] = CurvatureKernels(program, _kernels_of(program), places)
+        slopes, lower = (tuple(map(int, starts // LANES)) for starts in (prepared.slopes, prepared.lower))
+        program.made["cuda curvature"] = CurvatureKernels(program, _kernels_of(program), (slopes, lower))
     bounds = np.array(plan.bounds.rows) if plan.bounds.any else None
-    rounding = rounding_of(call.x.dtype)
-    return program.made["cuda curvature"].from_host(plan.device, *work, bounds, rounding, tolerance)
+    given = Given(plan.n, work.own.shape[1], work.shared, bounds, rounding_of(call.x.dtype), tolerance)
+    return program.made["cuda curvature"].from_host(plan.device, work.points, work.own, given)
 
 
 def of_array(

@@ -43,7 +43,7 @@ def test_derivatives(count, n):
     agree(fc.jacobian(several, x, device="cuda"), fc.jacobian(several, x))
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 32, 33, 48, 64])
 def test_eigenvalues(n):
     A = rng.normal(size=(1001, n, n))
     A += A.swapaxes(-1, -2)
@@ -52,13 +52,14 @@ def test_eigenvalues(n):
     found = fc.eigvalsh(A, device="cuda")
     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
     assert np.nanmax(np.abs(found - expected) / np.where(norm > 0, norm, 1.0)) <= 10 * np.finfo(float).eps
-    if n <= 6:
+    if n <= 48:
         w, z = fc.eigh(A, device="cuda")
         residual = np.abs(A @ z - z * w[:, None]).max(axis=(1, 2)) / np.where(norm[:, 0] > 0, norm[:, 0], 1.0)
         assert np.nanmax(residual) <= 25 * np.finfo(float).eps
+        assert np.nanmax(np.abs(z.swapaxes(1, 2) @ z - np.eye(n))) <= 30 * np.finfo(float).eps
 
 
-@pytest.mark.parametrize("n", [2, 4, 8])
+@pytest.mark.parametrize("n", [2, 4, 8, 9, 24])
 def test_curvature(n):
     x = rng.normal(size=(1001, n))
     x[3] = np.nan

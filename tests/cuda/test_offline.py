@@ -163,7 +163,7 @@ def tables():
 def test_solvers_fit_into_registers(n, vectors, registers, processor):
     from fastcurv.backends import _cuda_eigen as eigen
 
-    assert n <= eigen.MOST_ROWS[vectors]
+    assert n <= eigen.IN_REGISTERS[vectors]
     matrices, w, z = arrays(("f", 1), ("f", 2), ("f", 1))
     kernel = eigen.eigen_kernel(eigen.solver(n, vectors))
     _, used = compiled(kernel, (matrices, tables(), tables(), w, z), processor)
@@ -173,30 +173,74 @@ def test_solvers_fit_into_registers(n, vectors, registers, processor):
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
-@pytest.mark.parametrize(("n", "registers"), [(2, 80), (4, 128), (6, 208)])
+@pytest.mark.parametrize(
+    ("n", "vectors", "registers"),
+    [(7, True, 112), (16, True, 112), (48, True, 112), (9, False, 80), (32, False, 80), (64, False, 80)],
+)
+def test_groups_of_threads_fit_into_shared_memory(n, vectors, registers, processor):
+    from fastcurv.backends import _cuda_eigen as eigen
+    from fastcurv.backends import _cuda_groups as groups
+
+    assert eigen.IN_REGISTERS[vectors] < n <= eigen.MOST_ROWS[vectors]
+    matrices, w, z = arrays(("f", 1), ("f", 2), ("f", 1))
+    ptx, used = compiled(groups.group_kernel(n, vectors), (matrices, tables(), tables(), w, z), processor)
+    shared = sum(int(size) for size in re.findall(rb"\.shared [^\n]*\[(\d+)\];", ptx))
+    print(n, vectors, processor, used, shared)
+    assert used["stack"] == used["stores"] == used["loads"] == 0
+    assert used["registers"] <= registers
+    assert 0 < shared <= 48 * 1024
+
+
+def rosenbrock_with_places(n):
+    """A program with first and second derivatives, and the slots of its gradient and lower triangle."""
+    program = tracing.program(tracing.trace(rosenbrock, n, ()), Wanted(first=True, second=True))
+    zero = program.slots - 1
+    slopes = tuple(program.first.get((0, i), zero) for i in range(n))
+    return program, (slopes, tuple(program.second.get((j, i), zero) for i in range(n) for j in range(i + 1)))
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize(("n", "registers"), [(2, 56), (4, 104), (6, 160)])
 def test_curvature_fits_into_registers(n, registers, processor):
     from numba import types
 
     from fastcurv.backends import _cuda_curvature as curvature
-    from fastcurv.backends import _cuda_eigen as eigen
     from fastcurv.backends import cuda
 
-    program = tracing.program(tracing.trace(rosenbrock, n, ()), Wanted(first=True, second=True))
-    zero = program.slots - 1
-    slopes = tuple(program.first.get((0, i), zero) for i in range(n))
-    lower = tuple(program.second.get((j, i), zero) for i in range(n) for j in range(i + 1))
-    read = curvature._read_out(n)
-    functions = (cuda.device_function(made.evaluator()) for made in (program, read))
-    kernel = curvature.curvature_kernel(
-        *functions, eigen.solver(n, False), 0, program.slots, (slopes, lower), read.slots, False
-    )
+    program, places = rosenbrock_with_places(n)
+    f = cuda.device_function(program.evaluator())
+    kernel = curvature.curvature_kernel(f, n, 0, program.slots, places, False)
     points, own, bounds, rows = arrays(("f", 2), ("f", 2), ("f", 2), ("f", 1))
     number = types.float64
-    signature = points, own, tables(), tables(), tables(), tables(), bounds, number, number, rows
-    _, used = compiled(kernel, signature, processor)
+    _, used = compiled(kernel, (points, own, tables(), tables(), tables(), bounds, number, number, rows), processor)
     print(n, processor, used)
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+def test_curvature_of_many_coordinates(processor):
+    """What was found is looked up in a table: a stack holds it."""
+    from numba import types
+
+    from fastcurv.backends import _cuda_curvature as curvature
+    from fastcurv.backends import cuda
+
+    n, number = 12, types.float64
+    program, _ = rosenbrock_with_places(n)
+    derive = curvature.derivatives_kernel(cuda.device_function(program.evaluator()), n, 0, program.slots, False)
+    matrix, vector, stack = *arrays(("f", 2), ("f", 1)), *arrays(("f", 3))
+    places = arrays(("i", 1))[0]
+    _, used = compiled(derive, (matrix, matrix, tables(), matrix, places, vector, matrix, stack), processor)
+    print("derivatives", processor, used)
+    assert used["stores"] == used["loads"] == 0
+    assert used["stack"] <= 8 * (program.slots + 1)
+    assert used["registers"] <= 104
+    arguments = matrix, vector, matrix, stack, matrix, number, number, vector
+    _, used = compiled(curvature.reading_kernel(n), arguments, processor)
+    print("reading", processor, used)
+    assert used["stack"] == used["stores"] == used["loads"] == 0
+    assert used["registers"] <= 64
 
 
 ONE_ARGUMENT = [

@@ -43,7 +43,7 @@ def weighted(x, w):
 @pytest.fixture(autouse=True)
 def backend(monkeypatch):
     """Programs compiled for the CPU, which the simulator calls in place of code for a device."""
-    from fastcurv.backends import _cuda_curvature, _cuda_eigen, cuda
+    from fastcurv.backends import _cuda_curvature, _cuda_eigen, _cuda_groups, cuda
 
     def plain(array):
         while not isinstance(array, np.ndarray):
@@ -54,7 +54,7 @@ def backend(monkeypatch):
         made = njit(evaluate)
         return lambda x, y, tables: made(plain(x), plain(y), tuple(map(plain, tables)))
 
-    for module in (cuda, _cuda_eigen, _cuda_curvature):
+    for module in (cuda, _cuda_eigen, _cuda_groups, _cuda_curvature):
         monkeypatch.setattr(module, "device_function", device_function)
     return cuda
 
@@ -141,12 +141,12 @@ def test_an_error_in_a_part_waits_for_the_others(backend, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 6])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 6, 7])
 def test_eigenvalues_and_vectors(n, dtype, backend, monkeypatch):
     from fastcurv.backends import _cuda_eigen
 
     monkeypatch.setattr(_cuda_eigen, "CHUNK_BYTES", 16 * max(1, n * n) * 7)  # several parts
-    A = rng.normal(size=(3, 6, n, n)).astype(dtype)
+    A = rng.normal(size=(2, 4, n, n)).astype(dtype)
     A = A + A.swapaxes(-1, -2)
     if n:
         limits = np.finfo(dtype)
@@ -160,7 +160,7 @@ def test_eigenvalues_and_vectors(n, dtype, backend, monkeypatch):
     assert (w.dtype, z.dtype, z.shape) == (dtype, dtype, A.shape)
     np.testing.assert_array_equal(np.isnan(w), np.isnan(expected))
     eps = np.finfo(dtype).eps
-    for at in np.ndindex(3, 6):
+    for at in np.ndindex(2, 4):
         if n and not np.isnan(w[at]).any():
             norm = np.abs(expected[at]).max()
             assert np.abs(w[at] - expected[at]).max() <= 10 * eps * norm
@@ -175,7 +175,24 @@ def test_eigenvalues_and_vectors(n, dtype, backend, monkeypatch):
         np.testing.assert_array_equal(extremes, values[..., [0, -1]])
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 5])
+@pytest.mark.parametrize("n", [10, 17, pytest.param(33, marks=pytest.mark.stress)])
+def test_matrices_of_groups_of_threads(n):
+    """Spectra with gaps of many sizes, clusters and zeros, of matrices that are full."""
+    Q = np.linalg.qr(rng.normal(size=(2, n, n)))[0]
+    expected = np.sort([np.repeat([1.0, 1.0 + 1e-9, 2.0], n)[:n], np.geomspace(1e-12, 1.0, n) * (-1.0) ** np.arange(n)])
+    A = (Q * expected[:, None]) @ Q.swapaxes(1, 2)
+    A = 0.5 * (A + A.swapaxes(1, 2))
+    w, z = fc.eigh(A, device="cuda")
+    eps = np.finfo(float).eps
+    assert np.abs(w - np.linalg.eigvalsh(A)).max() <= 20 * eps * 2
+    assert np.linalg.norm(A @ z - z * w[:, None], axis=1).max() <= 25 * eps * 2
+    assert np.abs(z.swapaxes(1, 2) @ z - np.eye(n)).max() <= 30 * eps
+    alone = fc.eigh(A[1], device="cuda")
+    np.testing.assert_array_equal(alone.eigenvalues, w[1])  # whatever is beside it
+    np.testing.assert_array_equal(alone.eigenvectors, z[1])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 9])
 def test_curvature(n, backend, monkeypatch):
     from fastcurv.backends import _cuda_curvature
 
@@ -185,12 +202,12 @@ def test_curvature(n, backend, monkeypatch):
             s += scale * (x[i] ** 4 - a[i] * x[i] ** 2) + x[i] * x[i - 1] + np.log(1.5 + x[0])
         return s
 
-    monkeypatch.setattr(_cuda_curvature, "CHUNK_BYTES", 8 * (3 * n + 8) * 20)
-    x = rng.uniform(-1.0, 1.0, (5, 7, n))
+    monkeypatch.setattr(_cuda_curvature, "CHUNK_BYTES", 8 * (3 * n + 8) * 7)
+    x = rng.uniform(-1.0, 1.0, (4, 4, n))
     x[1, 2], x[1, 2, 0] = 0.0, -1.75  # the logarithm is NaN
     x[3, 3, n - 1], x[2, 2, 0] = 0.99, np.nan  # outside
     common = {
-        "args": (np.linspace(-1.0, 2.0, n),), "point_args": (rng.uniform(0.5, 1.0, (5, 7)),), "bounds": (-2.0, 0.95),
+        "args": (np.linspace(-1.0, 2.0, n),), "point_args": (rng.uniform(0.5, 1.0, (4, 4)),), "bounds": (-2.0, 0.95),
     }  # fmt: skip
     expected = fc.curvature(fun, x, **common)
     found = fc.curvature(fun, x, device="cuda", **common)
@@ -215,12 +232,12 @@ def test_what_cannot_be_traced_is_named():
         fc.hessian(until, np.ones((3, 2)), device="cuda")
     with pytest.raises(fc.DeviceError, match="extra"):
         fc.curvature(chain, np.ones((3, 2)), extra=("hessian",), device="cuda")
-    with pytest.raises(fc.DeviceError, match="curvature of 9 coordinates"):
-        fc.curvature(chain, np.ones((3, 9)), device="cuda")
-    with pytest.raises(fc.DeviceError, match=r"a: matrices of 7 rows .* up to 6"):
-        fc.eigh(np.eye(7), device="cuda")
-    with pytest.raises(fc.DeviceError, match=r"a: matrices of 9 rows .* up to 8"):
-        fc.eigvalsh(np.eye(9), device="cuda")
+    with pytest.raises(fc.DeviceError, match="curvature of 65 coordinates"):
+        fc.curvature(chain, np.ones((3, 65)), device="cuda")
+    with pytest.raises(fc.DeviceError, match=r"a: matrices of 49 rows .* up to 48"):
+        fc.eigh(np.eye(49), device="cuda")
+    with pytest.raises(fc.DeviceError, match=r"a: matrices of 65 rows .* up to 64"):
+        fc.eigvalsh(np.eye(65), device="cuda")
     with pytest.raises(fc.DeviceError, match="there are 1 CUDA devices"):
         fc.hessian(chain, np.ones((3, 2)), device="cuda:5")
 

@@ -1,11 +1,14 @@
-"""Curvature on a CUDA device: derivatives, spectrum and what is read from them, a point to a thread, in registers."""
+"""Curvature on a CUDA device: derivatives, spectrum and what is read from them.
+
+Up to some order all is done by one thread for each point, in registers. Above, derivatives and spectra are in the
+device's memory between three kernels.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -13,10 +16,9 @@ from numba import types
 from .._read_outs import gradient_curvature, is_critical, rounding_errors, signs
 from ..differences._outcome import NOT_FINITE, OK, OUTSIDE
 from ..differences._steps import is_outside
-from ..simd import where
-from ..symmetric import triangle
-from ..tracing import Program, straight_line
-from ._cuda_eigen import THREADS, Solver, solver, tables_of
+from ..tracing import Program
+from . import _cuda_eigen as eigen
+from ._cuda_lanes import for_thread
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, Kernels, copied, cuda, device_function, launch, ordinals
 
@@ -25,129 +27,190 @@ from .cuda import CHUNK_BYTES, Kernels, copied, cuda, device_function, launch, o
 OTHERS = 7
 
 
-class _Triangle:
-    """H[i, j] of a lower triangle, row by row."""
-
-    def __init__(self, entries: Any):
-        self._entries = entries
-
-    def __getitem__(self, place: tuple[int, int]) -> Any:
-        i, j = place
-        return self._entries[i * (i + 1) // 2 + j]
-
-
-@cache
-def _read_out(n: int) -> Program:
-    """Of x, gradient, lower triangle, eigenvalues, what rounding leaves, and the tolerance for gradients."""
-    m = triangle(n)
-
-    def read(v):
-        x, g, w = v[:n], v[n : 2 * n], v[2 * n + m : 3 * n + m]
-        H, rounding, tolerance = _Triangle(v[2 * n : 2 * n + m]), v[-2], v[-1]
-        noise, norm = rounding_errors(x, g, H, n, rounding)
-        error, negative, null = signs(w, norm, n)
-        flat = where(is_critical(x, g, noise, H, n, tolerance), 1.0, 0.0 * noise)
-        return [error, negative, null, flat, gradient_curvature(g, H, n)]
-
-    return straight_line(read, 3 * n + m + 2)
-
-
-def curvature_kernel(
-    f: Callable, read: Callable, method: Solver, extra: int, slots: int, places: tuple, known: int, bounded: bool
-) -> Callable:
-    """A row for each point; `places` are the slots of gradient and lower triangle, `known` results are read out."""
-    n, _, state, after_sweep, after_order, solve, _ = method
-    m = triangle(n)
-    slopes, lower = places
+def derivation(f: Callable, n: int, extra: int, slots: int, bounded: bool) -> Callable:
+    """``derive(points, own, b, tables, bounds, x, y)``: all results at a point, in y; its status."""
     violates = cuda.jit(device=True)(is_outside)
-    inputs, size, given = n + extra, 2 * n + OTHERS, 3 * n + m + 2
 
-    def kernel(points, own, tables, sweep_tables, order_tables, read_tables, bounds, rounding, tolerance, rows):
+    def derive(points, own, b, tables, bounds, x, y):
+        for i in range(n):
+            x[i] = points[b, i]
+        for i in range(extra):
+            x[n + i] = own[b, i]
+        f(x, y, tables)
+        poison = 0.0
+        for k in range(slots):
+            poison += 0.0 * y[k]
+        if bounded and violates(points[b], bounds):
+            return OUTSIDE
+        return NOT_FINITE if poison != 0.0 else OK
+
+    return cuda.jit(device=True)(derive)
+
+
+def reading(n: int) -> Callable:
+    """``write(rows, b, x, g, H, w, value, status, rounding, tolerance)``: what is read of a point, into its row.
+
+    Of H the lower triangle is read.
+    """
+    errors_of, signs_of, flatness, bend_of = map(for_thread, (rounding_errors, signs, is_critical, gradient_curvature))
+    size = 2 * n + OTHERS
+
+    def write(rows, b, x, g, H, w, value, status, rounding, tolerance):
+        noise, norm = errors_of(x, g, H, n, rounding)
+        error, negative, null = signs_of(w, norm, n)
+        if status == OK and 0.0 * error + 0.0 * w[0] != 0.0:
+            status = NOT_FINITE
+        poison = 0.0 if status == OK else math.nan
+        first = b * size
+        rows[first] = math.nan if status == OUTSIDE else value
+        for i in range(n):
+            rows[first + 1 + i] = g[i] + poison
+            rows[first + 1 + n + i] = w[i] + poison
+        first += 1 + 2 * n
+        rows[first] = error + poison
+        rows[first + 1] = negative if status == OK else -1.0
+        rows[first + 2] = null if status == OK else -1.0
+        rows[first + 3] = 1.0 if status == OK and flatness(x, g, noise, H, n, tolerance) else 0.0
+        rows[first + 4] = bend_of(g, H, n) + poison
+        rows[first + 5] = status
+
+    return cuda.jit(device=True)(write)
+
+
+def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple, bounded: bool) -> Callable:
+    """A row for each point; `places` are the slots of gradient and lower triangle."""
+    method = eigen.solver(n, False)
+    state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
+    derive, write = derivation(f, n, extra, slots, bounded), reading(n)
+    slopes, lower = places
+    inputs = n + extra
+
+    def kernel(points, own, tables, sweep_tables, order_tables, bounds, rounding, tolerance, rows):
         x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
         a, after = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
-        w, v = cuda.local.array(after_order, types.float64), cuda.local.array(given, types.float64)
-        found = cuda.local.array(known, types.float64)
+        found, w = cuda.local.array(after_order, types.float64), cuda.local.array(n, types.float64)
+        g, H = cuda.local.array(n, types.float64), cuda.local.array((n, n), types.float64)
         b = cuda.grid(1)
         if b < points.shape[0]:
+            status = derive(points, own, b, tables, bounds, x, y)
             for i in range(n):
-                x[i] = points[b, i]
-            for i in range(extra):
-                x[n + i] = own[b, i]
-            f(x, y, tables)
-            poison = 0.0
-            for k in range(slots):
-                poison += 0.0 * y[k]
-            status = OK
-            if bounded and violates(points[b], bounds):
-                status, poison = OUTSIDE, math.nan
-            elif poison != 0.0:
-                status = NOT_FINITE
-            for k in range(m):
-                a[k] = v[2 * n + k] = y[lower[k]]
-            exponent, _ = solve(a, after, w, sweep_tables, order_tables)
+                g[i] = y[slopes[i]]
+                for j in range(i + 1):
+                    k = i * (i + 1) // 2 + j
+                    a[k] = H[i, j] = y[lower[k]]
+            exponent, _ = solve(a, after, found, sweep_tables, order_tables)
             for i in range(n):
-                v[i], v[n + i] = x[i], y[slopes[i]]
-                v[2 * n + m + i] = math.ldexp(w[i], exponent)
-            v[given - 2], v[given - 1] = rounding, tolerance
-            read(v, found, read_tables)
-            poison += 0.0 * found[0] + 0.0 * v[2 * n + m]
-            if poison != 0.0 and status == OK:
-                status = NOT_FINITE
-            first = b * size
-            rows[first] = math.nan if status == OUTSIDE else y[0]
-            for i in range(n):
-                rows[first + 1 + i] = v[n + i] + poison
-                rows[first + 1 + n + i] = v[2 * n + m + i] + poison
-            first += 1 + 2 * n
-            rows[first] = found[0] + poison
-            rows[first + 1] = found[1] if status == OK else -1.0
-            rows[first + 2] = found[2] if status == OK else -1.0
-            rows[first + 3] = found[3] if status == OK else 0.0
-            rows[first + 4] = found[4] + poison
-            rows[first + 5] = status
+                w[i] = math.ldexp(found[i], exponent)
+            write(rows, b, x, g, H, w, y[0], status, rounding, tolerance)
 
     return kernel
+
+
+def derivatives_kernel(f: Callable, n: int, extra: int, slots: int, bounded: bool) -> Callable:
+    """Value and status, gradient, and the lower triangle of the Hessian of each point, whose slots are `places`."""
+    derive, inputs = derivation(f, n, extra, slots, bounded), n + extra
+
+    def kernel(points, own, tables, bounds, places, scalars, gradients, hessians):
+        x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
+        b = cuda.grid(1)
+        if b < points.shape[0]:
+            status = derive(points, own, b, tables, bounds, x, y)
+            scalars[2 * b], scalars[2 * b + 1] = y[0], status
+            for i in range(n):
+                gradients[b, i] = y[places[i]]
+                for j in range(i + 1):
+                    hessians[b, i, j] = y[places[n + i * (i + 1) // 2 + j]]
+
+    return kernel
+
+
+def reading_kernel(n: int) -> Callable:
+    """A row for each point from what `derivatives_kernel` found, and eigenvalues."""
+    write = reading(n)
+
+    def kernel(points, scalars, gradients, hessians, spectra, rounding, tolerance, rows):
+        b = cuda.grid(1)
+        if b < points.shape[0]:
+            value, status = scalars[2 * b], int(scalars[2 * b + 1])
+            write(rows, b, points[b], gradients[b], hessians[b], spectra[b], value, status, rounding, tolerance)
+
+    return kernel
+
+
+class Given(NamedTuple):
+    """What the points of a call have in common."""
+
+    n: int
+    extra: int  # numbers of points' own
+    shared: np.ndarray
+    bounds: np.ndarray | None
+    rounding: float
+    tolerance: float
+
+    @property
+    def limits(self) -> Any:
+        """Bounds on the present device."""
+        return copied(np.zeros((2, 1)) if self.bounds is None else self.bounds)
 
 
 class CurvatureKernels:
     """The kernels of a program with first and second derivatives, whose slots are `places`."""
 
-    def __init__(self, program: Program, kernels: Kernels, places: tuple):
+    def __init__(self, program: Program, kernels: Kernels, places: tuple[tuple[int, ...], tuple[int, ...]]):
         self._program, self._kernels, self._places = program, kernels, places
         self._made: dict[tuple[int, bool], Any] = {}
 
-    def _kernel(self, n: int, extra: int, bounded: bool) -> Any:
-        if (extra, bounded) not in self._made:
-            read = _read_out(n)
-            functions = device_function(self._program.evaluator()), device_function(read.evaluator())
-            made = curvature_kernel(
-                *functions, solver(n, False), extra, self._program.slots, self._places, read.slots, bounded
-            )
-            self._made[extra, bounded] = cuda.jit(made)
-        return self._made[extra, bounded]
+    def _kernel(self, given: Given) -> Any:
+        """One where there are few coordinates, else two, between which eigenvalues are computed."""
+        case = given.extra, given.bounds is not None
+        if case not in self._made:
+            f, known = device_function(self._program.evaluator()), (given.n, given.extra, self._program.slots)
+            if given.n <= eigen.IN_REGISTERS[False]:
+                made = cuda.jit(curvature_kernel(f, *known, self._places, case[1]))
+            else:
+                made = cuda.jit(derivatives_kernel(f, *known, case[1])), cuda.jit(reading_kernel(given.n))
+            self._made[case] = made
+        return self._made[case]
 
-    def from_host(
-        self, device: int, points: np.ndarray, own: np.ndarray, shared: np.ndarray, bounds: np.ndarray | None,
-        rounding: float, tolerance: float,
-    ) -> np.ndarray:  # fmt: skip
+    def from_host(self, device: int, points: np.ndarray, own: np.ndarray, given: Given) -> np.ndarray:
         """Rows of points on the host."""
-        (count, n), extra = points.shape, own.shape[1]
-        rows = np.empty((count, 2 * n + OTHERS))
-        made = self._kernel(n, extra, bounds is not None)
+        n = given.n
+        rows = np.empty((len(points), 2 * n + OTHERS))
+        is_one = n <= eigen.IN_REGISTERS[False]
+        scratch = () if is_one else (2, n, n * n, n)
 
-        def prepare(ordinal: int) -> Any:
-            tables = copied(shared), *self._kernels.tables(ordinal)
-            read = tuple(map(copied, (np.zeros(1), *_read_out(n).tables)))
-            limits = copied(np.zeros((2, 1)) if bounds is None else bounds)
-            given = tables, *tables_of(solver(n, False)), read, limits, rounding, tolerance
+        def prepare(ordinal: int) -> Callable[..., None]:
+            return (self._at_once if is_one else self._in_stages)(ordinal, given)
 
-            def run(stream: Any, count: int, points: Any, own: Any, rows: Any) -> None:
-                own = own.reshape(count, extra) if extra else own
-                launch(made, count, THREADS, points.reshape(count, n), own, *given, rows, stream=stream)
-
-            return run
-
-        in_parts(
-            ordinals(device), max(1, CHUNK_BYTES // (8 * (3 * n + extra + OTHERS))), (points, own), (rows,), prepare
-        )
+        widths = 3 * n + given.extra + OTHERS + sum(scratch)
+        in_parts(ordinals(device), max(1, CHUNK_BYTES // (8 * widths)), (points, own), (rows,), prepare, scratch)
         return rows
+
+    def _tables(self, ordinal: int, given: Given) -> tuple:
+        return copied(given.shared), *self._kernels.tables(ordinal)
+
+    def _at_once(self, ordinal: int, given: Given) -> Callable[..., None]:
+        n, extra, _, _, rounding, tolerance = given
+        kernel, tables = self._kernel(given), self._tables(ordinal, given)
+        more = *eigen.tables_of(eigen.solver(n, False).tables), given.limits, rounding, tolerance
+
+        def run(stream: Any, count: int, points: Any, own: Any, rows: Any) -> None:
+            own = own.reshape(count, extra) if extra else own
+            launch(kernel, count, eigen.THREADS, points.reshape(count, n), own, tables, *more, rows, stream=stream)
+
+        return run
+
+    def _in_stages(self, ordinal: int, given: Given) -> Callable[..., None]:
+        n, extra, _, _, rounding, tolerance = given
+        (derive, read), tables, limits = self._kernel(given), self._tables(ordinal, given), given.limits
+        places, solve = copied(np.array([*self._places[0], *self._places[1]])), eigen.solving(n, False)
+
+        def run(stream: Any, count: int, points: Any, own: Any, rows: Any, *scratch: Any) -> None:
+            scalars, gradients, hessians, spectra = scratch
+            points, own = points.reshape(count, n), own.reshape(count, extra) if extra else own
+            found, w = (scalars, gradients.reshape(count, n), hessians.reshape(count, n, n)), spectra.reshape(count, n)
+            launch(derive, count, eigen.THREADS, points, own, tables, limits, places, *found, stream=stream)
+            solve(stream, hessians, w, w)
+            launch(read, count, eigen.THREADS, points, *found, w, rounding, tolerance, rows, stream=stream)
+
+        return run

@@ -1,4 +1,7 @@
-"""Eigenvalues and eigenvectors on a CUDA device: cyclic Jacobi, a small matrix to a thread, in registers."""
+"""Eigenvalues and eigenvectors on a CUDA device: cyclic Jacobi, a small matrix to a thread, in registers.
+
+Larger ones are solved by groups of threads: see `_cuda_groups`.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,16 @@ from numba import types
 
 from ..symmetric import cyclic_sweep, in_order, triangle
 from ..tracing import straight_line
+from ._cuda_groups import LEAST, MOST_SWEEPS, NEGLIGIBLE, group_kernel, group_of, tables_of_groups
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, copied, cuda, device_function, launch, ordinals, select
 
-#: the largest order, without eigenvectors and with them, for which a thread's registers suffice
-MOST_ROWS = {False: 8, True: 6}
-#: threads in a block
+#: the largest orders, without eigenvectors and with them, for which a thread's registers suffice
+IN_REGISTERS = {False: 8, True: 6}
+#: and for which the shared memory of a block does, 48 KiB
+MOST_ROWS = {False: 64, True: 48}
+#: threads in a block, where a thread has a matrix of its own
 THREADS = 64
-#: five to seven are needed
-MOST_SWEEPS = 30
-#: sums of squares off the diagonal, relative to those on it, that do not change eigenvalues any more
-NEGLIGIBLE = 2.0**-106
-#: the least exponent of two by which matrices are scaled: its inverse is a number
-LEAST = -1021
 
 
 class Solver(NamedTuple):
@@ -101,22 +101,40 @@ def eigen_kernel(method: Solver) -> Callable:
 
 @cache
 def _kernel(n: int, vectors: bool) -> Any:
-    return cuda.jit(eigen_kernel(solver(n, vectors)))
+    return cuda.jit((group_kernel if n > IN_REGISTERS[vectors] else _thread_kernel)(n, vectors))
 
 
-def tables_of(method: Solver) -> tuple:
-    """What its code reads, on the present device."""
-    return tuple(tuple(map(copied, table)) for table in method.tables)
+def _thread_kernel(n: int, vectors: bool) -> Callable:
+    return eigen_kernel(solver(n, vectors))
+
+
+def tables_of(tables: tuple) -> tuple:
+    """What code reads, on the present device."""
+    return tuple(tuple(map(copied, table)) for table in tables)
+
+
+def solving(n: int, vectors: bool) -> Callable[..., None]:
+    """``solve(stream, matrices, w, z)`` for the present device; z is not written to where no vectors are wanted."""
+    kernel = _kernel(n, vectors)
+    if n > IN_REGISTERS[vectors]:
+        tables, (threads, together) = tables_of(tables_of_groups()), group_of(n)
+        block = threads * together
+    else:
+        tables, block, together = tables_of(solver(n, vectors).tables), THREADS, THREADS
+
+    def solve(stream: Any, matrices: Any, w: Any, z: Any) -> None:
+        launch(kernel, -(-w.shape[0] // together) * block, block, matrices, *tables, w, z, stream=stream)
+
+    return solve
 
 
 def on_device(ordinal: int, matrices: Any, w: Any, z: Any, vectors: bool) -> None:
-    """Solve matrices (N, n, n) that are on a device; `z`, flat, is not written to where no vectors are wanted."""
+    """Solve matrices (N, n, n) that are on a device."""
     count, n, _ = matrices.shape
     if count * n == 0:
         return
     with select(ordinal):
-        there, flat = tables_of(solver(n, vectors)), matrices.reshape(count * n * n)
-        launch(_kernel(n, vectors), count, THREADS, flat, *there, w, z)
+        solving(n, vectors)(0, matrices.reshape(count * n * n), w, z)
         cuda.synchronize()
 
 
@@ -126,11 +144,11 @@ def from_host(device: int, matrices: np.ndarray, w: np.ndarray, z: np.ndarray, v
     if w.size == 0:
         return
 
-    def prepare(ordinal: int) -> Any:
-        tables = tables_of(solver(n, vectors))
+    def prepare(ordinal: int) -> Callable[..., None]:
+        solve = solving(n, vectors)
 
         def run(stream: Any, count: int, matrices: Any, w: Any, z: Any) -> None:
-            launch(_kernel(n, vectors), count, THREADS, matrices, *tables, w.reshape(count, n), z, stream=stream)
+            solve(stream, matrices, w.reshape(count, n), z)
 
         return run
 

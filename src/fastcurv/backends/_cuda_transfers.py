@@ -17,7 +17,8 @@ class _Slot:
     """A stream of a device, with memory for a part there and on the host, made by `room`."""
 
     def __init__(
-        self, ordinal: int, rows: int, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray], run: Any, room: Any
+        self, ordinal: int, rows: int, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray],
+        run: Any, room: Any, scratch: Sequence[int],
     ):  # fmt: skip
         self._ordinal, self._sources, self._targets, self._run = ordinal, sources, targets, run
         self._part = slice(0)
@@ -33,6 +34,7 @@ class _Slot:
                 cuda.device_array(rows * width, array.dtype) if width else copied(array)
                 for array, width in zip(arrays, self._widths, strict=True)
             ]
+            self._scratch = [(cuda.device_array(rows * width, np.float64), width) for width in scratch]
 
     def begin(self, part: slice) -> None:
         """Send a part, compute it and fetch the results; nothing is waited for."""
@@ -46,7 +48,8 @@ class _Slot:
                 if source.size:
                     host[:] = source[part].reshape(-1)
                     there.copy_to_device(host, stream=self._stream)
-            self._run(self._stream, count, *(there for _, there in pairs))
+            scratch = (there[: count * width] for there, width in self._scratch)
+            self._run(self._stream, count, *(there for _, there in pairs), *scratch)
             for host, there in pairs[len(self._sources) :]:
                 if host.size:
                     there.copy_to_host(host, stream=self._stream)
@@ -75,11 +78,12 @@ def in_parts(
     sources: Sequence[np.ndarray],
     targets: Sequence[np.ndarray],
     prepare: Callable[[int], Callable[..., None]],
+    scratch: Sequence[int] = (),
 ) -> None:
     """Compute arrays (N, ..) from others on the host, so many rows at once.
 
-    On the device of each number, ``prepare(ordinal)`` gives ``run(stream, count, *sources, *targets)``, which computes
-    so many rows; arrays are flat there.
+    On the device of each number, ``prepare(ordinal)`` gives ``run(stream, count, *sources, *targets, *scratch)``, which
+    computes so many rows; arrays are flat there, and `scratch` has so many numbers for each row.
     """
     count = len(sources[0])
     parts = [slice(first, min(first + rows, count)) for first in range(0, count, rows)]
@@ -89,7 +93,7 @@ def in_parts(
         with select(ordinal):
             runs[ordinal] = prepare(ordinal)
     room = cuda.pinned_array if len(parts) > 1 else np.empty  # that devices can read by themselves takes long to make
-    slots = [_Slot(ordinal, min(rows, count), sources, targets, runs[ordinal], room) for ordinal in used]
+    slots = [_Slot(ordinal, min(rows, count), sources, targets, runs[ordinal], room, scratch) for ordinal in used]
     try:
         for k, part in enumerate(parts):
             slot = slots[k % len(slots)]

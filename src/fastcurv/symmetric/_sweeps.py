@@ -1,6 +1,7 @@
-"""Cyclic Jacobi for small matrices of any order, a sweep at a time, as functions of lists of lanes.
+"""Jacobi's method for matrices of any order as functions of lists of lanes: by sweeps, and one rotation by itself.
 
-What a list holds is the lower triangle of a matrix, row by row, then the rows of its eigenvectors' matrix, or nothing.
+The list of a sweep holds the lower triangle of a matrix, row by row, then the rows of its eigenvectors' matrix, or
+nothing.
 """
 
 from __future__ import annotations
@@ -50,6 +51,17 @@ def cyclic_sweep(n: int, vectors: bool) -> Callable:
         return [*a, outside, inside]
 
     return sweep
+
+
+def diagonalised(x):
+    """Of a_pp, a_qq, a_pq: cosine and sine of the rotation that makes a_pq zero, and the diagonal after it."""
+    t, c, s = rotation(x[0], x[1], x[2], x[2] == x[2])
+    return [c, s, x[0] - t * x[2], x[1] + t * x[2]]
+
+
+def turned(x):
+    """Of x, y, a cosine and a sine: x and y after the rotation."""
+    return list(turn(x[0], x[1], x[2], x[3]))
 
 
 def in_order(n: int, vectors: bool) -> Callable:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, settle
-from ._plan import Plan
+from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, settle
+from ._plan import Plan, check_local
 from .backends import cpu
 from .backends._kernels import Length, Operation, Role
 from .backends.cpu import Job
@@ -34,21 +34,38 @@ def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
     formula = plan.formula(derivative, False)
     magnitude = np.empty(call.shape[0])
     width = call.shape[1] if role.kind == "vector" and role.function is call.gradient else (call.length or 1)
-    job = Job(Operation(magnitude_block), role)
-    evaluations = 2 * call.shape[1] + 1
-    shared = cpu.plan_shares(job, call.shape[0], evaluations, 1)
+    job = Job(Operation(magnitude_block, _known(plan, width)), role)
+    evaluations, run = 2 * call.shape[1] + 1, launcher(plan)
+    shared = run.plan_shares(job, call.shape[0], evaluations, 1)
     data = (formula.steps, plan.bounds.rows, formula.reach, width, magnitude)
-    cpu.launch(job, call.points, data, shared, evaluations)
+    run.launch(job, call.points, data, shared, evaluations)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.clip(np.nan_to_num(plan.noise / magnitude, nan=1.0, posinf=1.0), plan.eps, 1.0)
     return (ratio / plan.eps) ** plan.exponent(derivative)
 
 
+def _known(plan: Plan, *sizes: int) -> tuple[int, ...]:
+    """What kernels of a device know: n, and other sizes; zeros on the CPU, whose kernels serve any."""
+    if plan.device is None:
+        return (0,) * (1 + len(sizes))
+    check_local(sum(sizes) * max(plan.n, 6))
+    return plan.n, *sizes
+
+
+def _room(plan: Plan, size: int) -> int:
+    """So many numbers of memory, and what aligns them, for each thread of a device; 0 on the CPU."""
+    if plan.device is None:
+        return 0
+    check_local(size)
+    return 8 + size
+
+
 @lru_cache(maxsize=256)
-def _first_job(role: Role, plan: Plan, lanes: int, errors: bool, symmetric: bool, value: Role | None) -> Job:
+def _first_job(role: Role, plan: Plan, lanes: int, m: int, errors: bool, symmetric: bool, value: Role | None) -> Job:
     if plan.is_central:
-        return Job(_in_lanes(central_jacobian_block, lanes, plan, errors, symmetric), role, value)
-    return Job(Operation(jacobian_block, (errors, symmetric)), role, value)
+        room = _room(plan, plan.n + 6 * m + (2 if errors else 1) * m * plan.n)
+        return Job(_in_lanes(central_jacobian_block, lanes, plan, errors, symmetric, before=(room,)), role, value)
+    return Job(Operation(jacobian_block, (*_known(plan, m), errors, symmetric)), role, value)
 
 
 def _in_lanes(factory: Any, lanes: int, plan: Plan, *known: Any, before: tuple = ()) -> Operation:
@@ -70,13 +87,13 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     """Jacobians of a function of m values."""
     count, n = call.shape
     formula = plan.formula(1, errors)
-    job = _first_job(role, plan, call.lanes, errors, False, None)
+    job, run = _first_job(role, plan, call.lanes, m, errors, False, None), launcher(plan)
     evaluations = 1 + _axis_evaluations(plan, formula) * n
-    shared = cpu.plan_shares(job, count, evaluations, n, lanes=call.lanes)
+    shared = run.plan_shares(job, count, evaluations, n, lanes=call.lanes)
     error = np.empty((count, m, n)) if errors else NO_MATRICES
     status = np.empty(shared.statuses(count), np.int8)
     tables = _first_data(plan, formula, widening(call, plan, 1, role))
-    cpu.launch(job, call.points, (*tables, NO_READER, status, NOTHING, NO_MATRIX, out, error), shared, evaluations)
+    run.launch(job, call.points, (*tables, NO_READER, status, NOTHING, NO_MATRIX, out, error), shared, evaluations)
     status = settle(status, shared, out, *([error] if errors else []))
     return First(out, error, status)
 
@@ -98,28 +115,30 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, l
     role = Role(function, "scalar")
     if gradient is not None:
         formula = plan.formula(1, errors)
-        job = _first_job(Role(gradient, "vector"), plan, lanes, errors, True, role if errors else None)
+        job = _first_job(Role(gradient, "vector"), plan, lanes, n, errors, True, role if errors else None)
         return Outline(job, formula, 1 + _axis_evaluations(plan, formula) * n, n, EVERY_N)
     formula = plan.formula(2, errors or not plan.is_central)
     axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2
     if not plan.is_central:
-        job = Job(Operation(sided_hessian_block, (plan.four_point,)), role)
+        nodes = max(len(formula.central.offsets), len(formula.sided.offsets))
+        job = Job(Operation(sided_hessian_block, (plan.four_point, *_known(plan, nodes))), role)
         first = int(formula.sided.first[:, 1:].any(axis=0).sum())  # nodes of mixed derivatives, along one side
         if plan.method != "forward":
             first = max(first, 2 * formula.weights.shape[1])
         return Outline(job, formula, 1 + axis * n + first**2 * pairs, max(1, pairs), EVERY_N)
     order_two = formula.weights.shape[1] == 1
     specialises = order_two and not (plan.four_point or plan.widens)
-    known = n if specialises and n <= MAX_KNOWN else 0
-    before = known if known <= MAX_SMALL else 0, known > 0
+    room = _room(plan, n * ((2 if errors else 1) * n + formula.weights.shape[1] + 4))
+    known = n if room or (specialises and n <= MAX_KNOWN) else 0
+    before = known if order_two and known <= MAX_SMALL else 0, known > 0 and not room, room
     operation = _in_lanes(central_hessian_block, lanes, plan, order_two, plan.four_point, errors, before=before)
     job = Job(operation, role, Role(Length(known), "length"))
     evaluations = 1 + axis * n + (2 if plan.four_point else 1) * axis * pairs
-    if known:
+    if known and specialises:
         specialisation = f"n = {n}, loops of known length; n > {MAX_KNOWN} share one compilation"
     else:
         specialisation = f"one compilation for every n > {MAX_KNOWN}" if specialises else EVERY_N
-    return Outline(job, formula, evaluations, 1 if known else max(1, pairs), specialisation)
+    return Outline(job, formula, evaluations, 1 if known and not room else max(1, pairs), specialisation)
 
 
 def second_order(
@@ -145,7 +164,8 @@ def second_order(
         scale = widening(call, plan, 2, Role(call.function, "row"))
         errors = errors or not plan.is_central
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
-    shared = cpu.plan_shares(job, count, evaluations, divisible, spacing, together, call.lanes)
+    run = launcher(plan)
+    shared = run.plan_shares(job, count, evaluations, divisible, spacing, together, call.lanes)
     homes = shared.workers * spacing if shared.layout[2] else count
     needs_status = errors or call.gradient is not None or shared.is_within
     found = Second(
@@ -159,7 +179,7 @@ def second_order(
     )
     task = reader.from_memory(found, shared.layout) if reader is not None and found.is_read else NO_READER
     data = second_data(plan, formula, scale, call.gradient is not None, task, found)
-    cpu.launch(job, call.points, data, shared, evaluations)
+    run.launch(job, call.points, data, shared, evaluations)
     if shared.is_within:
         if call.gradient is not None:
             for matrices in (found.hessian, found.hessian_error):
@@ -191,8 +211,8 @@ def second_data(
 
 
 @lru_cache(maxsize=256)
-def _product_job(factory: Any, role: Role, lanes: int, errors: bool) -> Job:
-    return Job(Operation(factory, (lanes, errors), lanes > 1), role)
+def _product_job(factory: Any, role: Role, plan: Plan, lanes: int, errors: bool) -> Job:
+    return Job(Operation(factory, (_room(plan, 7 * plan.n + 2), lanes, errors), lanes > 1), role)
 
 
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
@@ -202,14 +222,14 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
         role = Role(call.gradient, "vector")
         formula = plan.formula(1, errors)
         offsets, weights = _first_weights(plan, formula)
-        job = _product_job(gradient_product_block, role, call.lanes, errors)
+        job = _product_job(gradient_product_block, role, plan, call.lanes, errors)
         how = _Along(job, formula, (), widening(call, plan, 1, role), offsets, weights, len(offsets), 1)
     else:
         role = Role(call.function, "scalar")
         factor = tables.FACTOR[2][plan.order] * (tables.PRODUCT_FACTOR if plan.method == "central" else 1.0)
         formula = plan.formula(2, errors, factor)
         offsets, weights = _product_weights(plan, formula)
-        job = _product_job(product_block, role, call.lanes, errors)
+        job = _product_job(product_block, role, plan, call.lanes, errors)
         scale = widening(call, plan, 2, role._replace(kind="row"))
         evaluations = 1 + n * int((weights != 0).any(axis=0).sum())
         how = _Along(job, formula, (formula.steps,), scale, offsets, weights, evaluations, n)
@@ -221,7 +241,7 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
     role = Role(call.function, "scalar")
     formula = plan.formula(2, errors)
     axis = formula.sided if plan.method == "forward" else formula.central
-    job = _product_job(form_block, role, call.lanes, errors)
+    job = _product_job(form_block, role, plan, call.lanes, errors)
     scale = widening(call, plan, 2, role._replace(kind="row"))
     how = _Along(job, formula, (), scale, axis.offsets, axis.second, 1 + len(axis.offsets), 1)
     return _along(call, plan, how, directions, errors, out)
@@ -246,13 +266,14 @@ def _along(call: Call, plan: Plan, how: _Along, directions: np.ndarray, errors: 
     error = np.empty(out.shape) if errors else np.zeros((0,) * out.ndim)
     step, kind = np.zeros(2), 0 if plan.abs_step is None else 1
     step[kind] = how.formula.steps[2 * kind].max()
-    shared = cpu.plan_shares(how.job, count, how.evaluations, how.divisible, lanes=call.lanes)
+    run = launcher(plan)
+    shared = run.plan_shares(how.job, count, how.evaluations, how.divisible, lanes=call.lanes)
     status = np.empty(shared.statuses(count), np.int8)
     data = (
         directions, step, *how.steps, how.scale, how.offsets, how.weights, plan.noise_levels,
         float(np.abs(how.weights[0]).sum()), status, out, error,
     )  # fmt: skip
-    cpu.launch(how.job, call.points, data, shared, how.evaluations, count)
+    run.launch(how.job, call.points, data, shared, how.evaluations, count)
     status = settle(status, shared, out, *([error] if errors else []))
     return Product(out, error, status)
 

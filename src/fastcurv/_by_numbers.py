@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._by_differences import Outline
-from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, settle
+from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, settle
 from ._plan import Plan
 from ._rounding import estimate_all, of_rows, rounding_of
 from .backends import cpu
@@ -21,12 +21,13 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     """Jacobians of a function of m values, or gradients."""
     count, n = call.shape
     job, parts = _first_job(role, n, plan.bounds.any, errors, False, None)
-    shared = cpu.plan_shares(job, count, parts, parts)
+    run = launcher(plan)
+    shared = run.plan_shares(job, count, parts, parts)
     error = np.empty((count, m, n)) if errors else NO_MATRICES
     status = np.empty(shared.statuses(count), np.int8)
     rounding = rounding_of(out.dtype)
     data = (plan.bounds.rows, status, out, NO_READER, NOTHING, NO_MATRIX, error, rounding)
-    cpu.launch(job, call.points, data, shared, parts)
+    run.launch(job, call.points, data, shared, parts)
     if errors and shared.is_within:
         error = of_rows(out)
     status = settle(status, shared, out, *([error] if errors else []))
@@ -62,7 +63,7 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, e
         value = Role(function, "scalar") if errors else None
         job, parts = _first_job(Role(gradient, "vector"), n, bounded, errors, True, value)
         return Outline(job, None, parts, parts, _specialisation(n))
-    rows, lanes, known = block_shape(n)
+    rows, lanes, known = block_shape(n, in_registers=plan.device is not None)
     operation = Operation(hessian_block, (rows, lanes, known, bounded, errors))
     parts = blocks_of(n, rows, lanes)
     return Outline(Job(operation, Role(function, "number")), None, parts, parts, _specialisation(n))
@@ -85,7 +86,8 @@ def second_order(
     job, _, parts, divisible, _ = outline(call.function, call.gradient, plan, errors)
     count, n = call.shape
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
-    shared = cpu.plan_shares(job, count, parts, divisible, spacing, together)
+    run = launcher(plan)
+    shared = run.plan_shares(job, count, parts, divisible, spacing, together)
     homes = shared.workers * spacing if shared.layout[2] else count
     needs_status = errors or call.gradient is not None or shared.is_within
     found = Second(
@@ -104,7 +106,7 @@ def second_order(
         data = (*data, found.hessian_error, rounding)
     else:
         data = (*data, found.gradient_error, found.hessian_error, rounding)
-    cpu.launch(job, call.points, data, shared, parts)
+    run.launch(job, call.points, data, shared, parts)
     if shared.is_within:
         found = _completed(call, found, errors)
         poisoned = (found.hessian, found.hessian_error, found.gradient) if errors else (found.hessian,)
@@ -157,9 +159,10 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
 def _along(call: Call, job: Job, parts: int, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """Run a job over directions."""
     count = len(directions)
-    shared = cpu.plan_shares(job, count, parts, parts)
+    run = launcher(call.plan)
+    shared = run.plan_shares(job, count, parts, parts)
     status = np.empty(shared.statuses(count), np.int8)
-    cpu.launch(job, call.points, (directions, status, out), shared, parts, count)
+    run.launch(job, call.points, (directions, status, out), shared, parts, count)
     error = of_rows(out) if errors else NO_MATRIX
     status = settle(status, shared, out, *([error] if errors else []))
     return Product(out, error, status)

@@ -294,9 +294,10 @@ def _left_in_lanes(work: Work, plan: Plan, prepared: Prepared, job: Job, togethe
     return found
 
 
-def values(call: Call, plan: Plan, out: np.ndarray, vector: bool) -> None:
+def values(call: Call, out: np.ndarray) -> None:
     """f at every point, on a device."""
-    prepared, _ = _ready(call, plan, Wanted(), vector=vector)
+    plan = call.plan
+    prepared, _ = _ready(call, plan, Wanted(), vector=out.ndim > 1)
     work = Work(call.x, _own(call), shared_numbers(call.points.args))
     by_device().values(plan, prepared, work, out)
 

@@ -10,6 +10,7 @@ import numpy as np
 from ._errors import DeviceError
 from ._inputs import arguments, arguments_by_point, points_array, read_only
 from ._plan import Options, Plan, device_of, plan
+from .backends import cpu
 from .backends.cpu import Points, Shares
 from .function import Compiled, UserFunction, Vectorized, trial, user_function
 
@@ -25,10 +26,23 @@ NO_STATUS = np.zeros(0, np.int8)
 
 @cache
 def by_device() -> Any:
-    """The module for CUDA devices."""
+    """The module for points on the host that CUDA devices work on."""
     from . import _by_device  # what it stands on takes time to import
 
     return _by_device
+
+
+@cache
+def on_device() -> Any:
+    """The module for arrays that live on CUDA devices."""
+    from . import _on_device  # what it stands on takes time to import
+
+    return _on_device
+
+
+def launcher(plan: Plan) -> Any:
+    """What shares out and launches jobs: the CPU, or a device."""
+    return cpu if plan.device is None else by_device().jobs(plan.device)
 
 
 class Call(NamedTuple):
@@ -112,8 +126,8 @@ def call(
             raise ValueError("method='traced' takes derivatives of fun alone, got grad; use method='exact'")
         chosen = chosen.next
     if ordinal is not None:
-        if gradient is not None or not isinstance(function, Compiled):
-            raise DeviceError(f"device={device!r} has derivatives of Python functions, without grad; use device='cpu'")
+        if not (isinstance(function, Compiled) and isinstance(gradient, Compiled | None)):
+            raise DeviceError(f"device={device!r} runs Python functions that Numba compiles; use device='cpu'")
         chosen = chosen.on_device(ordinal)
         by_device().require(ordinal)
     length = _checked(function, points, vector, chosen)
@@ -121,7 +135,8 @@ def call(
         found = _checked(gradient, points, True, chosen)
         if found not in (None, n):
             raise ValueError(f"grad must return {n} values at points with {n} coordinates, got {found}")
-    in_lanes = isinstance(function, Compiled) and not (point_args or chosen.bounds.any or chosen.method == "forward")
+    one_by_one = point_args or chosen.bounds.any or chosen.method == "forward" or ordinal is not None
+    in_lanes = isinstance(function, Compiled) and not one_by_one
     return Call(function, gradient, batch, points, chosen, length, LANES if in_lanes else 1)
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._errors import DeviceError
 from ._inputs import real_array, rounded
 from ._lazy import cached_property
 from ._plan import Options
@@ -292,13 +291,13 @@ def curvature(
     count, n = call.shape
     dtype = call.x.dtype
     tolerance = float(np.finfo(dtype).eps) ** (1 / 3) if tolerance is None else tolerance
-    if call.plan.device is not None:
-        return _on_device(call, wanted, tolerance)
+    if not wanted and (rows := launch.curvature_rows(call, tolerance)) is not None:
+        return _from_rows(call, rows)
     spectrum, error, bend = np.empty((count, n)), np.empty(count), np.empty(count)
     index, nullity, critical = np.empty(count, np.int16), np.empty(count, np.int16), np.empty(count, np.int8)
     vectors = np.empty((count if "eigenvectors" in wanted else 0, n, n))
     newton = np.empty((count if "newton_step" in wanted else 0, n))
-    hessians = np.empty((count, n, n)) if "hessian" in wanted else None
+    hessians = np.empty((count, n, n)) if "hessian" in wanted or call.plan.device is not None else None
     way = spectrum_way(n, count, bool(vectors.size or newton.size))
 
     reader = _Reader(
@@ -332,10 +331,9 @@ def _shaped(call: launch.Call, results: dict[str, np.ndarray], critical: np.ndar
     return Curvature(call.batch, call.shape[1], found, critical.reshape(call.batch))
 
 
-def _on_device(call: launch.Call, wanted: tuple[str, ...], tolerance: float) -> Curvature:
-    if wanted:
-        raise DeviceError(f"extra={wanted!r} is not computed on a device in this version; use device='cpu'")
-    rows, n = launch.curvature_rows(call, tolerance), call.shape[1]
+def _from_rows(call: launch.Call, rows: np.ndarray) -> Curvature:
+    """What a device read of each point."""
+    n = call.shape[1]
     value, gradient, spectrum = rows[:, 0].copy(), rows[:, 1 : 1 + n].copy(), rows[:, 1 + n : 1 + 2 * n].copy()
     error, index, nullity, critical, bend, status = rows[:, 1 + 2 * n :].T.copy()
     results = {

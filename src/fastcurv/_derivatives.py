@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _launch as launch
 from . import _repeat as repeat
-from ._call import by_device
+from ._call import on_device
 from ._inputs import flag, lives_on_device, output, rounded
 from ._model import QuadraticModel
 from ._plan import Options
@@ -33,9 +33,9 @@ def value(
     point_args : tuple of array_like, each of shape B + (...)
         Arguments of each point, its own slice, after `args`.
     device : {"auto", "cpu", "cuda", "cuda:1", ...}
-        Where to compute; "auto" is where `x` lives, "cuda" every CUDA device where `x` is NumPy's. There functions are
-        traced, derivatives exact, and computed in float64; arrays of CuPy, torch and JAX stay where they are, and so
-        does the result.
+        Where to compute; "auto" is where `x` lives, "cuda" every CUDA device where `x` is NumPy's. There all is
+        computed in float64, of Python functions whose arguments are numbers and arrays. Arrays of CuPy, torch and JAX
+        stay where they are, and so does the result: exact derivatives of functions that can be traced.
     out : ndarray, optional
         Where to put the result.
 
@@ -51,7 +51,7 @@ def value(
     array([ 3., 13.])
     """
     if lives_on_device(x):
-        return by_device().of_array(fun, x, args, point_args, device, Options(), "value", out)
+        return on_device().of_array(fun, x, args, point_args, device, Options(), "value", out)
     call = launch.call(fun, x, args, point_args, device)
     result = output(out, call.batch, call.x.dtype, x=call.x)
     launch.values(call, result.reshape(-1))
@@ -119,7 +119,7 @@ def gradient(
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     errors = flag(return_error, "return_error")
     if lives_on_device(x):
-        return by_device().of_array(fun, x, args, point_args, device, options, "gradient", out, return_error=errors)
+        return on_device().of_array(fun, x, args, point_args, device, options, "gradient", out, return_error=errors)
     call = launch.call(fun, x, args, point_args, device, options=options)
     return _first(call, Role(call.function, "row"), None, errors, out)
 
@@ -164,7 +164,7 @@ def jacobian(
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     errors = flag(return_error, "return_error")
     if lives_on_device(x):
-        return by_device().of_array(fun, x, args, point_args, device, options, "jacobian", out, return_error=errors)
+        return on_device().of_array(fun, x, args, point_args, device, options, "jacobian", out, return_error=errors)
     call = launch.call(fun, x, args, point_args, device, vector=True, options=options)
     if call.length is None:
         raise ValueError(
@@ -247,7 +247,7 @@ def hessian(
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     errors = flag(return_error, "return_error")
     if lives_on_device(x):
-        return by_device().of_array(
+        return on_device().of_array(
             fun, x, args, point_args, device, options, "hessian", out, return_error=errors, grad=grad, sparse=sparse
         )
     if flag(sparse, "sparse"):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._call import by_device
+from ._call import by_device, on_device
 from ._inputs import lives_on_device, read_only, square_matrices
 from ._plan import device_of
 from .backends import cpu
@@ -109,7 +109,7 @@ def eigvalsh(a: Any, *, subset: str | None = None, device: str = "auto") -> np.n
 def _solve(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
     ordinal = device_of(device)
     if lives_on_device(a):
-        return by_device().solve_array(a, vectors, device)
+        return on_device().solve_array(a, vectors, device)
     array = square_matrices(a)
     if ordinal is not None:
         return by_device().solve(ordinal, array, vectors)

@@ -11,10 +11,9 @@ import numpy as np
 from . import _by_differences as by_differences
 from . import _by_numbers as by_numbers
 from ._by_differences import Outline
-from ._call import Call, First, Product, Second, by_device, call
+from ._call import Call, First, Product, Second, by_device, call, launcher
 from ._errors import CompilationError, LanesError, UndecidedError
 from ._sparse import SparseHessians
-from .backends import cpu
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
 from .differences._jacobian import value_block, values_block
@@ -37,11 +36,15 @@ def _value_job(function: UserFunction, vector: bool) -> Job:
 
 def values(call: Call, out: np.ndarray) -> None:
     """f at every point: numbers, or vectors of a function that returns them."""
-    if call.plan.device is not None:
-        _by_best(call, "value", lambda way, call: way.values(call, call.plan, out, out.ndim > 1))
-        return
-    job = _value_job(call.function, out.ndim > 1)
-    cpu.launch(job, call.points, (out,), cpu.plan_shares(job, call.shape[0], 1, 1), 1)
+    if call.plan.device is None:
+        _evaluate(call, out)
+    else:
+        _by_best(call, "value", lambda way, call: getattr(way, "values", _evaluate)(call, out))
+
+
+def _evaluate(call: Call, out: np.ndarray) -> None:
+    run, job = launcher(call.plan), _value_job(call.function, out.ndim > 1)
+    run.launch(job, call.points, (out,), run.plan_shares(job, call.shape[0], 1, 1), 1)
 
 
 def by_known_method(call: Call, derivative: str) -> Call:
@@ -67,8 +70,10 @@ def _refused(call: Call) -> dict[Any, str]:
 
 
 def _case(call: Call, derivative: str) -> tuple:
-    """A derivative by the call's method."""
-    return call.plan.method, derivative, call.shape[1] if call.plan.method == "traced" else None, *call.kinds
+    """A derivative by the call's method: what can be compiled for the CPU may not be for a device."""
+    is_traced = call.plan.method == "traced"
+    target = is_traced or call.plan.device is None
+    return call.plan.method, derivative, call.shape[1] if is_traced else None, target, *call.kinds
 
 
 @cache
@@ -95,8 +100,6 @@ def _by_best(call: Call, derivative: str, compute: Callable[[Any, Call], Result]
         try:
             return compute(_way(call), call)
         except CompilationError as error:
-            if call.plan.device is not None:
-                raise CompilationError(f"{error}\nCUDA needs functions that can be traced; use device='cpu'") from error
             if not call.plan.others:
                 raise
             if not isinstance(error, UndecidedError):
@@ -118,8 +121,9 @@ def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: An
     """Hessians; with `errors` also values, gradients and error estimates.
 
     Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes the task
-    that reads points, from what is found of them in memory or in lanes (see `_curvature`).
+    that reads points, from what is found of them in memory or in lanes (see `_curvature`); on a device none is.
     """
+    reader = reader if call.plan.device is None else None
 
     def compute(way: Any, call: Call) -> Second:
         return way.second_order(call, call.plan, errors=errors, out=out, reader=reader, together=together)
@@ -127,9 +131,15 @@ def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: An
     return _by_best(call, "hessian", compute)
 
 
-def curvature_rows(call: Call, tolerance: float) -> np.ndarray:
-    """What curvature reads of each point, on a device."""
-    return _by_best(call, "curvature", lambda way, call: by_device().curvature(call, tolerance))
+def curvature_rows(call: Call, tolerance: float) -> np.ndarray | None:
+    """What curvature reads of each point, on a device; None where derivatives and spectra are not taken there both."""
+    if call.plan.device is None or not by_device().takes_spectra(call.shape[1]):
+        return None
+
+    def compute(way: Any, call: Call) -> np.ndarray | None:
+        return by_device().curvature(call, tolerance) if call.plan.method == "traced" else None
+
+    return _by_best(call, "curvature", compute)
 
 
 def sparse_hessians(call: Call, errors: bool) -> tuple[SparseHessians, np.ndarray]:

@@ -17,6 +17,8 @@ METHODS = ("auto", "exact", "traced", "hyperdual", "central", "forward")
 ORDERS = (2, 4, 6, 8)
 #: in place of a device's number: all of them, for points on the host; where one is enough, the first
 EVERY = -1
+#: bytes of local memory of a thread: a device reserves as much for every thread that it can run at once
+MOST_LOCAL = 65_536
 STENCILS = ("economical", "4-point")
 
 
@@ -78,13 +80,8 @@ class Plan:
         return replace(self, method=self.others[0], others=self.others[1:])
 
     def on_device(self, ordinal: int) -> Plan:
-        """The same on a CUDA device, for which functions are traced."""
-        if "traced" not in (self.method, *self.others):
-            raise DeviceError(
-                f"device='{device_name(ordinal)}' has exact derivatives of traced functions only; use method='auto' or "
-                f"'exact', or device='cpu'"
-            )
-        return replace(self, method="traced", others=(), device=ordinal)
+        """The same on a CUDA device."""
+        return replace(self, device=ordinal)
 
     @cached_property
     def on_cpu(self) -> Plan:
@@ -240,6 +237,21 @@ def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:
         return np.ascontiguousarray(np.broadcast_to(array, batch)).reshape(-1)
     except ValueError:
         raise ValueError(f"noise must be a number or an array of shape {batch}, got shape {array.shape}") from None
+
+
+def check_local(size: int) -> None:
+    """Make sure that a thread of a device has room for so many numbers of a point.
+
+    Raises
+    ------
+    DeviceError
+        If it has not.
+    """
+    if 8 * size > MOST_LOCAL:
+        raise DeviceError(
+            f"{8 * size:,} bytes of results at a point are more than the {MOST_LOCAL:,} that a thread of a device is "
+            f"given in this version; use device='cpu'"
+        )
 
 
 def device_name(device: int) -> str:

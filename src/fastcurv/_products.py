@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._call import by_device
+from ._call import on_device
 from ._inputs import flag, lives_on_device, output, points_array, read_only, real_array, rounded
 from ._plan import Options
 
@@ -96,7 +96,7 @@ def hvp(
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     if lives_on_device(x):
         unserved = {"return_error": return_error, "grad": grad, "bounds": bounds}
-        return by_device().of_array(fun, x, args, point_args, device, options, "hvp", out, v, **unserved)
+        return on_device().of_array(fun, x, args, point_args, device, options, "hvp", out, v, **unserved)
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, n = given.call, given.shape[-1]
     result = output(out, given.shape, call.x.dtype, x=call.x, v=given.directions)
@@ -157,7 +157,7 @@ def vhv(
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     if lives_on_device(x):
         unserved = {"return_error": return_error, "grad": grad, "bounds": bounds}
-        return by_device().of_array(fun, x, args, point_args, device, options, "vhv", out, v, **unserved)
+        return on_device().of_array(fun, x, args, point_args, device, options, "vhv", out, v, **unserved)
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, v_array = given.call, given.directions
     result = output(out, given.shape[:-1], call.x.dtype, x=call.x, v=v_array)

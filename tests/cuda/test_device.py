@@ -70,6 +70,56 @@ def test_curvature(n):
         agree(getattr(found, name), getattr(expected, name))
 
 
+def until(x, a=1.0):
+    """No expression of x."""
+    s = a * x[0]
+    while s < 10.0:
+        s = s * s + 1.0 + x[-1] ** 2
+    if x[0] < -4.0:
+        raise ValueError("out of reach")
+    return s * x[0] + x[len(x) // 2]
+
+
+def until_by_parts(x, a=1.0):
+    s = until(x, a)
+    return s, s * x[-1], x[0] * x[-1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "hyperdual"},
+        {"method": "central"},
+        {"method": "central", "order": 6},
+        {"method": "forward"},
+        {"method": "central", "bounds": (-1.0, 0.5)},
+        {"method": "central", "noise": 1e-4},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+@pytest.mark.parametrize("n", [2, 3, 5, 12])
+def test_what_cannot_be_traced(n, options):
+    """Results, errors and NaN where the function raises, or a point is not a number."""
+    x, v = rng.uniform(-1.0, 1.0, (2, 1001, n))
+    x[3, 0], x[4, 1], own = -5.0, np.nan, rng.uniform(1.0, 2.0, 1001)
+    exact = options["method"] == "hyperdual"
+    for name, fun, more in (
+        ("gradient", until, ()), ("jacobian", until_by_parts, ()), ("hessian", until, ()), ("hvp", until, (v,)),
+        ("vhv", until, (v,)),
+    ):  # fmt: skip
+        found, expected = (
+            getattr(fc, name)(fun, x, *more, point_args=(own,), return_error=True, device=device, **options)
+            for device in ("cuda", "cpu")
+        )
+        # differences enlarge the rounding of f, which is not the same on a device: by as much as their errors say
+        room = 1e-10 * np.abs(expected[0]) if exact else 2 * expected[1]
+        np.testing.assert_array_equal(np.isnan(found[0]), np.isnan(expected[0]), err_msg=name)
+        assert not (np.abs(found[0] - expected[0]) > room + 1e-12).any(), name
+    agree(fc.value(until, x, device="cuda"), fc.value(until, x))
+    curved, expected = (fc.curvature(until, x, device=device, **options) for device in ("cuda", "cpu"))
+    np.testing.assert_array_equal(curved.status, expected.status)
+
+
 @pytest.mark.parametrize("library", ["cupy", "torch"])
 def test_arrays_of_other_libraries_stay_on_the_device(library):
     module = pytest.importorskip(library)

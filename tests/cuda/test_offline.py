@@ -4,6 +4,7 @@
 that are looked up in a table, of functions of many coordinates.
 """
 
+import itertools
 import math
 import re
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+import fastcurv as fc
 from fastcurv import tracing
 from fastcurv.tracing import Wanted
 
@@ -122,7 +124,8 @@ def compiled(kernel, signature, processor):
         "registers": r"Used (\d+) registers", "stack": r"(\d+) bytes stack frame",
         "stores": r"(\d+) bytes spill stores", "loads": r"(\d+) bytes spill loads",
     }  # fmt: skip
-    return text, {name: int(re.search(pattern, log.decode())[1]) for name, pattern in patterns.items()}
+    # of the kernel and of what it calls, as the slow way of sine
+    return text, {name: sum(map(int, re.findall(pattern, log.decode()))) for name, pattern in patterns.items()}
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
@@ -241,6 +244,164 @@ def test_curvature_of_many_coordinates(processor):
     print("reading", processor, used)
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= 64
+
+
+def relaxation(x, a, w):
+    """No expression of x."""
+    s = 0.0
+    for i in range(len(x) - 1):
+        s += 100 * (x[i + 1] - a[i] * x[i] ** 2) ** 2 + w * math.exp(x[i])
+    while s < 10.0:
+        s = s * s + 1.0
+    if s > 1e9:
+        raise ValueError("too far")
+    return s
+
+
+def two_values(x, a, w):
+    s = relaxation(x, a, w)
+    return s, x[0] * s
+
+
+EXACT, CENTRAL, FORWARD = ({"method": name} for name in ("hyperdual", "central", "forward"))
+#: derivative, options, n, most registers, bytes of stack
+JOBS = [
+    ("value", {}, 2, 80, 0),
+    ("gradient", EXACT, 2, 96, 0),
+    ("gradient", EXACT, 8, 128, 0),
+    ("jacobian", EXACT, 2, 96, 0),
+    ("hessian", EXACT, 2, 64, 0),
+    ("hessian", EXACT | {"return_error": True}, 3, 104, 0),
+    ("hessian", EXACT, 8, 104, 0),
+    ("hessian", EXACT, 12, 160, 0),
+    ("hvp", EXACT, 4, 128, 0),
+    ("vhv", EXACT, 4, 72, 0),
+    ("gradient", CENTRAL, 4, 255, 256),
+    ("jacobian", CENTRAL, 4, 240, 320),
+    ("hessian", CENTRAL, 2, 96, 320),
+    ("hessian", CENTRAL | {"order": 4, "return_error": True}, 6, 176, 1088),
+    ("hessian", CENTRAL | {"bounds": (-2.0, 2.0)}, 4, 192, 576),
+    ("hvp", FORWARD, 4, 224, 384),
+    ("vhv", FORWARD, 4, 120, 384),
+]
+
+
+class HandedError(Exception):
+    """What was to be launched: a job, its points and data, and how they are shared out."""
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize(
+    ("name", "options", "n", "registers", "stack"),
+    JOBS,
+    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
+)
+def test_jobs_fit_into_registers(name, options, n, registers, stack, processor, monkeypatch):
+    """Blocks of the CPU, compiled for a device; the user's function raises, and takes arguments of points."""
+    from numba import typeof, types
+
+    from fastcurv import _by_device
+    from fastcurv.backends import _cuda_jobs as jobs
+    from fastcurv.backends._arguments import kinds_of
+
+    class Launcher(jobs.Launcher):
+        def launch(self, job, points, data, plan, evaluations, items=None):
+            raise HandedError(job, points, data, plan)
+
+    def there(value):
+        if isinstance(value, tuple):
+            return types.Tuple(tuple(map(there, value)))
+        kind = typeof(value)
+        return types.Array(kind.dtype, kind.ndim, "C") if isinstance(kind, types.Array) else kind
+
+    monkeypatch.setattr(_by_device, "require", lambda ordinal: None)
+    monkeypatch.setattr(_by_device, "jobs", Launcher)
+    x, v, own = np.ones((3, n)), np.ones((3, n)), np.ones(3)
+    with pytest.raises(HandedError) as handed:
+        getattr(fc, name)(
+            two_values if name == "jacobian" else relaxation, x, *([v] if name in ("hvp", "vhv") else []),
+            (np.ones(n),), point_args=(own,), device="cuda", **options,
+        )  # fmt: skip
+    job, points, data, plan = handed.value.args
+    kernel, _ = jobs._kernel(job, kinds_of(points.args, points.point_args))
+    arguments = 1, plan.layout, points.x, (points.args, points.point_args), data
+    _, used = compiled(kernel.py_func, tuple(map(there, arguments)), processor)
+    print(name, options, n, processor, used)
+    assert used["stores"] == used["loads"] == 0
+    assert used["stack"] <= stack
+    assert used["registers"] <= registers
+
+
+@pytest.mark.parametrize(
+    ("fun", "reason"),
+    [
+        (lambda x: np.sum(x * x) if x[0] > 0 else x[0], "makes an array or a list"),
+        (lambda x: np.linalg.det(np.empty((2, 2))) + x[0], "makes an array or a list"),
+        (lambda x: sorted((x[0], x[1]))[0], "built-in function sorted"),
+    ],
+)
+def test_what_a_device_cannot_run_is_named(fun, reason):
+    from numba import types
+
+    from fastcurv.backends import _cuda_jobs as jobs
+    from fastcurv.backends._arguments import Kinds
+    from fastcurv.backends._kernels import Operation, Role
+    from fastcurv.backends.cpu import Job
+    from fastcurv.differences._jacobian import value_block
+    from fastcurv.function import user_function
+
+    job = Job(Operation(value_block), Role(user_function(fun), "scalar"))
+    kernel, _ = jobs._kernel(job, Kinds())
+    points, values = arrays(("f", 2), ("f", 1))
+    nothing, word = types.Tuple(()), types.int64
+    signature = word, types.Array(word, 1, "C"), points, types.Tuple((nothing, nothing)), types.Tuple((values,))
+
+    class Kernel:
+        def typeof_pyval(self, kind):
+            return kind
+
+        def compile(self, kinds):
+            compiled(kernel.py_func, kinds, (9, 0))
+
+    with pytest.raises(fc.CompilationError, match=rf"(?s)for a CUDA device: .*{reason}.*Use device='cpu'"):
+        jobs._compile(Kernel(), signature, job)
+
+
+def test_functions_of_numpy_compile_for_numbers():
+    """Nine to a kernel; numba-cuda itself has those of `math` alone."""
+    from fastcurv.backends._cuda_numpy import ONE, TWO
+
+    for given, formulas in (("x[0]", ONE), ("x[0], x[1]", TWO)):
+        functions = list(formulas)
+        for first in range(0, len(functions), 9):
+            space = {f"f{k}": f for k, f in enumerate(functions[first : first + 9])}
+            calls = (f"    y[{k}] = {name}({given})\n" for k, name in enumerate(list(space)))
+            exec("def kernel(x, y):\n" + "".join(calls), space)
+            vector = arrays(("f", 1))[0]
+            compiled(space["kernel"], (vector, vector), (9, 0))
+
+
+def test_functions_of_numpy_are_numpys():
+    from fastcurv.backends._cuda_numpy import ONE, TWO
+
+    numbers = [0.0, -0.0, 0.3, -0.7, 0.5, 1.5, 2.5, -2.5, 3.0, 1e300, math.inf, -math.inf, math.nan]
+
+    def by(formula, *x):
+        """NumPy's answer where Python raises: devices follow IEEE 754."""
+        try:
+            return formula(*x)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            return None
+
+    with np.errstate(all="ignore"):
+        for count, formulas in ((1, ONE), (2, TWO)):
+            for function, formula in formulas.items():
+                for x in itertools.product(numbers, repeat=count):
+                    if function is np.power and x[0] == -math.inf:
+                        continue  # NumPy takes a root in place of a power of 1/2, which C says is infinite
+                    found, expected = by(formula, *x), function(*x)
+                    if found is not None and not isinstance(found, complex):
+                        np.testing.assert_allclose(found, expected, rtol=1e-15, err_msg=f"{function}{x}")
 
 
 ONE_ARGUMENT = [

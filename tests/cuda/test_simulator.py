@@ -13,8 +13,10 @@ import pytest
 from numba import njit
 
 import fastcurv as fc
+from fastcurv import _plan
 from fastcurv.backends import _dlpack
 from fastcurv.backends._dlpack import CUDA, Exported, Imported
+from fastcurv.function import compiled
 
 rng = np.random.default_rng(3)
 # kernels run in Python, where NumPy warns of what is infinite or NaN
@@ -43,12 +45,16 @@ def weighted(x, w):
 @pytest.fixture(autouse=True)
 def backend(monkeypatch):
     """Programs compiled for the CPU, which the simulator calls in place of code for a device."""
-    from fastcurv.backends import _cuda_curvature, _cuda_eigen, _cuda_groups, cuda
+    from fastcurv.backends import _cuda_curvature, _cuda_eigen, _cuda_groups, _cuda_jobs, cuda
 
-    def plain(array):
-        while not isinstance(array, np.ndarray):
-            array = array.__dict__.get("_item", array.__dict__.get("_ary"))
-        return array
+    def plain(value):
+        if isinstance(value, tuple):
+            return tuple(map(plain, value))
+        if isinstance(value, (int, float)):
+            return value
+        while not isinstance(value, np.ndarray):
+            value = value.__dict__.get("_item", value.__dict__.get("_ary"))
+        return value
 
     def device_function(evaluate):
         made = njit(evaluate)
@@ -56,12 +62,44 @@ def backend(monkeypatch):
 
     for module in (cuda, _cuda_eigen, _cuda_groups, _cuda_curvature):
         monkeypatch.setattr(module, "device_function", device_function)
+
+    def compiled_block(block, tag, **flags):
+        made = compiled(block, tag, entry=True, **flags)
+        return lambda *arguments: made(*map(plain, arguments))
+
+    monkeypatch.setattr(_cuda_jobs, "compiled", compiled_block)
+    monkeypatch.setattr(_cuda_jobs, "_compile", lambda made, arguments, job: None)
     return cuda
 
 
-def assert_same(name, fun, x, *more, **options):
-    expected = getattr(fc, name)(fun, x, *more, method="traced", **options)
-    found = getattr(fc, name)(fun, x, *more, method="traced", device="cuda", **options)
+def until(x, a=1.0):
+    """No expression of x: how often it turns depends on it."""
+    s = a * x[0]
+    while s < 10.0:
+        s = s * s + 1.0 + x[-1] ** 2
+    if x[0] < -4.0:
+        raise ValueError("out of reach")
+    return s * x[0] + x[len(x) // 2]
+
+
+def until_by_parts(x, a=1.0):
+    s = until(x, a)
+    return s, s * x[-1], x[0] * x[-1]
+
+
+def slope(x, a=1.0):
+    """A gradient that cannot be traced, of some function."""
+    g = np.empty(len(x), x.dtype)
+    for i in range(len(x)):
+        g[i] = x[i] * x[0]
+        while g[i] < 1.0:
+            g[i] = g[i] + a
+    return g
+
+
+def assert_same(name, fun, x, *more, method="traced", **options):
+    expected = getattr(fc, name)(fun, x, *more, method=method, **options)
+    found = getattr(fc, name)(fun, x, *more, method=method, device="cuda", **options)
     for a, b in zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, expected)), strict=True):
         assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=1e-13 if a.dtype == np.float64 else 1e-6, atol=1e-12, err_msg=name)
@@ -83,6 +121,85 @@ def test_every_operation_at_ragged_sizes(count, n, dtype):
     assert_same("jacobian", several, x, (2.0,))
     for name in ("hvp", "vhv"):
         assert_same(name, chain, x, v, (1.5,))
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "dtype"), [(0, 2, np.float64), (5, 3, np.float64), (7, 4, np.float32), (3, 9, np.float64)]
+)
+def test_numbers_that_carry_derivatives(count, n, dtype):
+    """Blocks of the CPU, a task to a thread."""
+    x = rng.normal(size=(count, n)).astype(dtype)
+    x[count // 2 :, 0][:1] = -5.0  # raises
+    if count > 3:
+        x[3, 0] = np.nan
+    v = rng.normal(size=(count, 2, n)).astype(dtype)
+    common = {"method": "hyperdual", "args": (1.5,)}
+    np.testing.assert_allclose(fc.value(until, x, (1.5,), device="cuda"), fc.value(until, x, (1.5,)), rtol=1e-13)
+    for name in ("gradient", "hessian"):
+        assert_same(name, until, x, return_error=True, **common)
+    assert_same("hessian", until, x, **common)
+    assert_same("jacobian", until_by_parts, x, **common)
+    for name in ("hvp", "vhv"):
+        assert_same(name, until, x[:, None], v, return_error=True, **common)
+    assert_same("hessian", chain, x, grad=slope, **common)
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        (("hessian", "jacobian"), {"method": "central"}),
+        (("hessian",), {"method": "central", "order": 6, "return_error": True}),
+        (("gradient", "hvp", "vhv"), {"method": "forward", "return_error": True}),
+        (("hessian", "gradient"), {"method": "central", "bounds": (-1.0, [1.0, 0.5, np.inf]), "return_error": True}),
+        (("hessian", "hvp"), {"method": "central", "noise": np.linspace(1e-4, 1e-3, 7), "grad": slope}),
+    ],
+    ids=["central", "order", "forward", "bounds", "noise"],
+)
+def test_differences(names, options):
+    x = rng.uniform(-1.0, 1.0, (7, 3))
+    x[3, 0], x[4, 1] = -5.0, np.nan
+    v = (rng.uniform(-1.0, 1.0, (7, 2, 3)),)
+    for name in names:
+        is_product = name in ("hvp", "vhv") and "noise" not in options
+        points = x[:, None] if is_product else x.astype(np.float32) if name == "jacobian" else x
+        more = v if is_product else (v[0][:, 0],) if name == "hvp" else ()
+        assert_same(name, until_by_parts if name == "jacobian" else until, points, *more, args=(1.5,), **options)
+
+
+def test_numbers_with_bounds_and_points_own_arguments():
+    x = rng.uniform(-1.0, 1.0, (11, 4))
+    own = rng.uniform(1.0, 2.0, 11)
+    for name in ("gradient", "hessian"):
+        assert_same(name, until, x, method="hyperdual", bounds=(-0.5, [1.0, 0.5, np.inf, 1.0]))
+        assert_same(name, until, x, method="hyperdual", point_args=(own,), return_error=True)
+    model, expected = (fc.quadratic_model(until, x, device=device) for device in ("cuda", "cpu"))
+    for name in ("value", "gradient", "hessian"):
+        np.testing.assert_allclose(getattr(model, name), getattr(expected, name), rtol=1e-13)
+
+
+def test_jobs_in_parts(monkeypatch):
+    from fastcurv.backends import _cuda_jobs
+
+    monkeypatch.setattr(_cuda_jobs, "CHUNK_BYTES", 8 * (4 + 16) * 3)
+    monkeypatch.setattr(_cuda_jobs, "ordinals", lambda device: (0,))
+    x, v = rng.uniform(-1.0, 1.0, (2, 13, 4))
+    assert_same("hessian", until, x, method="hyperdual", point_args=(np.linspace(1.0, 2.0, 13),))
+    assert_same("hessian", until, x, method="hyperdual", return_error=True)
+    assert_same("hvp", until, x, v, method="hyperdual")
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_curvature_by_numbers(n):
+    x = rng.uniform(-1.0, 1.0, (9, n))
+    x[2, 0] = -5.0
+    for extra in ((), ("hessian", "eigenvectors", "newton_step")):
+        for fun in (until, chain):
+            found, expected = (fc.curvature(fun, x, extra=extra, device=device) for device in ("cuda", "cpu"))
+            for name in ("status", "index", "nullity", "kind"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+            for name in ("value", "gradient", "eigenvalues", "eigenvalue_error", *extra):
+                a, b = np.abs(getattr(found, name)), np.abs(getattr(expected, name))
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=name)
 
 
 def test_bounds_points_own_arguments_and_data():
@@ -221,19 +338,11 @@ def test_curvature(n, backend, monkeypatch):
     assert fc.curvature(chain, rng.normal(size=(4, n)).astype(np.float32), device="cuda").value.dtype == np.float32
 
 
-def test_what_cannot_be_traced_is_named():
-    def until(x):
-        s = x[0]
-        while s < 10.0:
-            s = s * s + 1.0
-        return s
-
-    with pytest.raises(fc.CompilationError, match=r"(?s)until cannot be traced.*use device='cpu'"):
-        fc.hessian(until, np.ones((3, 2)), device="cuda")
-    with pytest.raises(fc.DeviceError, match="extra"):
-        fc.curvature(chain, np.ones((3, 2)), extra=("hessian",), device="cuda")
-    with pytest.raises(fc.DeviceError, match="curvature of 65 coordinates"):
-        fc.curvature(chain, np.ones((3, 65)), device="cuda")
+def test_what_is_not_served_is_named():
+    with pytest.raises(fc.CompilationError, match=r"(?s)until cannot be traced"):
+        fc.hessian(until, np.ones((3, 2)), method="traced", device="cuda")
+    with pytest.raises(fc.DeviceError, match=r"device='cuda' runs Python functions .*device='cpu'"):
+        fc.value(fc.vectorized(lambda X: X[:, 0]), np.ones((3, 2)), device="cuda")
     with pytest.raises(fc.DeviceError, match=r"a: matrices of 49 rows .* up to 48"):
         fc.eigh(np.eye(49), device="cuda")
     with pytest.raises(fc.DeviceError, match=r"a: matrices of 65 rows .* up to 64"):
@@ -338,7 +447,7 @@ def test_arrays_that_cannot_be_written_to(monkeypatch):
 
 
 @pytest.mark.usefixtures("_foreign")
-def test_no_points_and_other_devices(backend, monkeypatch):
+def test_no_points_and_other_devices(monkeypatch):
     x = rng.normal(size=(4, 3))
     fc.hessian(chain, Foreign(x))
     assert fc.hessian(chain, Foreign(x[:0])).shape == (0, 3, 3)
@@ -348,7 +457,7 @@ def test_no_points_and_other_devices(backend, monkeypatch):
         fc.hvp(chain, Foreign(x), elsewhere)
     with pytest.raises(ValueError, match=r"x lives on cuda:1, got device='cuda:0'"):
         fc.gradient(chain, elsewhere, device="cuda:0")
-    monkeypatch.setattr(backend, "MOST_LOCAL", 8 * 10)
+    monkeypatch.setattr(_plan, "MOST_LOCAL", 8 * 10)
     with pytest.raises(fc.DeviceError, match=r"bytes of results at a point .*device='cpu'"):
         fc.hessian(chain, np.ones((2, 5)), device="cuda")
 

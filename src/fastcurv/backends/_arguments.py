@@ -2,7 +2,8 @@
 
 A block calls f(x, point) with ``point = (raised, arguments, b)``: an array of one integer, set where the function
 raises, the address of the packed arguments, and the number of the point. What f really takes,
-``(raised, *args, *(array[b] for array in point_args))``, is read from there by code that is made for its types.
+``(raised, *args, *(array[b] for array in point_args))``, is read from there by code that is made for its types. Kernels
+of CUDA devices are made for these types anyway, and have ``(args, point_args)`` itself in the place of the address.
 """
 
 from __future__ import annotations
@@ -51,8 +52,12 @@ class Packed(NamedTuple):
     @property
     def kinds(self) -> Kinds:
         """The types of the arguments."""
-        shared, own = (tuple(map(typeof, values)) for values in self.values)
-        return Kinds(shared, own)
+        return kinds_of(*self.values)
+
+
+def kinds_of(args: tuple, point_args: tuple) -> Kinds:
+    """The types of arguments."""
+    return Kinds(tuple(map(typeof, args)), tuple(map(typeof, point_args)))
 
 
 NOTHING_PACKED = Packed(0, 0, ((), ()), None)
@@ -119,9 +124,11 @@ def unpacker(kinds: Kinds) -> Any:
         result = types.Tuple((point.types[0], *kinds.shared, *(get.return_type for get in gets)))
 
         def codegen(context, builder, signature, values):
-            raised, address, b = cgutils.unpack_tuple(builder, values[0])
-            pointer = builder.inttoptr(address, context.get_value_type(stored).as_pointer())
-            both = borrowed(context, builder, stored, _read(builder, pointer))
+            raised, given, b = cgutils.unpack_tuple(builder, values[0])
+            if isinstance(point.types[1], types.Integer):
+                pointer = builder.inttoptr(given, context.get_value_type(stored).as_pointer())
+                given = _read(builder, pointer)
+            both = borrowed(context, builder, stored, given)
             shared, own = (cgutils.unpack_tuple(builder, builder.extract_value(both, k)) for k in range(2))
             items = [
                 context.get_function(operator.getitem, get)(builder, (array, b))

@@ -100,23 +100,37 @@ class Kernel:
         return found
 
 
-def _entry(operation: Operation, roles: tuple[Role | None, ...], mode: str, kinds: Kinds) -> Any:
-    digest = _digest(operation, roles, mode, kinds)
+def _evaluators(roles: tuple[Role | None, ...], mode: str, kinds: Kinds) -> list[Callable | None]:
+    """What blocks call, of functions with such arguments."""
     unpacked = unpacker(kinds)
-    evaluators: list[Callable | None] = [
-        role and _AT_POINTS.get(role.kind, _number_at)(_evaluator(role, mode), unpacked) for role in roles
-    ]
+    return [role and _AT_POINTS.get(role.kind, _number_at)(_evaluator(role, mode), unpacked) for role in roles]
+
+
+def _blocks(operation: Operation, roles: tuple[Role | None, ...]) -> tuple[tuple[str | None, ...], Callable]:
+    """The kinds of roles, and ``make_block(*evaluators)``."""
     forms = tuple(role and role.kind for role in roles)
-    make_entry = _bind_one if mode == "bind" else _run_all
 
     def make_block(*evaluators):
         return operation.factory(*map(_in_role, forms, evaluators), *operation.known)
+
+    return forms, make_block
+
+
+def block_of(operation: Operation, roles: tuple[Role | None, ...], kinds: Kinds) -> Callable:
+    """The block of an operation for functions with such arguments, to be compiled for any target."""
+    return _blocks(operation, roles)[1](*_evaluators(roles, "native", kinds))
+
+
+def _entry(operation: Operation, roles: tuple[Role | None, ...], mode: str, kinds: Kinds) -> Any:
+    digest = digest_of(operation, roles, mode, kinds)
+    evaluators, (forms, make_block) = _evaluators(roles, mode, kinds), _blocks(operation, roles)
+    make_entry = _bind_one if mode == "bind" else _run_all
 
     block = compiled(make_block(*evaluators), digest, inline_helpers=True)
     entry: Any = compiled(make_entry(block), digest, entry=True, nogil=True)
     cache: Any = DiskCache(digest) if all(role.function.lasting for role in roles if role) else None
     if mode != "bind" and any(forms) and all(form in LINKED for form in forms if form):
-        recipe = Recipe(make_entry, make_block, forms, _digest(operation, roles, "template"))
+        recipe = Recipe(make_entry, make_block, forms, digest_of(operation, roles, "template"))
         cache = LinkedCache(recipe, evaluators, digest, cache)
     if cache:
         entry._cache = cache
@@ -209,7 +223,7 @@ def _in_role(kind: str | None, f: Any) -> Any:
     return g if kind == "row" else f
 
 
-def _digest(operation: Operation, roles: tuple[Role | None, ...], mode: str, kinds: Kinds | None = None) -> str:
+def digest_of(operation: Operation, roles: tuple[Role | None, ...], mode: str, kinds: Kinds | None = None) -> str:
     """Identifies a kernel in every process: its block, its functions, and the package itself."""
     identity = (
         operation.factory.__qualname__,

@@ -27,7 +27,11 @@ BOUND_BYTES = 8192
 
 def _compiled(context, dispatcher_type, signature):
     """The compile result of a dispatcher for a signature, linked into the function being lowered."""
-    result = dispatcher_type.dispatcher.get_compile_result(signature)
+    dispatcher = dispatcher_type.dispatcher
+    if hasattr(dispatcher, "compile_device"):  # of a CUDA device
+        result = dispatcher.compile_device(signature.args)
+    else:
+        result = dispatcher.get_compile_result(signature)
     context.add_linking_libs([result.library])
     return result
 
@@ -146,10 +150,10 @@ def signature_at_point(typing_context, function, x, args):
 
 def scalar_evaluator(dispatcher):
     """``evaluate(x, args)``, a float or, of elements, an element; NaN, and ``args[0][0]`` set, where f raised."""
-    function = types.Dispatcher(dispatcher)
 
     @intrinsic
     def evaluate(typing_context, x, args):
+        function = typing_context.resolve_value_type(dispatcher)  # that of its target: the CPU, or a CUDA device
         inner = signature_at_point(typing_context, function, x, args)
         found = x.dtype if isinstance(x.dtype, Element) else types.float64
         if not (is_real(inner.return_type) or inner.return_type == found):

@@ -24,8 +24,6 @@ INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; with
 MOST_TOGETHER = 64
 #: bytes of a row, by which a block of threads is chosen so that its rows fit into shared memory
 SHARED_BYTES = 40_000
-#: bytes of local memory of a thread: a device reserves as much for every thread that it can run at once
-MOST_LOCAL = 65_536
 #: bytes of a part of points that come from the host, on a device, and on the host where the device fetches it
 CHUNK_BYTES = 2**26
 

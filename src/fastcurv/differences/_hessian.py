@@ -47,12 +47,13 @@ def mixed_second_difference(f, four_point):
     return at_four_points if four_point else economical
 
 
-def central_hessian_block(f, length, known, is_whole, lanes, transposes, order_two, four_point, errors):
+def central_hessian_block(f, length, known, is_whole, room, lanes, transposes, order_two, four_point, errors):
     """Hessians, and with `errors` also values, gradients and the error estimates of both, of a group of points.
 
     A group has as many points as there are `lanes`, one in each (1: plain numbers, for functions that branch on x).
     `known` > 0 is n, which `length` may tell besides; points are not shared out where they are `is_whole`. `order_two`:
-    there is one scale. `transposes`: results are float64.
+    there is one scale. `transposes`: results are float64. `room`, where it is not 0, is the memory that a thread of a
+    device has on its stack.
 
     `status` may be empty. `weights` holds c_k / k² of orders p and p + 2; `amplification` the sums of the absolute
     weights: first, pure and mixed second derivatives.
@@ -71,7 +72,10 @@ def central_hessian_block(f, length, known, is_whole, lanes, transposes, order_t
         n = known if known > 0 else length(points.shape[1])
         scales = 1 if order_two else weights.shape[1]
         raised, poisons = stack_array(1, layout), stack_array(lanes, steps)
-        memory = np.empty(1 if small > 0 else 8 + lanes * n * ((2 if errors else 1) * n + scales + 4))
+        if room:
+            memory = stack_array(room, steps)
+        else:
+            memory = np.empty(1 if small > 0 else 8 + lanes * n * ((2 if errors else 1) * n + scales + 4))
         own, width = first_aligned(memory), lanes * n
         x, h = numbers(memory, own, n, lanes, small), numbers(memory, own + width, n, lanes, small)
         g = numbers(memory, own + 2 * width, n, lanes, small)

@@ -78,7 +78,7 @@ def sided_column(g, x, i, h, first, bounds, args, centre, up, column, column_nex
     x[i] = start
 
 
-def central_jacobian_block(g, f, lanes, transposes, errors, symmetric):
+def central_jacobian_block(g, f, room, lanes, transposes, errors, symmetric):
     """Jacobians of g away from bounds, of a group of points at once, one in each lane; else as `jacobian_block`."""
     unpack_group = group_unpacker(lanes, transposes)
 
@@ -89,7 +89,8 @@ def central_jacobian_block(g, f, lanes, transposes, errors, symmetric):
         n, m = points.shape[1], matrix.shape[1]
         raised = stack_array(1, layout)
         poisons = stack_array(lanes, steps)
-        memory = np.empty(8 + lanes * (n + 6 * m + (2 if errors else 1) * m * n))
+        matrices = 2 if errors else 1
+        memory = stack_array(room, steps) if room else np.empty(8 + lanes * (n + 6 * m + matrices * m * n))
         own = first_aligned(memory)
         x, work = numbers(memory, own, n, lanes, 0), numbers(memory, own + lanes * n, (6, m), lanes, 0)
         middle, up, down, column, column_next, largest = work[0], work[1], work[2], work[3], work[4], work[5]
@@ -162,12 +163,14 @@ def central_jacobian_block(g, f, lanes, transposes, errors, symmetric):
     return block
 
 
-def jacobian_block(g, f, errors, symmetric):
+def jacobian_block(g, f, known, values, errors, symmetric):
     """Jacobians of g by columns; with `symmetric` those of a gradient, averaged with their transposes.
 
     `value` gets f if that is given, and `centre` g itself, where they have room. `noise` holds eps and the levels of
-    noise of g, `amplification` the sums of the absolute weights, central and one-sided.
+    noise of g, `amplification` the sums of the absolute weights, central and one-sided. For devices n is `known`,
+    and so are the `values` of g: memory is on the stack.
     """
+    room = 6 * values
 
     def block(
         task, worker, layout, points, arguments,
@@ -176,8 +179,9 @@ def jacobian_block(g, f, errors, symmetric):
     ):  # fmt: skip
         n, m = points.shape[1], matrix.shape[1]
         raised = stack_array(1, layout)
-        x = np.empty(n, points.dtype)
-        work = np.empty((6, m))
+        x = stack_array(known, points) if known else np.empty(n, points.dtype)
+        memory = stack_array(room, steps) if known else np.empty(6 * m)
+        work = numbers(memory, 0, (6, m), 1, 0)
         middle, up, down, column, column_next, largest = work[0], work[1], work[2], work[3], work[4], work[5]
         begin, end = span(layout, task, len(points))
         start, stop = share(layout, task, n)
@@ -249,14 +253,14 @@ def symmetrise(a):
             a[i, j] = a[j, i] = 0.5 * (a[i, j] + a[j, i])
 
 
-def magnitude_block(g):
+def magnitude_block(g, known, values):
     """The largest |g_r| at x and at x +- h e_i, which noise is measured against."""
 
     def block(task, worker, layout, points, arguments, steps, bounds, reach, width, magnitude):
         n = points.shape[1]
         raised = stack_array(1, layout)
-        x = np.empty(n, points.dtype)
-        y = np.empty(width)
+        x = stack_array(known, points) if known else np.empty(n, points.dtype)
+        y = stack_array(values, steps) if known else np.empty(width)
         begin, end = span(layout, task, len(points))
         for b in range(begin, end):
             copy(points[b], x)

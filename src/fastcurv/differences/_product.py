@@ -38,11 +38,12 @@ def read_group(points, directions, scale, noise, b, lanes, memory, first):
         memory[first + (2 * n + 1) * lanes + lane] = noise[min(at, len(noise) - 2) + 1]
 
 
-def product_block(f, lanes, errors):
+def product_block(f, room, lanes, errors):
     """H v from values: differences along the coordinates of the derivative along v.
 
     One formula for both first derivatives, central or forward: `offsets` in units of t and h, `weights[:, q, r]` for
     orders p and p + 2. `step` holds the relative and absolute step along v, `steps` those along the coordinates.
+    `room`, where it is not 0, is the memory that a thread of a device has on its stack.
     """
 
     def block(
@@ -51,7 +52,7 @@ def product_block(f, lanes, errors):
     ):  # fmt: skip
         n = points.shape[1]
         raised = stack_array(1, layout)
-        memory = np.empty(8 + lanes * (7 * n + 2))
+        memory = stack_array(room, step) if room else np.empty(8 + lanes * (7 * n + 2))
         origin = first_aligned(memory)
         read = numbers(memory, origin, 2 * n + 2, lanes, 0)
         work = numbers(memory, origin + lanes * (2 * n + 2), (5, n), lanes, 0)
@@ -101,7 +102,7 @@ def product_block(f, lanes, errors):
     return block
 
 
-def form_block(f, lanes, errors):
+def form_block(f, room, lanes, errors):
     """v'Hv: the second difference along v; arguments as for `product_block`, `weights[:, q]`, the first that of x."""
 
     def block(
@@ -110,7 +111,7 @@ def form_block(f, lanes, errors):
     ):  # fmt: skip
         n = points.shape[1]
         raised = stack_array(1, layout)
-        memory = np.empty(8 + lanes * (3 * n + 2))
+        memory = stack_array(room, step) if room else np.empty(8 + lanes * (3 * n + 2))
         origin = first_aligned(memory)
         read = numbers(memory, origin, 2 * n + 2, lanes, 0)
         x = numbers(memory, origin + lanes * (2 * n + 2), n, lanes, 0)
@@ -156,7 +157,7 @@ def report(poison, read, memory, origin, raised, layout, task, b, last, lanes, s
         status[slot(layout, task * lanes, b) + lane] = outcome(raised[0], spoiled)
 
 
-def gradient_product_block(g, lanes, errors):
+def gradient_product_block(g, room, lanes, errors):
     """H v as the derivative of the user's gradient along v; arguments as for `product_block`, `weights[:, q]`."""
 
     def block(
@@ -165,7 +166,7 @@ def gradient_product_block(g, lanes, errors):
     ):  # fmt: skip
         n = points.shape[1]
         raised = stack_array(1, layout)
-        memory = np.empty(8 + lanes * (7 * n + 2))
+        memory = stack_array(room, step) if room else np.empty(8 + lanes * (7 * n + 2))
         origin = first_aligned(memory)
         read = numbers(memory, origin, 2 * n + 2, lanes, 0)
         work = numbers(memory, origin + lanes * (2 * n + 2), (5, n), lanes, 0)

@@ -10,6 +10,8 @@ import math
 
 import numpy as np
 
+from fastcurv.simd import numbers
+
 from ..backends._layout import home, share, slot, span
 from ..backends._native import call_task, stack_array
 from ._hessian import mixed_second_difference
@@ -45,14 +47,15 @@ def tensor_difference(f, x, i, j, x_i, x_j, h_i, h_j, bounds, args, axis_i, axis
     return result, result_next
 
 
-def sided_hessian_block(f, four_point):
+def sided_hessian_block(f, four_point, known, longest):
     """Values, gradients, Hessians and error estimates within bounds; `axes` are (offsets, first, second) by side.
 
     `amplification[side_i, side_j]` holds the sums of the absolute weights of mixed derivatives, `[side, 2]` those of
-    pure and `[side, 3]` of first derivatives.
+    pure and `[side, 3]` of first derivatives. For devices n is `known`, and so are the nodes of the `longest` formula:
+    memory is on the stack.
     """
 
-    central_mixed = mixed_second_difference(f, four_point)
+    central_mixed, on_axes = mixed_second_difference(f, four_point), known * longest
 
     def block(
         task, worker, layout, points, arguments,
@@ -61,11 +64,19 @@ def sided_hessian_block(f, four_point):
     ):  # fmt: skip
         n = points.shape[1]
         raised = stack_array(1, layout)
-        x = np.empty(n, points.dtype)
-        h, spread, slope_spread = np.empty(n), np.empty(n), np.empty(n)
-        side = np.empty(n, np.int64)
         central, sided = axes
-        on_axis = np.zeros((n, max(len(central[0]), len(sided[0]))))
+        nodes = longest if known else max(len(central[0]), len(sided[0]))
+        if known:
+            x, side = stack_array(known, points), stack_array(known, layout)
+            h, spread, slope_spread = stack_array(known, steps), stack_array(known, steps), stack_array(known, steps)
+            values = stack_array(on_axes, steps)
+        else:
+            x, side = np.empty(n, points.dtype), np.empty(n, np.int64)
+            h, spread, slope_spread = np.empty(n), np.empty(n), np.empty(n)
+            values = np.empty(n * nodes)
+        for k in range(n * nodes):
+            values[k] = 0.0
+        on_axis = numbers(values, 0, (n, nodes), 1, 0)
         begin, end = span(layout, task, len(points))
         start, stop = share(layout, task, n * (n - 1) // 2)
         for b in range(begin, end):

@@ -21,10 +21,10 @@ from ._types import Number, packed, parts
 
 def number_evaluator(dispatcher):
     """``evaluate(x, args) -> Number``: NaN, and the integer ``args[0][0]`` set, where the function raised."""
-    function = types.Dispatcher(dispatcher)
 
     @intrinsic
     def evaluate(typing_context, x, args):
+        function = typing_context.resolve_value_type(dispatcher)  # that of its target: the CPU, or a CUDA device
         inner = signature_at_point(typing_context, function, x, args)
         if not (isinstance(inner.return_type, Number) or is_real(inner.return_type)):
             raise TypingError(f"the function must return one real number, got {inner.return_type}")

@@ -246,8 +246,6 @@ def _iterator(context, builder, sig, values):
     return iterator._getvalue()
 
 
-@lower_builtin("iternext", SeededIterator)
-@iternext_impl(RefType.UNTRACKED)
 def _next(context, builder, sig, values, result):
     kind = sig.args[0]
     iterator = cgutils.create_struct_proxy(kind)(context, builder, value=values[0])
@@ -258,3 +256,10 @@ def _next(context, builder, sig, values, result):
     with builder.if_then(is_valid):
         result.yield_(_entry(context, builder, kind.vector, vector, index))
         builder.store(builder.add(index, ir.Constant(WORD, 1)), iterator.next)
+
+
+@lower_builtin("iternext", SeededIterator)
+def _iternext(context, builder, sig, values):
+    """`_next`, in a function of this module: what Numba's modules define is not taken over by numba-cuda."""
+    advance: Any = iternext_impl(RefType.UNTRACKED)(_next)
+    return advance(context, builder, sig, values)

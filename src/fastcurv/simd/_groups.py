@@ -81,7 +81,7 @@ def _array(context, builder, kind: types.Array, data, sizes: list, owner):
     for size in reversed(sizes[1:]):
         strides.insert(0, builder.mul(strides[0], size))
     populate_array(array, builder.bitcast(data, array.data.type), sizes, strides, item, meminfo=owner)
-    if owner is not None:
+    if owner is not None and context.enable_nrt:  # CUDA devices count no references
         context.nrt.incref(builder, kind, array._getvalue())
     return array._getvalue()
 

@@ -1,0 +1,182 @@
+"""Jobs on CUDA devices: the blocks of the CPU over points on the host, a task to a thread.
+
+Blocks, evaluators and numbers that carry derivatives are the same code; here they are compiled for a device, and what a
+block is given is moved there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from .._errors import CompilationError, DeviceError
+from ..function import compiled
+from . import _cuda_numpy  # noqa: F401  what it teaches numba-cuda
+from ._arguments import Kinds, kinds_of
+from ._cuda_transfers import in_parts
+from ._kernels import block_of, digest_of
+from .cpu import Job, Points, Shares
+from .cuda import CHUNK_BYTES, copied, cuda, launch, ordinals
+
+#: threads in a block
+THREADS = 64
+#: with fewer points, several tasks share the work at each
+ENOUGH = 2**15
+#: what blocks call the arrays that they write to, of as many places for each point
+RESULTS = {
+    "status", "value", "centre", "gradient", "gradient_error", "hessian", "hessian_error", "matrix", "error", "product",
+    "form", "magnitude",
+}  # fmt: skip
+#: and those that they read, which may have a place for each point
+BY_POINT = {"directions", "scale"}
+
+
+class Launcher:
+    """Shares out and launches jobs on a device, or on EVERY one, as `cpu` does on the processor."""
+
+    def __init__(self, device: int):
+        self._device = device
+
+    def plan_shares(
+        self, job: Job, points: int, evaluations: int, divisible: int, spacing: int = 0, together: int = 1,
+        lanes: int = 1,
+    ) -> Shares:  # fmt: skip
+        """Several tasks to a point where they have nothing in common, or where there are few points."""
+        parts = divisible if evaluations <= divisible else min(divisible, -(-ENOUGH // max(points, 1)))
+        return Shares(np.array([1, parts, 0, 0]), points * parts, 1)
+
+    def launch(
+        self, job: Job, points: Points, data: tuple, plan: Shares, evaluations: int, items: int | None = None
+    ) -> None:  # fmt: skip
+        """Run a job over all points; results are in the arrays among `data`."""
+        count = len(points.x)
+        if count == 0 or items == 0:
+            return
+        for k, value in enumerate(points.args):
+            _check_argument(value, f"args[{k}]")
+        kinds = kinds_of(points.args, points.point_args)
+        made, names = _kernel(job, kinds)
+        moved = _Moved(names, data, points)
+        tasks = plan.tasks // count
+
+        def prepare(ordinal: int) -> Callable[..., None]:
+            constants, layout = moved.constants(), copied(plan.layout)
+            shared = _there(points.args)
+
+            def run(stream: Any, part: int, *arrays: Any) -> None:
+                x, own, given = moved.rebuilt(part, arrays, constants)
+                arguments = part * tasks, layout, x, (shared, own), given
+                _compile(made, arguments, job)
+                launch(made, part * tasks, THREADS, *arguments, stream=stream)
+
+            return run
+
+        rows = max(1, CHUNK_BYTES // moved.bytes_of_a_point) if moved.may_be_parted else count
+        in_parts(ordinals(self._device), rows, moved.sources, moved.targets, prepare)
+
+
+class _Moved:
+    """What a block is given, sorted into what is sent and fetched by point, and what all points share."""
+
+    def __init__(self, names: tuple[str, ...], data: tuple, points: Points):
+        self._count, self._data = len(points.x), data
+        sent, fetched = (
+            [k for k, name in enumerate(names) if name in kind and data[k].size and len(data[k]) % self._count == 0]
+            for kind in (BY_POINT, RESULTS)
+        )
+        self._places = *sent, *fetched
+        self._own_shapes = [array.shape[1:] for array in (points.x, *points.point_args)]
+        self.sources = [points.x, *points.point_args, *map(self._by_point, sent)]
+        self.targets = list(map(self._by_point, fetched))
+        levels = data[names.index("noise")] if "noise" in names else ()
+        #: levels of noise are not parted: those of points follow that of rounding
+        self.may_be_parted = len(levels) <= 2
+
+    def _by_point(self, k: int) -> np.ndarray:
+        return self._data[k].reshape(self._count, -1)
+
+    @property
+    def bytes_of_a_point(self) -> int:
+        """In the memory of a device."""
+        return sum(array[:1].nbytes for array in (*self.sources, *self.targets))
+
+    def constants(self) -> list[Any]:
+        """What all points share, on the present device; None for the rest."""
+        return [None if k in self._places else _there(value) for k, value in enumerate(self._data)]
+
+    def rebuilt(self, count: int, arrays: tuple, constants: list[Any]) -> tuple[Any, tuple, tuple]:
+        """Points, their own arguments, and what the block takes, of so many points on a device."""
+        first = len(self._own_shapes)
+        x, *own = (array.reshape((count, *shape)) for array, shape in zip(arrays, self._own_shapes, strict=False))
+        given = list(constants)
+        for k, array in zip(self._places, arrays[first:], strict=True):
+            length, *rest = self._data[k].shape
+            given[k] = array.reshape((length // self._count * count, *rest))
+        return x, tuple(own), tuple(given)
+
+
+def _check_argument(value: Any, name: str) -> None:
+    """Whether a kernel of a device can be given an argument."""
+    if isinstance(value, tuple):
+        for k, item in enumerate(value):
+            _check_argument(item, f"{name}[{k}]")
+    elif value is None or isinstance(value, str):
+        raise DeviceError(f"{name} is {value!r}, but kernels of a device take numbers and arrays; use device='cpu'")
+
+
+def _there(value: Any) -> Any:
+    """A value, or a tuple of such, on the present device."""
+    if isinstance(value, tuple):
+        return tuple(map(_there, value))
+    if not isinstance(value, np.ndarray):
+        return value
+    return copied(value) if value.size else cuda.device_array(value.shape, value.dtype)
+
+
+@lru_cache(maxsize=256)
+def _kernel(job: Job, kinds: Kinds) -> tuple[Any, tuple[str, ...]]:
+    """The kernel of a job, to be compiled for types when it is launched, and the names of its data."""
+    block = block_of(job.operation, job.roles, kinds)
+    names = tuple(signature(block).parameters)[5:]
+    made = compiled(block, digest_of(job.operation, job.roles, "cuda", kinds), inline_helpers=True)
+    return cuda.jit(tasks_kernel(made)), names
+
+
+def tasks_kernel(block: Callable) -> Callable:
+    """Each thread runs a task."""
+
+    def kernel(tasks, layout, points, arguments, data):
+        task = cuda.grid(1)
+        if task < tasks:
+            block(task, 0, layout, points, arguments, *data)
+
+    return kernel
+
+
+def _compile(made: Any, arguments: tuple, job: Job) -> None:
+    """Compile a kernel, if it is not yet, to tell what a user's function lacks from what a launch does."""
+    try:
+        made.compile(tuple(map(made.typeof_pyval, arguments)))
+    except cuda.cudadrv.error.CudaDriverError:
+        raise
+    except Exception as error:
+        raise _refusal(job.function.function, error) from error  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _refusal(function: Any, error: Exception) -> CompilationError:
+    """Why a user's function cannot be compiled for a device."""
+    message, code = str(error), function.__code__
+    if re.search(r"NRT required|Function\(<built-in function empty>\)", message):
+        reason = "it makes an array or a list, for which threads of a device have no memory unless it can be traced"
+    else:
+        unknown = re.search(r"No implementation of function Function\((?!<intrinsic evaluate)(.*?)\) found", message)
+        reason = f"{unknown[1]} is not known there" if unknown else message.strip().partition("\n")[0]
+    return CompilationError(
+        f"{function.__qualname__} cannot be compiled for a CUDA device: {reason}\n"
+        f"  in the function at {code.co_filename}, line {code.co_firstlineno}\nUse device='cpu'."
+    )

@@ -105,6 +105,36 @@ def hessian_rows(rate: float) -> list[list[str]]:
     return rows
 
 
+def relaxation(x):
+    """No expression of x: iterated until it is large."""
+    s = 0.0
+    for i in range(len(x)):
+        s += x[i] * x[i - 1] + np.exp(-x[i] * x[i])
+    while s < 10.0:
+        s = s * s + 1.0
+    return s
+
+
+def job_rows() -> list[list[str]]:
+    """Hessians, from and to the host, of a function that cannot be traced, beside those of the processor's threads."""
+    rows = []
+    for n in (2, 4, 8, 16):
+        x = np.random.default_rng(n).normal(size=(POINTS // n, n))
+        for method in ("hyperdual", "central"):
+            seconds, found = {}, {}
+            for device in ("cuda", "cpu"):
+                fc.hessian(relaxation, x, method=method, device=device)
+                start = time.perf_counter()
+                found[device] = fc.hessian(relaxation, x, method=method, device=device)
+                seconds[device] = time.perf_counter() - start
+            error = np.abs(found["cuda"] - found["cpu"]).max() / np.abs(found["cpu"]).max()
+            if error > (1e-11 if method == "hyperdual" else 1e-4):
+                raise SystemExit(f"n = {n}, {method}: Hessians on the device differ by {error:.1e}")
+            times = (significant(seconds[device] * 1e9 / len(x)) for device in ("cuda", "cpu"))
+            rows.append([str(n), method, *times, f"{error:.0e}"])
+    return rows
+
+
 def eigen_rows(vectors: bool) -> list[list[str]]:
     """Solvers of resident matrices."""
     rows, torch, cupy = [], peer("torch"), peer("cupy")
@@ -146,6 +176,8 @@ def main() -> None:
     )
     header = ["case", "fastcurv", "JAX", "of the rate of a copy", "curvature, host", "first call", "error"]
     print(table(header, hessian_rows(rate)))
+    print("\nns per Hessian, from and to the host, of a function that cannot be traced\n")
+    print(table(["n", "method", "device", "all cores of the processor", "difference"], job_rows()))
     for vectors in (True, False):
         print(f"\nns per matrix, {'eigh' if vectors else 'eigvalsh'}, float64, of {MATRICES:,} or an eighth of them\n")
         print(table(["n", "fastcurv", "torch", "CuPy"], eigen_rows(vectors)))

@@ -216,8 +216,8 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         evaluations=evaluations,
         specialisation=outline.specialisation if isinstance(call.function, Compiled) else "none: fun is not compiled",
         device="cpu" if chosen.device is None else device_name(chosen.device),
-        threads=_threads(call.function, count),
-        cache=_cache(call.function),
+        threads=_threads(call.function, count) if chosen.device is None else "those of the device, a task to each",
+        cache=_cache(call.function) if chosen.device is None else "this process only: code for devices is not kept",
     )
 
 
@@ -255,7 +255,7 @@ def _in_one_line(error: str) -> str:
 def _numbers(call: launch.Call) -> str:
     """The numbers of a call by an exact method."""
     if call.plan.method == "traced":
-        return f"{call.lanes} lanes, a point in each"
+        return f"{call.lanes} lanes, a point in each" if call.plan.device is None else "a thread for each point"
     known = launch.outline(call, False).job.operation.known
     if call.gradient is not None:
         return f"dual numbers of {known[1]} derivatives"

@@ -338,6 +338,22 @@ def test_curvature(n, backend, monkeypatch):
     assert fc.curvature(chain, rng.normal(size=(4, n)).astype(np.float32), device="cuda").value.dtype == np.float32
 
 
+def test_check_and_explain():
+    x = rng.uniform(-1.0, 1.0, (3, 2))
+    assert fc.check(until, x, device="cuda").worst < 1e-6
+    told = fc.explain(until, x, device="cuda")
+    assert told.method.startswith("hyperdual (auto: until cannot be traced")
+    assert told.evaluations == "1 of fun per point, in hyper-dual numbers of 2 x 2 second derivatives"
+    assert told.device == "cuda"
+    assert told.threads == "those of the device, a task to each"
+    told = fc.explain(chain, x, device="cuda")
+    assert told.evaluations.endswith("in a thread for each point")
+    assert (
+        fc.explain(until, x, order=4, device="cuda").method
+        == "central, order 4 (auto: an option of differences is given)"
+    )
+
+
 def test_what_is_not_served_is_named():
     with pytest.raises(fc.CompilationError, match=r"(?s)until cannot be traced"):
         fc.hessian(until, np.ones((3, 2)), method="traced", device="cuda")

@@ -172,6 +172,9 @@ def test_numbers_with_bounds_and_points_own_arguments():
     for name in ("gradient", "hessian"):
         assert_same(name, until, x, method="hyperdual", bounds=(-0.5, [1.0, 0.5, np.inf, 1.0]))
         assert_same(name, until, x, method="hyperdual", point_args=(own,), return_error=True)
+    nothing = np.empty((11, 0))
+    found = fc.gradient(lambda x, a, b: until(x, b) + a.size, x, point_args=(nothing, own), device="cuda")
+    np.testing.assert_allclose(found, fc.gradient(until, x, point_args=(own,)), rtol=1e-13)
     model, expected = (fc.quadratic_model(until, x, device=device) for device in ("cuda", "cpu"))
     for name in ("value", "gradient", "hessian"):
         np.testing.assert_allclose(getattr(model, name), getattr(expected, name), rtol=1e-13)

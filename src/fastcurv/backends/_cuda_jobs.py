@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from inspect import signature
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from ._arguments import Kinds, kinds_of
 from ._cuda_transfers import in_parts
 from ._kernels import block_of, digest_of
 from .cpu import Job, Points, Shares
-from .cuda import CHUNK_BYTES, copied, cuda, launch, ordinals
+from .cuda import CHUNK_BYTES, copied, cuda, driver_errors, launch, ordinals
 
 #: threads in a block
 THREADS = 64
@@ -112,7 +113,10 @@ class _Moved:
     def rebuilt(self, count: int, arrays: tuple, constants: list[Any]) -> tuple[Any, tuple, tuple]:
         """Points, their own arguments, and what the block takes, of so many points on a device."""
         first = len(self._own_shapes)
-        x, *own = (array.reshape((count, *shape)) for array, shape in zip(arrays, self._own_shapes, strict=False))
+        x, *own = (
+            array.reshape((count, *shape)) if prod(shape) else cuda.device_array((count, *shape), array.dtype)
+            for array, shape in zip(arrays, self._own_shapes, strict=False)
+        )
         given = list(constants)
         for k, array in zip(self._places, arrays[first:], strict=True):
             length, *rest = self._data[k].shape
@@ -161,8 +165,9 @@ def tasks_kernel(block: Callable) -> Callable:
 def _compile(made: Any, arguments: tuple, job: Job) -> None:
     """Compile a kernel, if it is not yet, to tell what a user's function lacks from what a launch does."""
     try:
-        made.compile(tuple(map(made.typeof_pyval, arguments)))
-    except cuda.cudadrv.error.CudaDriverError:
+        with driver_errors():  # a kernel is loaded when it is compiled
+            made.compile(tuple(map(made.typeof_pyval, arguments)))
+    except DeviceError:
         raise
     except Exception as error:
         raise _refusal(job.function.function, error) from error  # pyright: ignore[reportAttributeAccessIssue]

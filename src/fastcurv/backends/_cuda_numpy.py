@@ -1,4 +1,7 @@
-"""NumPy's functions of single numbers on CUDA devices, where numba-cuda has those of `math` alone."""
+"""Functions of single numbers on CUDA devices: NumPy's, where numba-cuda has those of `math` alone; min and max.
+
+For the latter numba-cuda has instructions that leave NaN out: what is not a number would become one.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,8 @@ TWO = _named("atan2", "hypot", "copysign", "fmod") | {
     np.fmin: lambda x, y: min(x, y) if x == x else y,
     np.maximum: lambda x, y: x if x >= y or x != x else y,
     np.minimum: lambda x, y: x if x <= y or x != x else y,
+    max: lambda x, y: y if y > x else x,
+    min: lambda x, y: y if y < x else x,
     np.power: lambda x, y: x**y,
     np.remainder: lambda x, y: x % y,
 }
@@ -68,6 +73,20 @@ def _teach(function: Any, arguments: int, formula: Callable) -> None:
 for _count, _formulas in ((1, ONE), (2, TWO)):
     for _function, _formula in _formulas.items():
         _teach(_function, _count, _formula)
+
+
+@overload(max, target="cuda")
+def _largest_of_several(x, y, z, *others):
+    if all(map(is_real, (x, y, z, *others))):
+        return lambda x, y, z, *others: max(max(x, y), z, *others)
+    return None
+
+
+@overload(min, target="cuda")
+def _least_of_several(x, y, z, *others):
+    if all(map(is_real, (x, y, z, *others))):
+        return lambda x, y, z, *others: min(min(x, y), z, *others)
+    return None
 
 
 @overload(np.where, target="cuda")

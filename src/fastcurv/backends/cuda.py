@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,7 +76,20 @@ def launch(kernel: Any, threads_in_all: int, block: int, *arguments: Any, stream
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Grid size")
         configured = kernel[-(-threads_in_all // block), block, stream]
-    configured(*arguments)
+    with driver_errors():
+        configured(*arguments)
+
+
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """What the driver says within a ``with`` block becomes a DeviceError; errors of compilers stay what they are."""
+    try:
+        yield
+    except Exception as error:
+        kinds = (f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__)
+        if any(kind.startswith("cuda.") or kind.endswith(("CudaDriverError", "CudaAPIError")) for kind in kinds):
+            raise DeviceError(f"the CUDA device failed: {error}; use fewer points, or device='cpu'") from error
+        raise
 
 
 def rows_kernel(f: Callable, shape: Shape) -> Callable:

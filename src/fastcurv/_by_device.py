@@ -123,6 +123,7 @@ def solve(ordinal: int, matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray
 
 
 def checked_order(shape: tuple[int, ...], vectors: bool) -> int:
+    """The order of matrices that a device solves."""
     n, most = shape[-1], eigen.MOST_ROWS[vectors]
     if n > most:
         raise DeviceError(

@@ -191,6 +191,20 @@ def test_jobs_in_parts(monkeypatch):
     assert_same("hvp", until, x, v, method="hyperdual")
 
 
+def test_the_same_job_is_compiled_once(monkeypatch):
+    """Also where options, which are checked anew, come again; other functions have kernels of their own."""
+    from fastcurv.backends import _cuda_jobs
+
+    made, compile_block = [], _cuda_jobs.compiled
+    monkeypatch.setattr(_cuda_jobs, "_made", {})
+    monkeypatch.setattr(_cuda_jobs, "compiled", lambda *a, **flags: made.append(a) or compile_block(*a, **flags))
+    x = rng.uniform(-1.0, 1.0, (3, 2))
+    for fun, expected in ((until, 1), (until, 1), (chain, 2), (until, 2)):
+        found = fc.gradient(fun, x, method="central", bounds=(-2.0, 2.0), device="cuda")
+        np.testing.assert_allclose(found, fc.gradient(fun, x, method="central", bounds=(-2.0, 2.0)), rtol=1e-13)
+        assert len(made) == expected
+
+
 @pytest.mark.parametrize("n", [2, 4])
 def test_curvature_by_numbers(n):
     x = rng.uniform(-1.0, 1.0, (9, n))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from inspect import signature
 from math import prod
 from typing import Any
@@ -142,13 +141,18 @@ def _there(value: Any) -> Any:
     return copied(value) if value.size else cuda.device_array(value.shape, value.dtype)
 
 
-@lru_cache(maxsize=256)
+#: by their digests: jobs are made anew where options of a call are
+_made: dict[str, tuple[Any, tuple[str, ...]]] = {}
+
+
 def _kernel(job: Job, kinds: Kinds) -> tuple[Any, tuple[str, ...]]:
     """The kernel of a job, to be compiled for types when it is launched, and the names of its data."""
-    block = block_of(job.operation, job.roles, kinds)
-    names = tuple(signature(block).parameters)[5:]
-    made = compiled(block, digest_of(job.operation, job.roles, "cuda", kinds), inline_helpers=True)
-    return cuda.jit(tasks_kernel(made)), names
+    digest = digest_of(job.operation, job.roles, "native", kinds)
+    if digest not in _made:
+        block = block_of(job.operation, job.roles, kinds)
+        names = tuple(signature(block).parameters)[5:]
+        _made[digest] = cuda.jit(tasks_kernel(compiled(block, digest, inline_helpers=True))), names
+    return _made[digest]
 
 
 def tasks_kernel(block: Callable) -> Callable:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.extending import overload
 
 import fastcurv as fc
+from fastcurv import _by_tracing, _launch
+from fastcurv import _repeat as repeat
 from fastcurv.function import user_function
 from fastcurv.simd import vector_library
 
@@ -102,15 +105,116 @@ def test_what_people_write_runs_in_lanes(fun, args):
     assert (np.abs(H - exact) <= 2e-6 * np.abs(exact).max(axis=(1, 2), keepdims=True)).all()
 
 
-@pytest.mark.parametrize("fun", [branching, stopping, data_in_a_float_array])
-def test_what_cannot_is_evaluated_one_by_one(fun):
+@pytest.mark.parametrize(
+    ("fun", "how"),
+    [
+        (branching, "8 points at once, in lanes, of the expression that it is of x (it branches on x"),
+        (data_in_a_float_array, "8 points at once, in lanes, of the expression"),
+        (stopping, "one point after the other"),
+    ],
+)
+def test_what_cannot_is_evaluated_as_an_expression_or_one_by_one(fun, how):
     H = fc.hessian(fun, X, method="central")
     (reason,) = why_not(fun)
     assert "at several points at once" in reason
     assert "line" in reason
-    exact = fc.hessian(fun, X) if fun is not data_in_a_float_array else two_variables(X)
+    exact = fc.hessian(fun, X, method="hyperdual") if fun is not data_in_a_float_array else two_variables(X)
     assert (np.abs(H - exact) <= 1e-5 * (1.0 + np.abs(exact).max(axis=(1, 2), keepdims=True))).all()
-    assert "one point after the other" in fc.explain(fun, X, method="central").evaluations
+    assert how in fc.explain(fun, X, method="central").evaluations
+
+
+def branching_with_data(x, data, scale):
+    s = 0.0
+    for r in range(data.shape[0]):
+        z = 0.0
+        for i in range(len(x)):
+            z += data[r, i] * x[i]
+        if abs(z) < scale:
+            s += math.exp(0.3 * z)
+        elif z > 0.0:
+            s += scale * z**2
+    return s
+
+
+def branches_of(x, data, scale):
+    return [branching_with_data(x, data, scale), x[0] if x[1] > 0.0 else x[2] ** 2]
+
+
+@pytest.mark.parametrize("order", [2, 6])
+def test_every_operation_of_an_expression(order):
+    """Against the function itself, one point after the other: stencils are the same, rounding is not."""
+    args, options = (DATA, 0.8), {"method": "central", "order": order}
+    v = rng.normal(size=X.shape)
+    calls = [
+        lambda: fc.gradient(branching_with_data, X, args, **options),
+        lambda: fc.gradient(branching_with_data, X, args, noise=1e-8, **options),
+        lambda: fc.hessian(branching_with_data, X, args, **options),
+        lambda: fc.hvp(branching_with_data, X, v, args, **options),
+        lambda: fc.jacobian(branches_of, X, args, **options),
+        lambda: fc.curvature(branching_with_data, X, args, **options).eigenvalues,
+    ]
+    found = [call() for call in calls]
+    with _launch.without_expressions():
+        expected = [call() for call in calls]
+    for a, b in zip(found, expected, strict=True):
+        assert np.abs(a - b).max() <= 2e-6 * np.abs(b).max()
+    assert not all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_values_that_steer_an_expression_decide_on_it():
+    """Also in calls that come again and again: 0.8 is a symbol, 2.0 says how often a loop runs."""
+
+    def fun(x, scale, count):
+        s = scale * x[0]
+        for _ in range(int(count)):
+            s += x[0] ** 3 if x[0] > 0.0 else scale * x[1] ** 2
+        return s
+
+    for _ in range(30):
+        for scale, count in ((0.8, 2.0), (0.8, 3.0), (0.5, 2.0)):
+            H = fc.hessian(fun, np.array([[1.0, 0.0], [-1.0, 2.0]]), (scale, count), method="central")
+            expected = [[[6.0 * count, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 2.0 * count * scale]]]
+            assert np.abs(H - expected).max() <= 1e-5
+
+
+def test_repeated_calls_of_an_expression():
+    x = X[:3]
+    key = repeat.key_of(branching_with_data, x, (DATA, 0.8), (), "auto", "central", 2)
+    for _ in range(1000):
+        fc.hessian(branching_with_data, x, (DATA, 0.8), method="central")
+        if key in repeat._repeats:
+            break
+    assert key in repeat._repeats
+    for scale in (0.8, 0.3, math.nan):
+        found = fc.hessian(branching_with_data, x, (DATA, scale), method="central")
+        checked = fc.hessian(branching_with_data, x, (DATA, scale), method="central", out=np.empty((3, 5, 5)))
+        assert np.array_equal(found, checked, equal_nan=True)
+
+
+def test_what_is_wrong_as_an_expression_is_evaluated_itself():
+    """What the function reads says nothing when it is traced: the trace is held against the compiled function."""
+    steps = [0]
+
+    def count(x):
+        steps[0] += 1
+        return steps[0]
+
+    @overload(count)
+    def compiled_count(x):
+        return lambda x: 1
+
+    def fun(x):
+        return x[0] ** 2 * count(x) if x[0] > 0.0 else 0.0 * x[1]
+
+    H = fc.hessian(fun, [[1.0, 2.0], [3.0, 4.0]], method="central")
+    assert np.abs(H[:, 0, 0] - 2.0).max() <= 1e-5
+    assert "one point after the other" in fc.explain(fun, [1.0, 2.0], method="central").evaluations
+
+
+def test_check_takes_differences_of_the_function_itself(monkeypatch):
+    monkeypatch.setattr(_by_tracing, "as_expression", None)
+    away_from_the_kink = X[np.abs(X[:, 0]) > 0.2]
+    assert fc.check(branching, away_from_the_kink).worst < 1e-5
 
 
 def two_variables(x):

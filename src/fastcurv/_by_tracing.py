@@ -29,6 +29,8 @@ MOST_VERSIONS = 8
 MOST_CASES = 64
 #: points at which a trace is held against the compiled function
 SAMPLES = 32
+#: operations of an expression that blocks for differences take, which evaluate it in several places
+MOST_INLINED = 500
 #: differences that rounding explains, relative to the largest number that comes up
 TRUSTED = 1e-9
 NOTHING_SHARED = read_only(np.zeros(0))
@@ -292,6 +294,35 @@ def _left_in_lanes(work: Work, plan: Plan, prepared: Prepared, job: Job, togethe
     data = read_only(own), tables, prepared.program.slots, plan.bounds.rows, found.status, found.value, rows, task
     cpu.launch(job, Points(points, (), ()), data, shared, 1)
     return found
+
+
+def as_expression(call: Call, vector: bool) -> Call:
+    """The call of the expression that its function is of x, for differences in lanes.
+
+    Raises
+    ------
+    TracingError
+        If there is none, or none that is worth it.
+    """
+    version, prepared = _values_of(call, vector)
+    if prepared.program.length > MOST_INLINED:
+        raise TracingError(f"{call.function.name} is {prepared.program.length:,} operations that no loop repeats")
+    if not version.is_trusted and len(call.x):
+        _hold_against_compiled(call, call.plan, version, prepared, Wanted(), "matrices", vector)
+    shared = shared_numbers(call.points.args)
+    return call._replace(function=prepared.program.expression, points=Points(call.x, (shared, *prepared.tables)))
+
+
+def expression_arguments(call: Call) -> Callable[[tuple], tuple] | None:
+    """What the expression of a call takes for other arguments of the same types; None where values decide on it."""
+    version, prepared = _values_of(call, False)
+    return None if version.traced.fixed else lambda args: (shared_numbers(args), *prepared.tables)
+
+
+def _values_of(call: Call, vector: bool) -> tuple[Version, Prepared]:
+    """The values of a function alone, as an expression."""
+    version = _version(call, vector)
+    return version, version.prepared(Wanted(), call.shape[1], False, False)
 
 
 def values(call: Call, out: np.ndarray) -> None:

@@ -108,9 +108,11 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     low, high = call.plan.method if exact else "order 2", "order 6"
     shared = {name: options[name] for name in ("bounds", "point_args", "device") if name in options}
     first = {"method": low, **shared} if exact else {"order": 2, **options}
-    third, error = gradient(fun, x, args, order=6, return_error=True, **options)
-    g = [gradient(fun, x, args, **first), third]
-    H = [hessian(fun, x, args, **first), hessian(fun, x, args, order=6, **options)]
+    with launch.without_expressions():
+        sixth, error = gradient(fun, x, args, order=6, return_error=True, **options)
+        sixth_H = hessian(fun, x, args, order=6, **options)
+    g = [gradient(fun, x, args, **first), sixth]
+    H = [hessian(fun, x, args, **first), sixth_H]
     pairs: list[Any] = [("gradient", (low, high), *g), ("Hessian", (low, high), *H)]
     if grad is not None:
         own = quadratic_model(fun, x, args, grad=grad, **{"method": "central", **options})
@@ -192,10 +194,11 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     point_args, device = options.pop("point_args", ()), options.pop("device", "auto")
     asked = Options(**options)
     call, refusals = launch.settled(launch.call(fun, x, args, point_args, device, grad, options=asked))
+    function = call.function
     try:
-        call, scalar = launch.settled_lanes(call)
+        call, refused = launch.settled_lanes(call)
     except CompilationError as error:
-        call, scalar, refusals = call.one_by_one, None, (f"none: {error}",)
+        call, refused, refusals = call.one_by_one, None, (f"none: {error}",)
     count, chosen = call.shape[0], call.plan
     outline = launch.outline(call, False)
     evaluations = [launch.outline(call, errors).evaluations for errors in (False, True)]
@@ -206,18 +209,18 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         if chosen.widens:  # the magnitude of fun around the point is measured first
             evaluations = [e + 1 + chosen.n * (1 if chosen.method == "forward" else 2) for e in evaluations]
         of = "fun" if grad is None else "grad"
-        evaluations = f"{evaluations[0]} of {of} per point, {evaluations[1]} in curvature{_lanes(call, scalar)}"
+        evaluations = f"{evaluations[0]} of {of} per point, {evaluations[1]} in curvature{_lanes(call, refused)}"
         stencil, step = _stencil(chosen, grad is not None), _step(chosen, 1 if grad is not None else 2)
     return Explanation(
-        function=f"{call.function.name}, {_kind(call.function)}",
-        method=_method(chosen, asked, call.function, refusals),
+        function=f"{function.name}, {_kind(function)}",
+        method=_method(chosen, asked, function, refusals),
         stencil=stencil,
         step=step,
         evaluations=evaluations,
-        specialisation=outline.specialisation if isinstance(call.function, Compiled) else "none: fun is not compiled",
+        specialisation=outline.specialisation if isinstance(function, Compiled) else "none: fun is not compiled",
         device="cpu" if chosen.device is None else device_name(chosen.device),
-        threads=_threads(call.function, count) if chosen.device is None else "those of the device, a task to each",
-        cache=_cache(call.function) if chosen.device is None else "this process only: code for devices is not kept",
+        threads=_threads(function, count) if chosen.device is None else "those of the device, a task to each",
+        cache=_cache(function) if chosen.device is None else "this process only: code for devices is not kept",
     )
 
 
@@ -241,9 +244,12 @@ def _method(chosen: Plan, asked: Options, function: UserFunction, refusals: tupl
 
 def _lanes(call: launch.Call, refused: str | None) -> str:
     """Whether points are evaluated in lanes, or why not."""
+    if refused is None:
+        return f", {call.lanes} points at once, in lanes" if call.lanes > 1 else ""
     if call.lanes > 1:
-        return f", {call.lanes} points at once, in lanes"
-    return f", one point after the other ({_in_one_line(refused)})" if refused else ""
+        why = _in_one_line(refused).partition(": ")[2]
+        return f", {call.lanes} points at once, in lanes, of the expression that it is of x ({why})"
+    return f", one point after the other ({_in_one_line(refused)})"
 
 
 def _in_one_line(error: str) -> str:

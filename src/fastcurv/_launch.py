@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from . import _by_numbers as by_numbers
 from ._by_differences import Outline
 from ._call import Call, First, Product, Second, by_device, call, launcher
 from ._errors import CompilationError, LanesError, UndecidedError
+from ._inputs import arguments
 from ._sparse import SparseHessians
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
@@ -20,11 +23,12 @@ from .differences._jacobian import value_block, values_block
 from .function import Compiled, UserFunction
 
 __all__ = [
-    "Call", "First", "Product", "Second", "by_known_method", "call", "first_order", "forms", "outline", "products",
-    "second_order", "settled", "sparse_hessians", "traced_data", "values",
+    "Call", "First", "Product", "Second", "arguments_taken", "by_known_method", "call", "first_order", "forms",
+    "outline", "products", "second_order", "settled", "sparse_hessians", "traced_data", "values", "without_expressions",
 ]  # fmt: skip
 
 Result = TypeVar("Result")
+_may_be_expressions = ContextVar("may_be_expressions", default=True)
 
 
 @lru_cache(maxsize=256)
@@ -49,14 +53,46 @@ def _evaluate(call: Call, out: np.ndarray) -> None:
 
 def by_known_method(call: Call, derivative: str) -> Call:
     """The call itself, or the one that is left where it is known that methods, or lanes, cannot serve it."""
+    call = _by_method(call, derivative)
+    return call if call.plan.is_exact else _by_known_lanes(call, derivative)
+
+
+def _by_method(call: Call, derivative: str) -> Call:
     while call.plan.others and _case(call, derivative) in _refused(call):
         call = call.by_next_method
-    return call if call.plan.is_exact else by_known_lanes(call)
+    return call
 
 
-def by_known_lanes(call: Call) -> Call:
-    """The call itself, or that of one point after the other where it is known that lanes cannot serve it."""
-    return call.one_by_one if call.lanes > 1 and _lanes_case(call) in _refused(call) else call
+def _by_known_lanes(call: Call, derivative: str) -> Call:
+    """The call itself, or what is left where it is known that lanes cannot run its function: that of the expression
+    that the function is of x, in lanes, or of one point after the other.
+    """
+    if call.lanes == 1 or _lanes_case(call) not in _refused(call):
+        return call
+    return _as_expression(call, derivative == "vector") or call.one_by_one
+
+
+@contextmanager
+def without_expressions() -> Iterator[None]:
+    """Differences are those of functions themselves here: what expressions give is held against them."""
+    token = _may_be_expressions.set(False)
+    try:
+        yield
+    finally:
+        _may_be_expressions.reset(token)
+
+
+def _as_expression(call: Call, vector: bool) -> Call | None:
+    """The call of an expression that stands for its function, if there is one: branches are choices in it."""
+    refused, case = _refused(call), ("expression", vector, call.shape[1], *call.kinds)
+    if call.gradient is not None or case in refused or not _may_be_expressions.get():
+        return None
+    try:
+        return _by_tracing().as_expression(call, vector)
+    except CompilationError as error:
+        if not isinstance(error, UndecidedError):
+            refused[case] = str(error)
+        return None
 
 
 def _lanes_case(call: Call) -> tuple:
@@ -109,12 +145,16 @@ def _by_best(call: Call, derivative: str, compute: Callable[[Any, Call], Result]
         return compute(by_differences, call)
     except LanesError as error:
         _refused(call)[_lanes_case(call)] = str(error)
-        return compute(by_differences, call.one_by_one)
+        return compute(by_differences, _by_known_lanes(call, derivative))
 
 
 def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
     """Jacobians of a function of m values, or gradients (a role of one row)."""
-    return _by_best(call, role.kind, lambda way, call: way.first_order(call, call.plan, role, m, errors, out))
+
+    def compute(way: Any, call: Call) -> First:
+        return way.first_order(call, call.plan, role._replace(function=call.function), m, errors, out)
+
+    return _by_best(call, role.kind, compute)
 
 
 def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1) -> Second:
@@ -167,7 +207,7 @@ def settled(call: Call) -> tuple[Call, tuple[str, ...]]:
             while call.plan.others:
                 call = call.by_next_method
             return call, (str(error),)
-    found = by_known_method(call, "hessian")
+    found = _by_method(call, "hessian")
     reasons = []
     while call.plan.method != found.plan.method:
         reasons.append(_refused(call)[_case(call, "hessian")])
@@ -186,7 +226,17 @@ def settled_lanes(call: Call) -> tuple[Call, str | None]:
     if not call.plan.is_exact and (call.lanes > 1 or _lanes_case(call) in _refused(call)):
         one, n = call.at_first_point(), call.shape[1]
         second_order(one, errors=False, out=np.empty((1, n, n)))
-    return by_known_lanes(call), _refused(call).get(_lanes_case(call))
+    return _by_known_lanes(call, "hessian"), _refused(call).get(_lanes_case(call))
+
+
+def arguments_taken(call: Call) -> Callable[[tuple], tuple] | None:
+    """Of the call that `by_known_method` leaves for Hessians, a function of other arguments of the same types: what is
+    given to the function that is evaluated; None where it cannot be said without a look at the values.
+    """
+    left = by_known_method(call, "hessian")
+    if left.plan.method == "traced":
+        return lambda args: ()
+    return arguments if left.function is call.function else _by_tracing().expression_arguments(call)
 
 
 def traced_data(call: Call) -> Any:

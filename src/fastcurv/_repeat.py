@@ -15,7 +15,7 @@ from . import _launch as launch
 from ._by_differences import ONE
 from ._by_numbers import nothing_more
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING
-from ._inputs import arguments, is_ready, read_only
+from ._inputs import is_ready, read_only
 from .backends import cpu
 from .backends._arguments import NOTHING_PACKED, pack
 from .backends._threads import get_threads, loop, may_run_parallel
@@ -28,7 +28,8 @@ class _Repeat(NamedTuple):
 
     function: Compiled
     entry: Callable[..., None]
-    packed: int  # the identity of the arguments that the function itself takes
+    taken: Callable[[tuple], tuple]  # the arguments that the function that is evaluated takes
+    packed: int  # their identity
     shared: cpu.Shares
     data: Callable[[tuple], tuple[tuple, tuple] | None]  # what the block takes before the matrices, and after them
     shapes: tuple[tuple[int, ...], ...]  # of points and of matrices, flattened; of the result
@@ -71,7 +72,7 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
         _repeats.pop(key, None)
         return None
     data = known.data(args)
-    packed = pack(arguments(args), ()) if known.packed else NOTHING_PACKED
+    packed = pack(known.taken(args), ())
     if data is None or packed.identity != known.packed or (known.shared.workers > 1 and not may_run_parallel()):
         return None
     points, matrices, shape = known.shapes
@@ -86,12 +87,12 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
 
 def remember(key: Any, call: launch.Call) -> None:
     """Note a Hessian's call that need not be prepared again."""
+    function, taken = call.function, launch.arguments_taken(call)
     call = launch.by_known_method(call, "hessian")
     job, formula, evaluations, _, _ = launch.outline(call, False)
-    (count, n), function, method = call.shape, call.function, call.plan.method
-    is_traced = method == "traced"
+    (count, n), is_traced = call.shape, call.plan.method == "traced"
     simple = call.plan.is_exact or job.operation.factory is central_hessian_block
-    if not isinstance(function, Compiled) or not simple or not count:
+    if not isinstance(function, Compiled) or not simple or not count or taken is None:
         return
     made = job.kernel
     seconds = made.seconds_per_evaluation * count * evaluations
@@ -114,4 +115,4 @@ def remember(key: Any, call: launch.Call) -> None:
     if data is None:
         return
     packed = NOTHING_PACKED if is_traced else pack(call.points.args, ())
-    _repeats[key] = _Repeat(function, made.entry(packed), packed.identity, shared, data, shapes)
+    _repeats[key] = _Repeat(function, made.entry(packed), taken, packed.identity, shared, data, shapes)

@@ -128,7 +128,7 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
             is_compiled = made.calls and not isinstance(error, (NumbaError, UnsupportedBytecodeError))
             if is_compiled or any(role and role.kind == "traced" for role in job.roles):
                 raise
-            if plan.lanes > 1:
+            if plan.lanes > 1 and isinstance(job.function, Compiled):
                 raise _lanes_error(job.roles, points, plan.lanes, error) from error
             _diagnose(job.roles, points)
             if any(role and role.kind in CARRYING for role in job.roles):

@@ -15,6 +15,7 @@ import numpy as np
 
 from .._errors import TracingError
 from .._lazy import cached_property
+from ..backends._native import stack_array
 from ._derivatives import Differentiator
 from ._graph import Graph, rebuilt
 from ._symbols import Trace
@@ -105,6 +106,11 @@ class Program:
 
         return evaluator(self)
 
+    @cached_property
+    def expression(self) -> Values:
+        """The values alone, for blocks that evaluate functions."""
+        return Values(self)
+
     @property
     def is_straight(self) -> bool:
         """Whether it is one line of code."""
@@ -129,6 +135,41 @@ class Program:
             code = [(a, c.graph.operations[a], c.graph.arguments[a]) for a in c.graph.needed(c.outputs)]
             digest.update(repr((code, c.outputs, c.count, known)).encode())
         return digest.hexdigest()
+
+
+class Values:
+    """A program in place of a user's function: ``f(x, args)`` or ``g(x, y, args)`` in whatever numbers x holds.
+
+    Its arguments are the numbers that all points share, and the program's tables.
+    """
+
+    lasting = True
+    name = "an expression"
+
+    def __init__(self, program: Program):
+        self.key = program.key
+        self._write, self._slots = program.evaluator(), program.slots
+
+    def scalar(self) -> Callable:
+        write, slots = self._write, self._slots
+
+        def evaluate(x, args):
+            found = stack_array(slots, x)
+            write(x, found, args[1:])
+            return found[0]
+
+        return evaluate
+
+    def vector(self) -> Callable:
+        write, slots = self._write, self._slots
+
+        def evaluate(x, y, args):
+            found = stack_array(slots, x)
+            write(x, found, args[1:])
+            for r in range(len(y)):
+                y[r] = found[r]
+
+        return evaluate
 
 
 class Wanted(NamedTuple):

@@ -136,8 +136,8 @@ def _job(
     shape: tuple[int, int] | None, transposes: bool, bounded: bool, leaves: Leaves, together: int, role: Role
 ) -> Job:
     if leaves == "lanes":
-        return Job(Operation(lanes_block, (LANES, bounded, together, transposes), True), role)
+        return Job(Operation(lanes_block, (LANES, bounded, together, transposes), True, True), role)
     if shape is not None:
         n, size = shape[1], shape[0] * shape[1]
         return Job(Operation(small_block, (LANES, n, size, role.function.slots, transposes), True), role)
-    return Job(Operation(traced_block, (LANES, bounded, leaves == "all", transposes), True), role)
+    return Job(Operation(traced_block, (LANES, bounded, leaves == "all", transposes), True, True), role)

@@ -273,6 +273,39 @@ def test_linked_code_is_that_of_one_piece(method, monkeypatch):
     assert np.allclose(whole, 2.0 * linked, rtol=1e-12 if method == "exact" else 1e-5, atol=1e-6, equal_nan=True)
 
 
+def of_rows(scale):
+    def f(x, data, shift):
+        s = scale * x[5] ** 2
+        for r in range(data.shape[0]):
+            z = shift
+            for i in range(len(x)):
+                z += data[r, i] * x[i]
+            s += scale * math.log(1.0 + math.exp(z)) + scale * math.sin(z) * x[r]
+        return s
+
+    return f
+
+
+def test_joined_code_is_that_of_one_piece(monkeypatch):
+    """Blocks for traced functions, to which machine code of each function is given."""
+    rng = np.random.default_rng(0)
+    x, args = rng.uniform(-1.0, 1.0, (21, 6)), (rng.normal(size=(5, 6)), 0.3)
+    bounds = (np.full(6, -0.9), np.full(6, 0.9))
+
+    def results(f):
+        model = fc.quadratic_model(f, x, args)
+        curved = fc.curvature(f, x, args)
+        return (
+            fc.hessian(f, x, args), fc.gradient(f, x, args, bounds=bounds), fc.hvp(f, x, x, args),
+            model.value, model.gradient, model.hessian, curved.eigenvalues,
+        )  # fmt: skip
+
+    joined = results(of_rows(2.0))
+    monkeypatch.setattr(_kernels, "LINKED", ())
+    for whole, part in zip(results(of_rows(4.0)), joined, strict=True):
+        assert np.allclose(whole, 2.0 * part, rtol=1e-12, atol=1e-13, equal_nan=True)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX owners and modes")
 def test_a_folder_of_others_is_refused(tmp_path, monkeypatch):
     folder = tmp_path / "cache"

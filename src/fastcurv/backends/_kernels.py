@@ -78,6 +78,7 @@ class Operation(NamedTuple):
     factory: Callable[..., Callable]
     known: tuple[Any, ...] = ()
     in_lanes: bool = False  # whether functions are evaluated at several points at once
+    calls: bool = False  # whether functions are called, in memory; else they are inlined
 
 
 class Kernel:
@@ -130,7 +131,7 @@ def _entry(operation: Operation, roles: tuple[Role | None, ...], mode: str, kind
     entry: Any = compiled(make_entry(block), digest, entry=True, nogil=True)
     cache: Any = DiskCache(digest) if all(role.function.lasting for role in roles if role) else None
     if mode != "bind" and any(forms) and all(form in LINKED for form in forms if form):
-        recipe = Recipe(make_entry, make_block, forms, digest_of(operation, roles, "template"))
+        recipe = Recipe(make_entry, make_block, forms, digest_of(operation, roles, "template"), operation.calls)
         cache = LinkedCache(recipe, evaluators, digest, cache)
     if cache:
         entry._cache = cache

@@ -7,7 +7,6 @@ template under names of its own, together with what evaluates the user's functio
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import zlib
 from collections.abc import Callable
@@ -22,70 +21,38 @@ from .._garbage import no_collection
 from ..elements import Element
 from ..function import DiskCache, compiled
 from ..function._parts import PartCompiler, place_constants
+from ._machine import Entry, Joined, Machine, Request, call_by_addresses, evaluator_code, machine_code
 from ._native import intrinsic
 
 #: kinds of roles whose functions can be linked in: what they return does not depend on the user's function
 LINKED = ("scalar", "number", "row", "vector", "traced", "length")
 
 
-class Request(NamedTuple):
-    """A function that a template calls: that of a role, by its number, for arguments of some types."""
-
-    role: int
-    symbol: str
-    arguments: tuple[types.Type, ...]
-
-
 class Template(NamedTuple):
-    """The code of an entry, compressed, with `tag` in all names; and what else Numba knows of it."""
+    """The code of an entry, compressed, and the functions it calls."""
 
-    tag: str
+    entry: Entry
     code: bytes
-    description: Any
-    environment: Any
-    signature: Any
-    reload_init: Any
     requests: tuple[Request, ...]
 
     def linked(self, evaluators: list[Callable | None], tag: str, context: Any) -> CompileResult:
         """The compiled entry with the evaluators of all roles, and a tag of the same length in all names."""
-        text = zlib.decompress(self.code).decode()
-        description = copy.copy(self.description)
-        for name in ("qualname", "unique_name", "mangled_name", "env_name"):
-            setattr(description, name, getattr(description, name).replace(self.tag, tag))
-        library = context.codegen().create_library(description.qualname)
+        text, entry = zlib.decompress(self.code).decode(), self.entry.renamed(tag)
+        library = context.codegen().create_library(entry.description.qualname)
         library.enable_object_caching()
         for role, symbol, arguments in self.requests:
-            made = compiled(evaluators[role], f"{role}_{tag}", inline_helpers=True, forceinline=True)
-            made.compile(arguments)
-            (found,) = made.overloads.values()
+            found = evaluator_code(evaluators, role, tag, arguments)
             text = text.replace(symbol, found.fndesc.llvm_func_name)
             library.add_linking_library(found.library)
-        module = llvm.parse_assembly(text.replace(self.tag, tag))
+        module = llvm.parse_assembly(text.replace(self.entry.tag, tag))
         module.name = library.name
         library._final_module.link_in(module)
         library.finalize()
         place_constants(library)
-        return CompileResult(
-            typing_context=context.typing_context,
-            target_context=context,
-            entry_point=context.get_executable(library, description, self.environment),
-            typing_error=None,
-            type_annotation="",
-            signature=self.signature,
-            library=library,
-            call_helper=None,
-            environment=self.environment,
-            objectmode=False,
-            lifted=(),
-            fndesc=description,
-            metadata=None,
-            reload_init=self.reload_init,
-            referenced_envs=(),
-        )
+        return entry.result(library, context)
 
 
-def _placeholder(role: int, kind: str, tag: str, requests: list[Request]) -> Any:
+def _placeholder(role: int, kind: str, tag: str, requests: list[Request], calls: bool) -> Any:
     """An evaluator that is not there yet; which ones are needed is noted in `requests`."""
 
     def requested(result, *arguments):
@@ -95,6 +62,9 @@ def _placeholder(role: int, kind: str, tag: str, requests: list[Request]) -> Any
             requests.append(Request(role, symbol, arguments))
 
         def codegen(context, builder, signature, values):
+            if calls:
+                call_by_addresses(context, builder, symbol, signature.args, values)
+                return context.get_dummy_value()
             convention = context.call_conv
             function_type = convention.get_function_type(signature.return_type, signature.args)
             function = cgutils.get_or_insert_function(builder.module, function_type, symbol)
@@ -125,40 +95,47 @@ def _placeholder(role: int, kind: str, tag: str, requests: list[Request]) -> Any
 
 
 class Recipe(NamedTuple):
-    """How an entry is made: ``entry(block)`` of ``block(*evaluators)``; `kinds` of roles; an identity of all this."""
+    """How an entry is made: ``entry(block)`` of ``block(*evaluators)``; `kinds` of roles; an identity of all this.
+
+    `calls`: functions are called, so that machine code is made once; else they are inlined.
+    """
 
     entry: Callable
     block: Callable
     kinds: tuple[str | None, ...]
     identity: str
+    calls: bool
 
-    def template(self, signature: tuple, context: Any) -> Template:
+    def template(self, signature: tuple, context: Any) -> Any:
         """The template for arguments of some types: from memory, from disk, or compiled."""
         key = self.identity, str(signature)
         found = _templates.get(key)
         if found is None:
             disk = DiskCache(self.identity)
             known = disk.load(signature, context)
-            found = Template(*known) if known else self._compiled(signature)
+            found = (Machine if self.calls else Template)(*known) if known else self._compiled(signature, context)
             if not known:
                 disk.save(signature, context, tuple(found))
             _templates[key] = found
         return found
 
-    def _compiled(self, signature: tuple) -> Template:
+    def _compiled(self, signature: tuple, context: Any) -> Template | Machine:
         tag = hashlib.blake2b(repr((self.identity, str(signature))).encode(), digest_size=20).hexdigest()
         requests: list[Request] = []
-        places = [kind and _placeholder(k, kind, tag, requests) for k, kind in enumerate(self.kinds)]
+        places = [kind and _placeholder(k, kind, tag, requests, self.calls) for k, kind in enumerate(self.kinds)]
         block = compiled(self.block(*places), tag, inline_helpers=True)
         made = compiled(self.entry(block), tag, entry=True, nogil=True, pipeline_class=PartCompiler)
         made.compile(signature)
         (found,) = made.overloads.values()
         found.fndesc.typemap = found.fndesc.calltypes = None  # large, and not needed any more
-        code = zlib.compress(found.library.simplified().encode(), 1)
-        return Template(tag, code, found.fndesc, found.environment, found.signature, found.reload_init, tuple(requests))
+        entry = Entry(tag, found.fndesc, found.environment, found.signature, found.reload_init)
+        text = found.library.simplified()
+        if self.calls:
+            return Machine(entry, machine_code(text, found.library.name, context), tuple(requests))
+        return Template(entry, zlib.compress(text.encode(), 1), tuple(requests))
 
 
-_templates: dict[tuple[str, str], Template] = {}
+_templates: dict[tuple[str, str], Template | Machine] = {}
 
 
 class LinkedCache:
@@ -173,6 +150,8 @@ class LinkedCache:
 
     def load_overload(self, signature: Any, target_context: Any) -> CompileResult:
         """The compiled entry for arguments of some types."""
+        if self._recipe.calls:
+            return self._joined(signature, target_context)
         found = self._disk and self._disk.load_overload(signature, target_context)
         if found is None:
             with no_collection():
@@ -181,3 +160,16 @@ class LinkedCache:
             if self._disk:
                 self._disk.save_overload(signature, found)
         return found
+
+    def _joined(self, signature: Any, target_context: Any) -> CompileResult:
+        """The same of an entry that is machine code, with the functions it calls."""
+        known = self._disk.load(signature, target_context) if self._disk else None
+        if self._disk and known:
+            self._disk.hits += 1
+            return Joined(*known).result(target_context)
+        with no_collection():
+            template = self._recipe.template(signature, target_context)
+            found = template.joined(self._evaluators, self._digest, target_context)
+        if self._disk:
+            self._disk.save(signature, target_context, tuple(found._replace(library=None)))
+        return found.result(target_context)

@@ -108,9 +108,9 @@ def regression(w, A, y):
     return s / len(y)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 4, 5, 31, 64])
+@pytest.mark.parametrize("rows", [1, 4, 5, 8, 31, 64, 65, 134])
 def test_rows_of_data(rows):
-    """Rows are computed four at a time; those left over one by one."""
+    """Rows are computed four at a time, those left over one by one; sums of products by at most 64."""
     A, y, w = rng.standard_normal((rows, 7)), rng.standard_normal(rows), rng.standard_normal((5, 7))
     z = w @ A.T - y
     bend = 2 * (1 - z * z) / (1 + z * z) ** 2
@@ -118,6 +118,29 @@ def test_rows_of_data(rows):
     assert agrees(fc.hessian(regression, w, (A, y), method="traced"), expected)
     slope = np.einsum("br,ri->bi", 2 * z / (1 + z * z), A) / rows
     assert agrees(fc.gradient(regression, w, (A, y), method="traced"), slope)
+
+
+def test_sums_of_products_in_registers():
+    """Two nodes, each times one number or two, in loops over numbers and in tables; other results beside them."""
+
+    def fun(x, A, b):
+        s = 0.1 * x[0] ** 2
+        for r in range(20):
+            z, t = b[r], 0.0
+            for i in range(6):
+                z += A[r, i] * x[i]
+                t += math.cos(r + 7.0 * i * i) * x[i]
+            s += math.exp(0.2 * z) * (1.0 if z > 0.0 else 0.5) + math.sin(t) * x[5]
+        return s
+
+    A, b = rng.standard_normal((20, 6)), rng.standard_normal(20)
+    x = rng.standard_normal((11, 6))
+    found, expected = (fc.quadratic_model(fun, x, (A, b), method=method) for method in ("traced", "hyperdual"))
+    for name in ("value", "gradient", "hessian"):
+        assert agrees(getattr(found, name), getattr(expected, name))
+    bad = A.copy()
+    bad[3, 4] = np.inf
+    assert np.isnan(fc.hessian(fun, x, (bad, b), method="traced")).all()
 
 
 def pairs(x, strength):

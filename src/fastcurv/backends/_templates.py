@@ -163,6 +163,7 @@ class LinkedCache:
 
     def _joined(self, signature: Any, target_context: Any) -> CompileResult:
         """The same of an entry that is machine code, with the functions it calls."""
+        target_context.refresh()  # loads Numba's runtime, which machine code from disk needs too
         known = self._disk.load(signature, target_context) if self._disk else None
         if self._disk and known:
             self._disk.hits += 1

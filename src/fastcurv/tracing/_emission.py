@@ -6,87 +6,31 @@ after the other; one result for each slot; the numbers that all points share; th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from .._lazy import cached_property
 from ..backends._native import WORD, intrinsic
-from ..numbers._expressions import DOUBLE, Emitter, Expression
-from ..numbers._rules import integer_power, tanh_by_exp
-from ..simd import Vector
+from ..numbers._expressions import DOUBLE, Expression
+from ..numbers._rules import integer_power
+from ..simd import native_bytes
+from ._emitter import LaneEmitter
 from ._graph import Graph
 from ._program import INDEXED, Class, Columns, Program
 
 #: instances that are computed together where all add to the same results, and operations of them all
 TOGETHER, MOST_TOGETHER = 4, 4_500
+#: from so many instances on, results that are a node times numbers are summed in registers, where there are so many
+LEAST_ROWS, LEAST_USES = 8, 4
+#: of so many instances at a time, and so many vectors in all, such nodes are kept; registers that sums take
+ROWS, MOST_KEPT, IN_REGISTERS = 64, 256, 10
 #: operations of a basic block of a line longer than LONG: what LLVM takes to schedule one grows with the square of its
 #: length; shorter lines, and all for CUDA, stay whole, for where they are cut memory cannot become registers
 BLOCK, LONG = 200, 1_000
-
-
-class LaneEmitter(Emitter):
-    """The namespace of functions for lanes, or for plain numbers."""
-
-    def _known(self, function: Any, operands: tuple) -> Expression:
-        values = self.alike(*operands)
-        kind = values[0].type
-        if not isinstance(kind, ir.VectorType):
-            return super()._known(function, operands)
-        typing, vector = self.context.typing_context, Vector(types.float64, kind.count)  # pyright: ignore
-        known = typing.resolve_value_type(function)
-        signature = known.get_call_type(typing, (vector,) * len(values), {})
-        return Expression(self, self.context.get_function(known, signature)(self.builder, values))
-
-    def _call(self, function: Any, *operands: Any) -> Expression:
-        values = self.alike(*operands)
-        kind = values[0].type
-        if not isinstance(kind, ir.VectorType):
-            return super()._call(function, *operands)
-        found = ir.Constant(kind, ir.Undefined)
-        for lane in range(kind.count):  # pyright: ignore[reportAttributeAccessIssue]
-            place = ir.Constant(cgutils.int32_t, lane)
-            one = super()._call(function, *(Expression(self, self.builder.extract_element(v, place)) for v in values))
-            found = self.builder.insert_element(found, one.value, place)
-        return Expression(self, found)
-
-    def where(self, condition: Expression | bool, a: Any, b: Any) -> Expression:
-        """Lane by lane, where the condition has lanes."""
-        if isinstance(condition, bool):
-            return super().where(condition, a, b)
-        values, kind = self.alike(a, b), condition.value.type
-        if isinstance(kind, ir.VectorType):
-            values = [self.spread(value, ir.VectorType(DOUBLE, kind.count)) for value in values]
-        return Expression(self, self.builder.select(condition.value, *values))
-
-    def single(self, x: Expression) -> Expression:
-        kind = x.value.type
-        narrow = ir.VectorType(ir.FloatType(), kind.count) if isinstance(kind, ir.VectorType) else ir.FloatType()
-        return Expression(self, self.builder.fpext(self.builder.fptrunc(x.value, narrow), kind))
-
-    def __getattr__(self, name: str) -> Callable:
-        if name in ("ceil", "rint"):
-            return lambda x: self.intrinsic(name, x)
-        function = getattr(math, name)
-        return lambda *operands: self._known(function, operands)
-
-    def pow(self, x, y):
-        return self._known(math.pow, (x, y))
-
-    def tanh(self, x):
-        return tanh_by_exp(self, x) if isinstance(x.value.type, ir.VectorType) else self._known(math.tanh, (x,))
-
-    def logical(self, instruction: str, a: Expression, b: Expression) -> Expression:
-        """Of two conditions, one of which may be the same for all lanes."""
-        kind = next((x.value.type for x in (a, b) if isinstance(x.value.type, ir.VectorType)), a.value.type)
-        values = (self.spread(x.value, kind) for x in (a, b))
-        return Expression(self, getattr(self.builder, instruction)(*values))
-
-    def not_(self, condition: Expression) -> Expression:
-        return Expression(self, self.builder.not_(condition.value))
 
 
 _OPERATORS: dict[str, Callable] = {
@@ -107,36 +51,42 @@ class _Instance:
         self._found: dict[int, Any] = {}
         self.written = 0
 
-    def __call__(self, output: int) -> Any:
-        """The expression of a node, or its value if it is a constant."""
-        stack = [output]
-        while stack:
-            a = stack[-1]
-            missing = [k for k in self._graph.operands(a) if not self._is_there(k)]
-            if missing:
-                stack += reversed(missing)
-                continue
-            if not self._is_there(a):
-                self._found[a] = self._written(a)
-                self.written += 1
-            stack.pop()
-        return self._get(output)
-
-    def _is_there(self, a: int) -> bool:
-        return a in self._found or self._graph.operations[a] in ("constant", "shared")
-
-    def _get(self, a: int) -> Any:
+    def __call__(self, a: int) -> Any:
+        """The expression of a node that was written, or its value if it is a constant."""
         operation = self._graph.operations[a]
         if operation == "constant":
             return self._graph.value(a)
         # read for each use: it takes no register then, but is part of the instruction
         return self._leaf(operation, self._graph.arguments[a][0]) if operation == "shared" else self._found[a]
 
+    def missing(self, output: int) -> list[int]:
+        """The nodes that a node needs and that are not written yet, in order; itself is the last."""
+        found, seen, stack = [], set(), [output]
+        while stack:
+            a = stack[-1]
+            missing = [k for k in self._graph.operands(a) if not self._is_there(k) and k not in seen]
+            if missing:
+                stack += reversed(missing)
+                continue
+            if not self._is_there(a) and a not in seen:
+                found.append(a)
+                seen.add(a)
+            stack.pop()
+        return found
+
+    def write(self, a: int) -> None:
+        """Write a node, whose operands are written."""
+        self._found[a] = self._written(a)
+        self.written += 1
+
+    def _is_there(self, a: int) -> bool:
+        return a in self._found or self._graph.operations[a] in ("constant", "shared")
+
     def _written(self, a: int) -> Any:
         m, operation, operands = self._m, self._graph.operations[a], self._graph.operands(a)
         if not operands:
             return self._leaf(operation, self._graph.arguments[a][0])
-        values = [self._get(k) for k in operands]
+        values = [self(k) for k in operands]
         if operation == "where":
             return m.where(*values)
         if not any(isinstance(value, Expression) for value in values):
@@ -144,6 +94,13 @@ class _Instance:
         if operation == "power":
             return integer_power(m, values[0], self._graph.arguments[a][1])[0]
         return _OPERATORS[operation](m, *values) if operation in _OPERATORS else getattr(m, operation)(*values)
+
+
+def _write_side_by_side(instances: list[_Instance], node: int) -> None:
+    """Write a node and what it needs, of several instances in turns: while one waits, others go on."""
+    for a in instances[0].missing(node):
+        for instance in instances:
+            instance.write(a)
 
 
 class _Tables:
@@ -221,15 +178,18 @@ def _write(m: LaneEmitter, program: Program, vector: ir.Type, x: Any, y: Any, sh
             continue
         together = max(1, min(TOGETHER, MOST_TOGETHER // max(1, c.operations)))
         together = together if c.slots.is_same and c.count >= together else 1
-        full = c.count // together
-        with cgutils.for_range(builder, ir.Constant(WORD, full)) as loop:
-            first = builder.mul(loop.index, ir.Constant(WORD, together))
-            code.write([builder.add(first, ir.Constant(WORD, k)) for k in range(together)], adds=True)
-        if c.count % together:
-            with cgutils.for_range_slice(
-                builder, ir.Constant(WORD, full * together), ir.Constant(WORD, c.count), ir.Constant(WORD, 1)
-            ) as (instance, _):
-                code.write([instance], adds=True)
+        if code.products:
+            code.write_by_rows(together)
+        else:
+            code.write_all(ir.Constant(WORD, 0), ir.Constant(WORD, c.count), together)
+
+
+class _Product(NamedTuple):
+    """A result that is a node times one number or two that all points share."""
+
+    result: int
+    first: int | None
+    second: int
 
 
 class _ClassCode:
@@ -241,17 +201,114 @@ class _ClassCode:
         self.slot = tables.reader(c.slots, "indices")
         self.readers["table"] = tables.reader(c.leaves["table"], "constants")
 
-    def write(self, instances: list, *, adds: bool) -> None:
-        """Compute instances, and add them to the results or store them."""
+    @cached_property
+    def products(self) -> dict[int, list[_Product]]:
+        """Results that are a node times one or two numbers that all points share, by that node."""
+        c, found = self.c, dict[int, list[_Product]]()
+        if not c.slots.is_same or c.count < LEAST_ROWS or not isinstance(self.vector, ir.VectorType):
+            return {}
+        for k, output in enumerate(c.outputs):
+            leaf, node = self._factors(output)
+            if leaf is not None:
+                first, inner = self._factors(node)
+                found.setdefault(inner, []).append(_Product(k, first, leaf))
+        return {
+            node: sorted(uses, key=lambda use: (use.first is not None, use.first))
+            for node, uses in found.items()
+            if len(uses) >= LEAST_USES
+        }
+
+    def _factors(self, node: int) -> tuple[int | None, int]:
+        """(number that all points share, the rest), whose product a node is; else (None, the node)."""
+        graph = self.c.graph
+        if graph.operations[node] == "mul":
+            a, b = graph.arguments[node]
+            for leaf, rest in ((a, b), (b, a)):
+                if graph.operations[leaf] in ("shared", "table") and graph.active[rest]:
+                    return leaf, rest
+        return None, node
+
+    def write_by_rows(self, together: int) -> None:
+        """Some instances at a time: first the nodes of `products`, kept in memory, then their sums in registers."""
+        builder, nodes = self.m.builder, list(self.products)
+        at_once = max(1, IN_REGISTERS * native_bytes() // (8 * self.vector.count))  # pyright: ignore[reportAttributeAccessIssue]
+        rows = max(together, min(ROWS, MOST_KEPT // len(nodes)) // together * together)
+        kept = cgutils.alloca_once(builder, ir.ArrayType(self.vector, rows * len(nodes)))
+        kept.align = 64
+        kept = builder.bitcast(kept, self.vector.as_pointer())
+        count = ir.Constant(WORD, self.c.count)
+        with cgutils.for_range(builder, ir.Constant(WORD, -(-self.c.count // rows))) as loop:
+            first = builder.mul(loop.index, ir.Constant(WORD, rows))
+            rest = builder.sub(count, first)
+            is_full = builder.icmp_unsigned("<", ir.Constant(WORD, rows), rest)
+            here = builder.select(is_full, ir.Constant(WORD, rows), rest)
+            self.write_all(first, here, together, kept)
+            for number, node in enumerate(nodes):
+                uses = self.products[node]
+                for start in range(0, len(uses), at_once):
+                    self._add_products(uses[start : start + at_once], first, here, kept, number, len(nodes))
+
+    def _add_products(self, uses: list[_Product], first: Any, count: Any, kept: Any, number: int, apart: int) -> None:
+        """Add a node times numbers, summed over instances, to the results."""
+        m, builder, y, graph = self.m, self.m.builder, self.memory[1], self.c.graph
+        places = [builder.gep(y, [self.slot(first, use.result)]) for use in uses]
+        sums = [cgutils.alloca_once_value(builder, builder.load(place, align=8)) for place in places]
+        with cgutils.for_range(builder, count) as loop:
+            place = builder.add(builder.mul(loop.index, ir.Constant(WORD, apart)), ir.Constant(WORD, number))
+            node = Expression(m, builder.load(builder.gep(kept, [place]), align=8))
+            leaf = self._leaves(builder.add(first, loop.index))
+
+            def read(a: int) -> Expression:
+                return leaf(graph.operations[a], graph.arguments[a][0])
+
+            scaled: dict[int | None, Any] = {None: node}
+            for use, total in zip(uses, sums, strict=True):
+                if use.first is not None and use.first not in scaled:
+                    scaled[use.first] = read(use.first) * node
+                added = Expression(m, builder.load(total)) + read(use.second) * scaled[use.first]
+                builder.store(added.value, total)
+        for place, total in zip(places, sums, strict=True):
+            builder.store(builder.load(total), place, align=8)
+
+    def write_all(self, first: Any, count: Any, together: int, kept: Any = None) -> None:
+        """Compute so many instances, and add them to the results."""
+        builder, one = self.m.builder, ir.Constant(WORD, 1)
+        size = ir.Constant(WORD, together)
+        full = builder.udiv(count, size)
+        with cgutils.for_range(builder, full) as loop:
+            row = builder.mul(loop.index, size)
+            self._write_rows([builder.add(row, ir.Constant(WORD, k)) for k in range(together)], first, kept)
+        if self.c.count % together:  # also where `count` is of a part: of all but the last, `together` is a divisor
+            with cgutils.for_range_slice(builder, builder.mul(full, size), count, one) as (row, _):
+                self._write_rows([row], first, kept)
+
+    def _write_rows(self, rows: list, first: Any, kept: Any) -> None:
+        builder, nodes = self.m.builder, list(self.products)
+
+        def keep(found: list[_Instance]) -> None:
+            for row, instance in zip(rows, found, strict=True):
+                for number, node in enumerate(nodes):
+                    place = builder.add(builder.mul(row, ir.Constant(WORD, len(nodes))), ir.Constant(WORD, number))
+                    value = self.m.spread(instance(node).value, self.vector)
+                    builder.store(value, builder.gep(kept, [place]), align=8)
+
+        self.write([builder.add(first, row) for row in rows], adds=True, keep=keep)
+
+    def write(self, instances: list, *, adds: bool, keep: Callable | None = None) -> None:
+        """Compute instances, and add them to the results or store them; without what is left to `_add_products`."""
         m, builder, y = self.m, self.m.builder, self.memory[1]
         found = [_Instance(m, self.c.graph, self._leaves(instance)) for instance in instances]
         end, parts = None, 1
         is_cut = len(instances) * self.c.operations > LONG and not m.is_for_cuda
+        left = {use.result for uses in self.products.values() for use in uses}
         for k, output in enumerate(self.c.outputs):
+            if k in left:
+                continue
             if is_cut and sum(instance.written for instance in found) > parts * BLOCK:
                 end = end or builder.append_basic_block("end")
                 self._begin_block(parts, end)
                 parts += 1
+            _write_side_by_side(found, output)
             results = [instance(output) for instance in found]
             place = builder.gep(y, [self.slot(instances[0], k)])
             total = Expression(m, builder.load(place, align=8)) if adds else None
@@ -260,6 +317,10 @@ class _ClassCode:
                     result = Expression(m, m.constant(result, self.vector))
                 total = result if total is None else total + result
             builder.store(m.spread(total.value, self.vector), place, align=8)  # pyright: ignore
+        for node in self.products:
+            _write_side_by_side(found, node)
+        if keep is not None:
+            keep(found)
         if end is not None:
             builder.branch(end)
             builder.position_at_end(end)

@@ -123,6 +123,19 @@ def test_what_cannot_is_evaluated_as_an_expression_or_one_by_one(fun, how):
     assert how in fc.explain(fun, X, method="central").evaluations
 
 
+def test_rows_of_data_are_taken_side_by_side():
+    """Of functions that lanes can run, too: their differences are the same but for rounding."""
+    data = rng.normal(size=(150, 5))
+    found = fc.hessian(in_numpy, X, (data,), method="central")
+    explained = fc.explain(in_numpy, X, (data,), method="central").evaluations
+    assert "in lanes, of the expression that it is of x, rows of data side by side" in explained
+    with _launch.without_expressions():
+        expected = fc.hessian(in_numpy, X, (data,), method="central")
+        assert fc.explain(in_numpy, X, (data,), method="central").evaluations.endswith("8 points at once, in lanes")
+    assert not np.array_equal(found, expected)
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
 def branching_with_data(x, data, scale):
     s = 0.0
     for r in range(data.shape[0]):

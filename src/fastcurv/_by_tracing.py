@@ -296,8 +296,9 @@ def _left_in_lanes(work: Work, plan: Plan, prepared: Prepared, job: Job, togethe
     return found
 
 
-def as_expression(call: Call, vector: bool) -> Call:
-    """The call of the expression that its function is of x, for differences in lanes.
+def as_expression(call: Call, vector: bool, is_needed: bool) -> Call:
+    """The call of the expression that its function is of x, for differences in lanes: branches are choices in it, and
+    rows of data are taken some at a time. Where it `is_needed`, also without rows.
 
     Raises
     ------
@@ -305,6 +306,8 @@ def as_expression(call: Call, vector: bool) -> Call:
         If there is none, or none that is worth it.
     """
     version, prepared = _values_of(call, vector)
+    if not (is_needed or prepared.program.has_rows):
+        raise TracingError(f"{call.function.name} is no sum over rows of data")
     if prepared.program.length > MOST_INLINED:
         raise TracingError(f"{call.function.name} is {prepared.program.length:,} operations that no loop repeats")
     if not version.is_trusted and len(call.x):

@@ -244,12 +244,13 @@ def _method(chosen: Plan, asked: Options, function: UserFunction, refusals: tupl
 
 def _lanes(call: launch.Call, refused: str | None) -> str:
     """Whether points are evaluated in lanes, or why not."""
-    if refused is None:
-        return f", {call.lanes} points at once, in lanes" if call.lanes > 1 else ""
-    if call.lanes > 1:
-        why = _in_one_line(refused).partition(": ")[2]
-        return f", {call.lanes} points at once, in lanes, of the expression that it is of x ({why})"
-    return f", one point after the other ({_in_one_line(refused)})"
+    why = f" ({_in_one_line(refused)})" if refused else ""
+    if call.lanes == 1:
+        return f", one point after the other{why}" if refused else ""
+    if isinstance(call.function, Compiled):
+        return f", {call.lanes} points at once, in lanes"
+    why = f" ({_in_one_line(refused).partition(': ')[2]})" if refused else ", rows of data side by side"
+    return f", {call.lanes} points at once, in lanes, of the expression that it is of x{why}"
 
 
 def _in_one_line(error: str) -> str:

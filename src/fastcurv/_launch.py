@@ -28,6 +28,8 @@ __all__ = [
 ]  # fmt: skip
 
 Result = TypeVar("Result")
+#: coordinates up to which differences look for an expression that is not needed
+MOST_TRACED = 100
 _may_be_expressions = ContextVar("may_be_expressions", default=True)
 
 
@@ -64,12 +66,13 @@ def _by_method(call: Call, derivative: str) -> Call:
 
 
 def _by_known_lanes(call: Call, derivative: str) -> Call:
-    """The call itself, or what is left where it is known that lanes cannot run its function: that of the expression
-    that the function is of x, in lanes, or of one point after the other.
+    """The call itself, or that of the expression that its function is of x, where that is faster in lanes, or where it
+    is known that lanes cannot run the function; then, without an expression, that of one point after the other.
     """
-    if call.lanes == 1 or _lanes_case(call) not in _refused(call):
+    if call.lanes == 1:
         return call
-    return _as_expression(call, derivative == "vector") or call.one_by_one
+    is_refused = _lanes_case(call) in _refused(call)
+    return _as_expression(call, derivative == "vector", is_refused) or (call.one_by_one if is_refused else call)
 
 
 @contextmanager
@@ -82,13 +85,14 @@ def without_expressions() -> Iterator[None]:
         _may_be_expressions.reset(token)
 
 
-def _as_expression(call: Call, vector: bool) -> Call | None:
-    """The call of an expression that stands for its function, if there is one: branches are choices in it."""
-    refused, case = _refused(call), ("expression", vector, call.shape[1], *call.kinds)
-    if call.gradient is not None or case in refused or not _may_be_expressions.get():
+def _as_expression(call: Call, vector: bool, is_needed: bool) -> Call | None:
+    """The call of an expression that stands for its function, if there is one that is needed, or worth it."""
+    refused, case = _refused(call), ("expression", vector, is_needed, call.shape[1], *call.kinds)
+    is_large = not is_needed and call.shape[1] > MOST_TRACED
+    if call.gradient is not None or case in refused or is_large or not _may_be_expressions.get():
         return None
     try:
-        return _by_tracing().as_expression(call, vector)
+        return _by_tracing().as_expression(call, vector, is_needed)
     except CompilationError as error:
         if not isinstance(error, UndecidedError):
             refused[case] = str(error)

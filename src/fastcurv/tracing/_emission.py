@@ -20,12 +20,12 @@ from ..numbers._rules import integer_power
 from ..simd import native_bytes
 from ._emitter import LaneEmitter
 from ._graph import Graph
-from ._program import INDEXED, Class, Columns, Program
+from ._program import INDEXED, LEAST_ROWS, Class, Columns, Program
 
 #: instances that are computed together where all add to the same results, and operations of them all
 TOGETHER, MOST_TOGETHER = 4, 4_500
-#: from so many instances on, results that are a node times numbers are summed in registers, where there are so many
-LEAST_ROWS, LEAST_USES = 8, 4
+#: results that are a node times numbers, where there are so many, are summed in registers
+LEAST_USES = 4
 #: of so many instances at a time, and so many vectors in all, such nodes are kept; registers that sums take
 ROWS, MOST_KEPT, IN_REGISTERS = 64, 256, 10
 #: operations of a basic block of a line longer than LONG: what LLVM takes to schedule one grows with the square of its

@@ -27,6 +27,8 @@ MAX_STRAIGHT = 1500
 MOST_OPERATIONS = 12_000
 #: results that these lines add to, or store; what LLVM takes grows faster with them
 MOST_RESULTS = 5_000
+#: instances of a loop that are worth being computed some at a time
+LEAST_ROWS = 8
 #: kinds of leaves that are found by an index
 INDEXED = ("x", "own", "shared")
 
@@ -110,6 +112,11 @@ class Program:
     def expression(self) -> Values:
         """The values alone, for blocks that evaluate functions."""
         return Values(self)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there are loops of which all instances add to the same results."""
+        return any(c.count >= LEAST_ROWS and c.slots.is_same for c in self.classes)
 
     @property
     def is_straight(self) -> bool:

@@ -47,7 +47,7 @@ class _Instance:
     """The nodes of a graph as expressions, each written when it is first needed: what is written early lives long."""
 
     def __init__(self, m: LaneEmitter, graph: Graph, leaf: Callable[[str, int], Expression]):
-        self._m, self._graph, self._leaf = m, graph, leaf
+        self.m, self._graph, self._leaf = m, graph, leaf
         self._found: dict[int, Any] = {}
         self.written = 0
 
@@ -83,7 +83,7 @@ class _Instance:
         return a in self._found or self._graph.operations[a] in ("constant", "shared")
 
     def _written(self, a: int) -> Any:
-        m, operation, operands = self._m, self._graph.operations[a], self._graph.operands(a)
+        m, operation, operands = self.m, self._graph.operations[a], self._graph.operands(a)
         if not operands:
             return self._leaf(operation, self._graph.arguments[a][0])
         values = [self(k) for k in operands]
@@ -97,10 +97,14 @@ class _Instance:
 
 
 def _write_side_by_side(instances: list[_Instance], node: int) -> None:
-    """Write a node and what it needs, of several instances in turns: while one waits, others go on."""
-    for a in instances[0].missing(node):
-        for instance in instances:
-            instance.write(a)
+    """Write a node and what it needs, of several instances in turns: while one waits, others go on.
+
+    For CUDA one after the other: it has other threads meanwhile, and fewer registers to a thread.
+    """
+    nodes, m = instances[0].missing(node), instances[0].m
+    pairs = [(instance, a) for a in nodes for instance in instances]
+    for instance, a in [(i, a) for i in instances for a in nodes] if m.is_for_cuda else pairs:
+        instance.write(a)
 
 
 class _Tables:

@@ -308,6 +308,8 @@ def as_expression(call: Call, vector: bool, is_needed: bool) -> Call:
     version, prepared = _values_of(call, vector)
     if not (is_needed or prepared.program.has_rows):
         raise TracingError(f"{call.function.name} is no sum over rows of data")
+    if not prepared.program.is_in_order:
+        raise TracingError(f"{call.function.name} adds terms of several shapes, in no regular order")
     if prepared.program.length > MOST_INLINED:
         raise TracingError(f"{call.function.name} is {prepared.program.length:,} operations that no loop repeats")
     if not version.is_trusted and len(call.x):

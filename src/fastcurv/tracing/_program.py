@@ -19,6 +19,7 @@ from ..backends._native import stack_array
 from ._derivatives import Differentiator
 from ._graph import Graph, rebuilt
 from ._symbols import Trace
+from ._terms import Part, Term, add_up, kept_whole, passes, term_of, terms_of
 from ._tracer import Traced
 
 #: operations of a straight line, up to which a sum is not split
@@ -87,8 +88,10 @@ class Program:
     lasting = True
     name = "a traced function"
 
-    def __init__(self, classes: tuple[Class, ...], slots: _Slots):
+    def __init__(self, classes: tuple[Class, ...], slots: _Slots, is_in_order: bool):
         self.classes, self.slots = classes, slots.count + 1
+        #: whether the terms of each sum are added in the order in which the function adds them
+        self.is_in_order = is_in_order
         self.values, self.first, self.second = slots.values, slots.first, slots.second
         #: what backends made of it
         self.made: dict[str, Any] = {}
@@ -190,6 +193,11 @@ class Wanted(NamedTuple):
     direction: int = 0  # where v begins among the coordinates and the points' own numbers
 
     @property
+    def has_derivatives(self) -> bool:
+        """Whether there are any."""
+        return self.first or self.second or self.product or self.form
+
+    @property
     def is_directed(self) -> bool:
         """Whether there is a v."""
         return self.product or self.form
@@ -227,61 +235,13 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
 def by_terms(traced: Traced, wanted: Wanted, *, joined: bool = True) -> Program:
     """The code of sums, term by term; where they are `joined`, what terms have in common is computed once."""
     graph, outputs = traced.graph, traced.outputs
-    join = _joined if joined else lambda graph, terms: terms
-    terms = [([a], [r]) for r, output in enumerate(outputs) for a in join(graph, _terms(graph, output))]
-    return _assembled(graph, terms, _Slots(len(outputs)), wanted)
-
-
-def _terms(graph: Graph, output: int) -> list[int]:
-    """Nodes that an output is the sum of; factors that do not change with x are multiplied out."""
-    found = []
-    stack = [(graph.constant(1.0), output)]
-    while stack:
-        factor, a = stack.pop()
-        operation, arguments = graph.operations[a], graph.arguments[a]
-        if operation == "add":
-            stack += [(factor, arguments[1]), (factor, arguments[0])]
-        elif operation == "sub":
-            stack += [(graph.negative(factor), arguments[1]), (factor, arguments[0])]
-        elif operation == "neg":
-            stack.append((graph.negative(factor), arguments[0]))
-        elif operation == "mul" and not graph.active[arguments[0]] and _is_sum(graph, arguments[1]):
-            stack.append((graph.multiply(factor, arguments[0]), arguments[1]))
-        elif operation == "mul" and not graph.active[arguments[1]] and _is_sum(graph, arguments[0]):
-            stack.append((graph.multiply(factor, arguments[1]), arguments[0]))
-        elif operation == "div" and not graph.active[arguments[1]] and _is_sum(graph, arguments[0]):
-            stack.append((graph.divide(factor, arguments[1]), arguments[0]))
-        else:
-            found.append(graph.multiply(factor, a))
-    return found
-
-
-def _joined(graph: Graph, terms: list[int]) -> list[int]:
-    """Terms of the same coordinates that have more in common than these, added up again: it is computed once."""
-    owners: dict[tuple, int] = {}  # by coordinates and node: the place of the first term that contains it
-    found: list[int] = []
-    for term in terms:
-        inner = [a for a in graph.needed([term]) if graph.active[a]]
-        coordinates = tuple(a for a in inner if graph.operations[a] == "x")
-        keys = [(coordinates, a) for a in inner if graph.operations[a] != "x"]
-        place = next((owners[key] for key in keys if key in owners), len(found))
-        if place == len(found):
-            found.append(term)
-        else:
-            found[place] = graph.add(found[place], term)
-        for key in keys:
-            owners.setdefault(key, place)
-    return found
-
-
-def _is_sum(graph: Graph, a: int) -> bool:
-    """Whether a node is a sum, or a multiple of one."""
-    while graph.operations[a] in ("neg", "mul", "div"):
-        changing = [k for k in graph.operands(a) if graph.active[k]]
-        if len(changing) != 1:
-            return False
-        a = changing[0]
-    return graph.operations[a] in ("add", "sub")
+    join = add_up if joined else lambda graph, terms: terms
+    whole = set() if wanted.has_derivatives else kept_whole(graph, outputs)
+    terms = [([a], [r]) for r, output in enumerate(outputs) for a in join(graph, terms_of(graph, output, whole))]
+    found = _assembled(graph, terms, _Slots(len(outputs)), wanted)
+    if wanted.has_derivatives or found.is_in_order:
+        return found
+    return _assembled(graph, passes(graph, terms), _Slots(len(outputs)), wanted)
 
 
 class _Slots:
@@ -322,53 +282,20 @@ class _MatrixSlots(_Slots):
         return list({i * self._columns + j, j * self._columns + i})
 
 
-class _Term(NamedTuple):
-    """A part of a function: its shape, the leaves it has, in order, and the outputs that it is a term of."""
-
-    shape: tuple
-    leaves: dict[str, list]
-    outputs: list[int]
-
-
-def _assembled(graph: Graph, parts: list[tuple[list[int], list[int]]], slots: _Slots, wanted: Wanted) -> Program:
-    """The program of parts: nodes, and the outputs that they are terms of."""
-    by_shape: dict[tuple, list[_Term]] = {}
-    for roots, numbers in parts:
-        term = _term(graph, roots, numbers)
+def _assembled(graph: Graph, parts: list[Part], slots: _Slots, wanted: Wanted) -> Program:
+    """The program of parts."""
+    by_shape: dict[tuple, list[Term]] = {}
+    runs = list[tuple]()  # shapes and outputs, wherever one of them changes
+    for part in parts:
+        term = term_of(graph, *part)
         by_shape.setdefault(term.shape, []).append(term)
+        if (run := (term.shape, *term.outputs)) not in runs[-1:]:
+            runs.append(run)
     classes = tuple(_class(terms, wanted, slots) for terms in by_shape.values())
-    return Program(classes, slots)
+    return Program(classes, slots, len(runs) == len(set(runs)))
 
 
-def _term(graph: Graph, roots: list[int], outputs: list[int]) -> _Term:
-    """The shape of some nodes, their leaves numbered in the order in which they are met."""
-    numbers: dict[int, int] = {}
-    shape: list[tuple] = []
-    leaves: dict[str, list] = {"constant": [], "x": [], "own": [], "shared": []}
-    stack = [(root, False) for root in reversed(roots)]
-    while stack:
-        a, is_ready = stack.pop()
-        if a in numbers:
-            continue
-        operation, arguments = graph.operations[a], graph.arguments[a]
-        if operation in leaves:
-            entry = (operation, len(leaves[operation]))
-            leaves[operation].append(arguments[0])
-        elif not is_ready:
-            stack.append((a, True))
-            stack.extend((k, False) for k in reversed(graph.operands(a)))
-            continue
-        elif operation == "power":
-            entry = (operation, numbers[arguments[0]], arguments[1])
-        else:
-            entry = (operation, *(numbers[k] for k in arguments))
-        numbers[a] = len(shape)
-        shape.append(entry)
-    shape.append(("roots", *(numbers[root] for root in roots)))
-    return _Term(tuple(shape), leaves, outputs)
-
-
-def _element(terms: list[_Term]) -> tuple[Trace, list[int], np.ndarray]:
+def _element(terms: list[Term]) -> tuple[Trace, list[int], np.ndarray]:
     """The graph of a shape and its roots, with the constants that all terms share; the table of the others."""
     table = np.array([term.leaves["constant"] for term in terms], np.float64).reshape(len(terms), -1)
     bits = table.view(np.int64)
@@ -398,7 +325,7 @@ def _element(terms: list[_Term]) -> tuple[Trace, list[int], np.ndarray]:
     return trace, [found[nodes[k]] for k in roots], table[:, ~is_same]
 
 
-def _class(terms: list[_Term], wanted: Wanted, slots: _Slots) -> Class:
+def _class(terms: list[Term], wanted: Wanted, slots: _Slots) -> Class:
     trace, roots, table = _element(terms)
     work, graph = Differentiator(trace, wanted.is_finite), trace.graph
     leaves = {kind: [list(term.leaves[kind]) for term in terms] for kind in INDEXED}

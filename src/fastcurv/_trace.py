@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._errors import TracingError
 from ._inputs import arguments
 from ._lazy import cached_property
 from .function import Compiled, user_function
@@ -25,7 +26,8 @@ class Expression:
         ``g[i]`` and ``H[i, j]`` (i <= j) its derivatives, those that do not vanish. Arguments are a[0], a[1], ...,
         number by number in their order. Written out for short functions; ``print`` shows a summary of any.
     operations : dict of str to int
-        How many operations "f", "gradient" and "hessian" (each with those before it) take for a point.
+        How many operations "f", "gradient" and "hessian" (each with those before it) take for a point. A
+        `CompilationError` where there are too many for machine code; then exact derivatives are hyper-dual.
     sparsity : scipy.sparse.csr_array of bool, shape (n, n)
         Which entries of the Hessian do not vanish everywhere.
     """
@@ -77,10 +79,14 @@ class Expression:
         return tracing.formulas(self._traced, order)
 
     def __str__(self) -> str:
-        counts, filled = self.operations, self.sparsity.nnz
+        name = f"{self.name}, {self.n} coordinate{'s' * (self.n != 1)}"
+        try:
+            counts, filled = self.operations, self.sparsity.nnz
+        except TracingError as error:
+            return f"{name}\nits derivatives are not traced: {error}"
         return "\n".join(
             [
-                f"{self.name}, {self.n} coordinate{'s' * (self.n != 1)}",
+                name,
                 f"operations: {counts['f']:,} of f, {counts['gradient']:,} with its gradient, "
                 f"{counts['hessian']:,} with its Hessian",
                 f"Hessian: {filled:,} of {self.n**2:,} entries do not vanish",

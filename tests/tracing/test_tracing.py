@@ -274,6 +274,7 @@ def test_what_is_too_long_for_a_line():
     with pytest.raises(fc.CompilationError, match="operations that no loop repeats"):
         fc.hessian(nested, x, method="traced")
     assert "no loop repeats" in fc.explain(nested, x).method
+    assert "no loop repeats" in str(fc.trace(nested, 120))
 
 
 # ---- sparse Hessians

@@ -35,7 +35,8 @@ def slots_of(prepared: Prepared, size: int) -> np.ndarray:
     if prepared.shape is not None:
         return np.arange(size)
     found = np.full(size, prepared.program.slots - 1)
-    found[prepared.positions if len(prepared.positions) else slice(None)] = prepared.entries // LANES
+    starts = np.maximum(prepared.entries, ~prepared.entries)  # without marks
+    found[prepared.positions if len(prepared.positions) else slice(None)] = starts // LANES
     return found
 
 

@@ -14,12 +14,12 @@ from ._sparse import SparseHessians, compressed
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
 from .tracing import Program, Traced, Wanted
-from .tracing._frame import lanes_block, small_block, traced_block
+from .tracing._frame import lanes_block, marked, small_block, traced_block
 
 #: coordinates up to which matrices are kept in registers
 MAX_SMALL = 4
 #: matrices of which less than one entry in so many may differ from zero are filled with zeros first: entry by entry,
-#: lanes are left at half the speed of transpositions (Rosenbrock 8 to 32)
+#: lanes are left at half the speed of transpositions, which skip what vanishes (Rosenbrock 8 to 32)
 SPARSE = 64
 #: what a block leaves of each point: matrices, also values, gradients and errors, or everything in lanes
 Leaves = Literal["matrices", "all", "lanes"]
@@ -29,7 +29,8 @@ NO_STARTS = read_only(np.zeros(0, np.int64))
 class Prepared(NamedTuple):
     """A program, the tables that its code reads, and where results lie.
 
-    `shape` is that of a matrix that lies in registers, `lower` has its lower triangle where that stays in lanes.
+    `entries` are those of `_frame`. `shape` is that of a matrix that lies in registers, `lower` has its lower triangle
+    where that stays in lanes.
     """
 
     program: Program
@@ -51,9 +52,10 @@ class Prepared(NamedTuple):
         positions = rows * shape[1] + columns
         if 0 < SPARSE * len(slots) <= size:
             return self._replace(entries=read_only(starts), positions=read_only(positions))
-        entries = np.full(size, (self.program.slots - 1) * LANES)
+        zero = (self.program.slots - 1) * LANES
+        entries = np.full(size, zero)
         entries[positions] = starts
-        return self._replace(entries=read_only(entries))
+        return self._replace(entries=read_only(marked(entries, zero, LANES)))
 
 
 def _both_triangles(slots: dict[tuple[int, int], int]) -> dict[tuple[int, int], int]:

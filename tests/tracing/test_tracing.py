@@ -287,6 +287,28 @@ def chain(x):
     return s
 
 
+def chain_of_the_first(x):
+    """Of nine coordinates; the others do not matter."""
+    s = 0.0
+    for i in range(8):
+        s += (x[i + 1] - x[i] ** 2) ** 2 + 0.1 * math.cos(x[i] * x[i + 1])
+    return s
+
+
+@pytest.mark.parametrize("n", [9, 12, 13, 24, 31])
+@pytest.mark.parametrize("fun", [chain, chain_of_the_first])
+def test_entries_that_vanish_are_not_moved(fun, n):
+    """Whole rows and parts of rows, of full groups of points and of others; beside a point that is not finite."""
+    X = rng.standard_normal((19, n))
+    X[5, 1] = math.nan
+    expected = fc.hessian(fun, X, method="hyperdual")
+    found, error = fc.hessian(fun, X, method="traced", return_error=True)
+    for H in (found, *(fc.hessian(fun, X[:count], method="traced") for count in (1, 8, 19))):
+        np.testing.assert_allclose(H, expected[: len(H)], rtol=1e-13, atol=1e-13)
+        assert np.isnan(H[5:6]).all()
+    assert np.isfinite(np.delete(error, 5, axis=0)).all()
+
+
 def test_sparse_hessians():
     X = rng.standard_normal((2, 3, 12))
     dense, bound = fc.hessian(chain, X, return_error=True)

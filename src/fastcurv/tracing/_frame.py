@@ -2,7 +2,8 @@
 
 Evaluators are ``f(inputs, results, args)``, see `_emission`. `tables` is (shared, indices, constants). Results lie in
 slots, the lanes of each next to each other: `entries` and `slopes` say where those of a matrix, row by row, and of a
-gradient begin. Of a matrix that is mostly zero `entries` are the others, at `positions`; else `positions` is empty.
+gradient begin. Of a matrix that is mostly zero `entries` are the others, at `positions`; else `positions` is empty, and
+of as many entries as there are lanes, which all vanish, the first is the complement of where it begins (`marked`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from fastcurv.simd import (
     first_aligned,
     flat,
     group_unpacker,
+    load,
     numbers,
     read_group,
+    splat,
+    store,
     take,
     transpose,
     transpose_rows,
@@ -158,12 +162,20 @@ def scatter(source, starts, positions, size, count, target, to):
             target[place + lane * size] = source[start + lane]
 
 
+def marked(starts: np.ndarray, zero: int, lanes: int) -> np.ndarray:
+    """Where entries begin, with the complement for the first of so many that all begin at `zero`."""
+    found, whole = starts.copy(), len(starts) // lanes * lanes
+    vanish = (starts[:whole].reshape(-1, lanes) == zero).all(axis=1)
+    found[:whole:lanes][vanish] = ~zero
+    return found
+
+
 def unpacker(lanes, transposes):
     """How entries that begin at `starts` get from lanes to their places: those of a point together."""
 
     def one_by_one(source, starts, size, count, target, to):
         for k in range(size):
-            start = starts[k]
+            start = max(starts[k], ~starts[k])
             for lane in range(count):
                 target[to + lane * size + k] = source[start + lane]
 
@@ -171,9 +183,14 @@ def unpacker(lanes, transposes):
         if count < lanes or size < lanes:
             one_by_one(source, starts, size, count, target, to)
         else:
+            zeros = splat(0.0, load(source, 0, lanes))
             for i in range(0, size, lanes):
                 k = min(i, size - lanes)
-                transpose_rows(target, to + k, size, source, starts, k, 0.0, lanes)
+                if starts[k] < 0:
+                    for lane in range(lanes):
+                        store(target, to + lane * size + k, zeros)
+                else:
+                    transpose_rows(target, to + k, size, source, starts, k, 0.0, lanes)
 
     return in_blocks if transposes else one_by_one
 

@@ -295,7 +295,7 @@ def chain_of_the_first(x):
     return s
 
 
-@pytest.mark.parametrize("n", [9, 12, 13, 24, 31])
+@pytest.mark.parametrize("n", [17, 24, 31])  # hyper-dual numbers share one compilation from 17 on
 @pytest.mark.parametrize("fun", [chain, chain_of_the_first])
 def test_entries_that_vanish_are_not_moved(fun, n):
     """Whole rows and parts of rows, of full groups of points and of others; beside a point that is not finite."""

@@ -310,7 +310,7 @@ def test_bits_do_not_depend_on_the_number_of_lanes():
 @pytest.mark.parametrize(
     ("cpu", "width", "cases"),
     [
-        ("haswell", 32, 2),
+        ("haswell", 32, 1),
         ("nehalem", 16, 2),
         pytest.param("haswell", 32, 4, marks=pytest.mark.stress),
         pytest.param("nehalem", 16, 4, marks=pytest.mark.stress),

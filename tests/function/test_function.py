@@ -275,12 +275,12 @@ def test_linked_code_is_that_of_one_piece(method, monkeypatch):
 
 def of_rows(scale):
     def f(x, data, shift):
-        s = scale * x[5] ** 2
+        s = scale * x[1] ** 2
         for r in range(data.shape[0]):
             z = shift
             for i in range(len(x)):
                 z += data[r, i] * x[i]
-            s += scale * math.log(1.0 + math.exp(z)) + scale * math.sin(z) * x[r]
+            s += scale * math.log(1.0 + math.exp(z)) + scale * math.sin(z) * x[r % 2]
         return s
 
     return f
@@ -289,7 +289,7 @@ def of_rows(scale):
 def test_joined_code_is_that_of_one_piece(monkeypatch):
     """Blocks for traced functions, to which machine code of each function is given."""
     rng = np.random.default_rng(0)
-    x, args = rng.uniform(-1.0, 1.0, (21, 6)), (rng.normal(size=(5, 6)), 0.3)
+    x, args = rng.uniform(-1.0, 1.0, (21, 2)), (rng.normal(size=(5, 2)), 0.3)
 
     def results(f):
         model = fc.quadratic_model(f, x, args)

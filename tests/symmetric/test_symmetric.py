@@ -1,5 +1,7 @@
 """The eigensolver against mpmath at 50 digits, LAPACK, and the definition of an eigensystem."""
 
+from decimal import Decimal, localcontext
+
 import mpmath
 import numpy as np
 import pytest
@@ -174,14 +176,14 @@ def eigenvalues_below(d, e, shifts):
 
     def exactly(x):  # a long double is the sum of two doubles
         high = x.astype(float)
-        return np.array([mpmath.mpf(a) + mpmath.mpf(b) for a, b in zip(high, (x - high).astype(float), strict=True)])
+        return np.array([Decimal(a) + Decimal(b) for a, b in zip(high, (x - high).astype(float), strict=True)])
 
-    with mpmath.workdps(50):
+    with localcontext(prec=50):
         d, e, shifts = exactly(d), exactly(e), exactly(shifts)
         pivot, count = d[0] - shifts, 0
         for i in range(len(d)):
             if i > 0:
-                pivot = d[i] - shifts - e[i - 1] ** 2 / np.where(pivot == 0, mpmath.mpf("1e-60"), pivot)
+                pivot = d[i] - shifts - e[i - 1] ** 2 / np.where(pivot == 0, Decimal("1e-60"), pivot)
             count = count + (pivot < 0)
     return count
 

@@ -289,7 +289,7 @@ def of_rows(scale):
 def test_joined_code_is_that_of_one_piece(monkeypatch):
     """Blocks for traced functions, to which machine code of each function is given."""
     rng = np.random.default_rng(0)
-    x, args = rng.uniform(-1.0, 1.0, (21, 2)), (rng.normal(size=(5, 2)), 0.3)
+    x, args = rng.uniform(-1.0, 1.0, (21, 2)), (rng.normal(size=(100, 2)), 0.3)
 
     def results(f):
         model = fc.quadratic_model(f, x, args)

@@ -20,10 +20,13 @@ from .simd import unpack
 from .symmetric import (
     Way,
     choose,
+    choose_lanes,
+    columns_of,
     pack,
     places_size,
     scratch,
     stages,
+    unpack_columns,
     unpack_rows,
     unpack_values,
     work_size,
@@ -120,15 +123,26 @@ def _solve(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
     elif (way := choose(array.dtype, n, len(matrices), vectors)) is None:
         w, z = by_lapack(matrices, vectors)
     else:
-        w, z, failed = in_lanes(matrices, way)
-        (rest,) = np.nonzero(failed)
-        if rest.size:
-            w[rest], z[rest if vectors else slice(0)] = by_lapack(matrices[rest], vectors)
+        w, z = by_ways(matrices, way)
     return w.reshape((*array.shape[:-2], n)), z.reshape(array.shape if vectors else (0,))
 
 
+def by_ways(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray]:
+    """The same by a way, and by others for the matrices that it leaves out: QL, and LAPACK."""
+    w, z, failed = in_lanes(matrices, way)
+    (rest,) = np.nonzero(failed)
+    if rest.size:
+        left = matrices[rest]
+        if way.is_twisted:
+            other = choose_lanes(matrices.dtype, matrices.shape[-1], len(left), True, by_rotations=True)
+            w[rest], z[rest] = by_ways(left, other)
+        else:
+            w[rest], z[rest if way.vectors else slice(0)] = by_lapack(left, way.vectors)
+    return w, z
+
+
 def in_lanes(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Eigenvalues, eigenvectors (of none, unless the way gives them), and where QL did not converge."""
+    """Eigenvalues, eigenvectors (of none, unless the way gives them), and which matrices the way does not solve."""
     count, n, _ = matrices.shape
     w, failed = np.empty((count, n), matrices.dtype), np.empty(count, np.bool_)
     z = np.empty((count if way.vectors else 0, n, n), matrices.dtype)
@@ -187,15 +201,17 @@ def _block(way: Way):
     reduce_part, finish = compiled_stages(way)
     packed, values_out = compiled(pack, tag), compiled(unpack_values, tag)
     unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
+    columns_out = compiled(unpack_columns, tag)
     lanes, parts, group, register, side, known = way.lanes, way.parts, way.group, way.register, way.block, way.n
-    packing, vectors = min(side, lanes), way.vectors
+    packing, vectors, is_twisted = min(side, lanes), way.vectors, way.is_twisted
+    small = min(side, 4)
 
     def block(task, worker, layout, matrices, n, w, z, failed, scratch_rows, places_rows):
         n = known if known > 0 else n
         count = len(failed)
         first, last = span(layout, task, -(-count // group))
         work, places = scratch_rows[worker], places_rows[worker]
-        at = scratch(n, lanes, parts, register)
+        at = scratch(n, lanes, parts, register, is_twisted)
         results = work[at.vectors :]
         order = results[2 * n * group :]
         others = results[4 * n * group :]
@@ -219,6 +235,18 @@ def _block(way: Way):
                     unpacked(work, n * n, lanes, lane, work, at.z + lane * n * n, n * n, side)
                 for i in range(here * n * n):
                     z[begin * n * n + i] = work[at.z + i]
+            elif is_twisted and register > 0:
+                for lane in range(here):
+                    for i in range(n):
+                        row, target = at.z + (lane * rows + i) * at.stride, ((begin + lane) * n + i) * n
+                        for k in range(n):
+                            z[target + k] = work[row + k]
+            elif is_twisted:
+                columns = columns_of(n, group)
+                if n >= side:
+                    columns_out(work, at.rows, columns, n, here, group, z, begin * n * n, n * n, n, side)
+                else:
+                    columns_out(work, at.rows, columns, n, here, group, z, begin * n * n, n * n, n, small)
             elif vectors:
                 size = rows * at.stride
                 if register == 0:

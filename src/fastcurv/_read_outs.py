@@ -163,7 +163,7 @@ def group_reader(way):
 
     def read(first, present, n, work, places, status, gradient, tolerance, results):
         spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton = results
-        at = scratch(n, lanes, 1, 0)
+        at = scratch(n, lanes, 1, 0, False)
         here = places_after(at.end, n, lanes)
         known = lane_array(work, here.scalars, SCALARS, lanes)
         x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
@@ -231,7 +231,7 @@ def memory_block(way):
         n = known_n if known_n > 0 else points.shape[1]
         first, work = b + 1 - present, scratch_rows[worker]
         begin = home(layout, worker, first)
-        here = places_after(scratch(n, lanes, 1, 0).end, n, lanes)
+        here = places_after(scratch(n, lanes, 1, 0, False).end, n, lanes)
         packed(flat(hessian_error), begin * n * n, present, n, work, lanes, side)
         known = lane_array(work, here.scalars, SCALARS, lanes)
         known[ERROR] = norms(lane_array(work, 0, (n, columns_of(n, lanes)), lanes), n)
@@ -277,7 +277,7 @@ def lanes_block(way):
         n = known_n if known_n > 0 else points.shape[1]
         work, source = scratch_rows[worker], rows[worker]
         columns = columns_of(n, lanes)
-        here = places_after(scratch(n, lanes, 1, 0).end, n, lanes)
+        here = places_after(scratch(n, lanes, 1, 0, False).end, n, lanes)
         begin = b - b % together
         for first in range(begin, b + 1, lanes):
             lane = first - begin

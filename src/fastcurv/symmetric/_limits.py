@@ -22,9 +22,13 @@ class Limits(NamedTuple):
     #: where a squared cosine is so small against its sine's, or a product of it so small, digits are lost
     cosine: float
     product: float
+    #: the least pivot of a factorisation
+    pivot: float
+    #: entries of eigenvectors up to here are taken as zero: their products are numbers
+    entry: float
 
 
 LIMITS = {
-    np.dtype(np.float64): Limits(2.0**-53, 2.0**-1021, 1e-280, 1e-140, 1e-200, 1e-40, 1e-290),
-    np.dtype(np.float32): Limits(2.0**-24, 2.0**-125, 1e-30, 1e-17, 1e-20, 1e-20, 1e-36),
+    np.dtype(np.float64): Limits(2.0**-53, 2.0**-1021, 1e-280, 1e-140, 1e-200, 1e-40, 1e-290, 1e-30, 1e-140),
+    np.dtype(np.float32): Limits(2.0**-24, 2.0**-125, 1e-30, 1e-17, 1e-20, 1e-20, 1e-36, 1e-12, 1e-18),
 }

@@ -117,3 +117,23 @@ def unpack_rows(z, start, stride, order, n, target, first, lane, lanes, places, 
         for j in range(0, n, block):
             row = j if j + block <= n else n - block
             transpose_rows(target, first + column * n + row, n, z, places, n + row, poison, block)
+
+
+def unpack_columns(rows, first, columns, n, count, lanes, target, to, size, stride, block):
+    """target[to + lane size + i stride + k] = rows[first + (k columns + i) lanes + lane], of `count` lanes.
+
+    Eigenvectors, the rows of each lane's matrix, become columns.
+    """
+    apart = columns * lanes
+    whole = count - count % block if n >= block else 0
+    for lane in range(0, whole, block):
+        for i in range(n):
+            here, there = first + i * lanes + lane, to + lane * size + i * stride
+            for k in range(0, n, block):
+                place = k if k + block <= n else n - block
+                transpose(target, there + place, size, rows, here + place * apart, apart, block)
+    for lane in range(whole, count):
+        for i in range(n):
+            here, there = first + i * lanes + lane, to + lane * size + i * stride
+            for k in range(n):
+                target[there + k] = rows[here + k * apart]

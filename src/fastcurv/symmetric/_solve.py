@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcurv.simd import lane_array, native_lanes, reduce_max, reduce_min, splat, where
+from fastcurv.simd import any_lane, lane_array, native_lanes, reduce_max, reduce_min, splat, where
 
 from ._jacobi import jacobi_2, jacobi_3
 from ._limits import LIMITS
-from ._packing import columns_of, finish_values, scale, sort
+from ._packing import columns_of, finish_values, scale, sort, unpack_columns
 from ._ql import (
     SWEEPS_PER_EIGENVALUE,
     all_rows,
@@ -30,6 +30,7 @@ from ._ql import (
 )
 from ._rotations import complete_sweep, gather_rotations, normalise_rows, note_windows, rotate_lanes, rotate_matrix
 from ._tridiagonal import accumulate_lanes, accumulate_matrix, gather_rows, tridiagonalise
+from ._twisted import reflect_lanes, reflect_matrix, split, tridiagonal_vectors
 
 #: sweeps whose rotations are collected before they are applied to one matrix after the other
 SWEEPS_TOGETHER = 16
@@ -43,7 +44,8 @@ class Way(NamedTuple):
     """
 
     dtype: str
-    #: "values", or how vectors are rotated: in "lanes", or "matrix" by matrix
+    #: "values"; or how vectors are rotated by QL, in "lanes", or "matrix" by matrix; or vectors by "twisted"
+    #: factorisations, transformed back in lanes, or "twisted matrix" by matrix, which may leave matrices to QL
     kind: str
     lanes: int
     parts: int
@@ -63,7 +65,12 @@ class Way(NamedTuple):
     @property
     def register(self) -> int:
         """Lanes of the vectors that a single matrix is worked on with; 0 where that is not done."""
-        return native_lanes(self.dtype) if self.kind == "matrix" else 0
+        return native_lanes(self.dtype) if self.kind.endswith("matrix") else 0
+
+    @property
+    def is_twisted(self) -> bool:
+        """Whether eigenvectors of tridiagonal matrices are found by themselves, not by rotations."""
+        return self.kind.startswith("twisted")
 
     @property
     def block(self) -> int:
@@ -73,7 +80,7 @@ class Way(NamedTuple):
     @property
     def tag(self) -> str:
         """All of it in one word."""
-        return "_".join(map(str, (np.dtype(self.dtype).name, *self[1:])))
+        return "_".join(map(str, (np.dtype(self.dtype).name, *self[1:]))).replace(" ", "_")
 
 
 class Scratch(NamedTuple):
@@ -89,30 +96,39 @@ class Scratch(NamedTuple):
     room: int
     gathered: int
     end: int
+    #: by twisted factorisations: six more vectors of all lanes; then eigenvectors, row by row, in lanes
+    pivots: int
+    rows: int
 
 
-def scratch(n, lanes, parts, register):
+def scratch(n, lanes, parts, register, is_twisted):
     """`Scratch` of a group; `register` is 0 unless vectors are computed matrix by matrix."""
     group = lanes * parts
     columns = columns_of(n, lanes)
     vectors = n * columns * lanes
     z = vectors + (4 * n + 2) * group
+    size = n * columns_of(n, group) * group + 6 * n * group if is_twisted else 0
     if register == 0:
         end = z + n * columns * lanes
-        return Scratch(vectors, z, columns, end, 0, end, end)
+        return Scratch(vectors, z, columns, end, 0, end, end + size, end, end + 6 * n * group)
     columns = -(-n // register) * register
     stride = (columns // register | 1) * register  # an odd number of cache lines: columns meet in no one set
     rotations = z + group * columns * stride
+    if is_twisted:  # reflectors of each matrix, then its eigenvectors
+        end = rotations + group * columns * stride + register
+        return Scratch(vectors, z, stride, rotations, 0, end, end + size, end, end + 6 * n * group)
     room = (SWEEPS_TOGETHER * n + 2 * n + register) * group
     gathered = rotations + 2 * room
     width = 2 * SWEEPS_TOGETHER * lanes
-    return Scratch(vectors, z, stride, rotations, room, gathered, gathered + stride * max(width, 4 * register))
+    return Scratch(
+        vectors, z, stride, rotations, room, gathered, gathered + stride * max(width, 4 * register), gathered, gathered
+    )
 
 
 @lru_cache(maxsize=1024)
 def work_size(way: Way, n: int) -> int:
     """Elements of scratch for a group of matrices of order n."""
-    return scratch(n, way.lanes, way.parts, way.register).end
+    return scratch(n, way.lanes, way.parts, way.register, way.is_twisted).end
 
 
 @lru_cache(maxsize=1024)
@@ -129,7 +145,10 @@ def stages(way: Way) -> tuple[Callable, Callable]:
     """
     if way.n:
         return _jacobi_stages(way)
-    return {"values": _value_stages, "lanes": _lane_stages, "matrix": _matrix_stages}[way.kind](way)
+    return {
+        "values": _value_stages, "lanes": _lane_stages, "matrix": _matrix_stages,
+        "twisted": _twisted_stages, "twisted matrix": _twisted_matrix_stages,
+    }[way.kind](way)  # fmt: skip
 
 
 def _reduced(work, vectors, n, part, count, lanes, parts, limits):
@@ -177,10 +196,10 @@ def _value_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
 
     def reduce_part(work, n, part, count):
-        _reduced(work, work[scratch(n, lanes, parts, 0).vectors :], n, part, count, lanes, parts, limits)
+        _reduced(work, work[scratch(n, lanes, parts, 0, False).vectors :], n, part, count, lanes, parts, limits)
 
     def finish(work, places, n, count):
-        d, e, _, _, others = _vectors(work[scratch(n, lanes, parts, 0).vectors :], n, group)
+        d, e, _, _, others = _vectors(work[scratch(n, lanes, parts, 0, False).vectors :], n, group)
         square_couplings(e, n)
         others[1] = where(ql_values(d, e, n, limits), splat(0.0, others[0]), 1.0)
         sort(d, None, n)
@@ -194,11 +213,11 @@ def _jacobi_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, vectors, order = LIMITS[np.dtype(way.dtype)], way.lanes, way.vectors, way.n
 
     def reduce_part(work, n, part, count):
-        others = lane_array(work, scratch(order, lanes, 1, 0).vectors + 4 * order * lanes, 1, lanes)
+        others = lane_array(work, scratch(order, lanes, 1, 0, False).vectors + 4 * order * lanes, 1, lanes)
         scale(lane_array(work, 0, (order, order), lanes), order, others, part, limits)
 
     def finish(work, places, n, count):
-        d, _, _, _, others = _vectors(work[scratch(order, lanes, 1, 0).vectors :], order, lanes)
+        d, _, _, _, others = _vectors(work[scratch(order, lanes, 1, 0, False).vectors :], order, lanes)
         a = lane_array(work, 0, (order, order), lanes)
         z = a if vectors else None
         good = jacobi_2(a, d, z) if order == 2 else jacobi_3(a, d, z, limits)
@@ -217,7 +236,7 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes = LIMITS[np.dtype(way.dtype)], way.lanes
 
     def reduce_part(work, n, part, count):
-        vectors = work[scratch(n, lanes, 1, 0).vectors :]
+        vectors = work[scratch(n, lanes, 1, 0, False).vectors :]
         a = _reduced(work, vectors, n, part, count, lanes, 1, limits)
         if n > 1:
             accumulate_lanes(a, n, _vectors(vectors, n, lanes)[3])
@@ -225,7 +244,7 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
             a[0, 0] = 1.0
 
     def finish(work, places, n, count):
-        vectors = work[scratch(n, lanes, 1, 0).vectors :]
+        vectors = work[scratch(n, lanes, 1, 0, False).vectors :]
         d, e, c, s, others = _vectors(vectors, n, lanes)
         a = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
         found = find_windows(d, e, n, all_rows(n), d, limits.half_ulp, limits.coupling, False)
@@ -250,7 +269,7 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
     middle, wide = 2 * narrow, 4 * narrow
 
     def reduce_part(work, n, part, count):
-        at = scratch(n, lanes, parts, narrow)
+        at = scratch(n, lanes, parts, narrow, False)
         _reduced(work, work[at.vectors :], n, part, count, lanes, parts, limits)
         columns = -(-n // narrow) * narrow
         size = columns * at.stride
@@ -277,7 +296,7 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
                     )  # fmt: skip
 
     def finish(work, places, n, count):
-        at = scratch(n, lanes, parts, narrow)
+        at = scratch(n, lanes, parts, narrow, False)
         d, e, order, e_2, others = _vectors(work[at.vectors :], n, group)
         windows = places[2 * n :]
         cosines, sines = work[at.rotations :], work[at.rotations + at.room :]
@@ -312,5 +331,81 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
         for lane in range(count):
             normalise_rows(work, at.z + lane * columns * at.stride, at.stride, columns, n, narrow)
         _in_order(d, order, others, low >= n, n)
+
+    return reduce_part, finish
+
+
+def _twisted(work, at, n, group, limits):
+    """Eigenvalues in place of the diagonal, eigenvectors of the tridiagonal matrices as rows; (rows, good)."""
+    d, e, e_2, block, _ = _vectors(work[at.vectors :], n, group)
+    more = work[at.pivots :]
+    diagonal, blocks = lane_array(more, 0, n, group), lane_array(more, n * group, n, group)
+    lower, upper = lane_array(more, 2 * n * group, n, group), lane_array(more, 3 * n * group, n, group)
+    p, q = lane_array(more, 4 * n * group, n, group), lane_array(more, 5 * n * group, n, group)
+    z = lane_array(work, at.rows, (n, columns_of(n, group)), group)
+    split(d, e, n, blocks, limits)
+    for i in range(n):
+        diagonal[i], e_2[i], block[i] = d[i], e[i], blocks[i]
+    square_couplings(e_2, n)
+    good = ql_values(d, e_2, n, limits)  # an eigenvalue stays among the rows of its block
+    sort(d, block, n)
+    return z, tridiagonal_vectors(diagonal, e, d, blocks, block, z, n, good, lower, upper, p, q, limits)
+
+
+def _finish_twisted(d, z, good, others, n):
+    """Undo the scaling of eigenvalues, which are in order, and flag lanes that are left to QL."""
+    others[1] = where(good, splat(0.0, others[0]), 1.0)
+    finish_values(d, n, others[0])
+    poison = others[0] * 0.0
+    if any_lane(poison != 0.0):
+        for k in range(n):
+            for i in range(n):
+                z[k, i] = z[k, i] + poison
+
+
+def _twisted_stages(way: Way) -> tuple[Callable, Callable]:
+    limits, lanes = LIMITS[np.dtype(way.dtype)], way.lanes
+
+    def reduce_part(work, n, part, count):
+        at = scratch(n, lanes, 1, 0, True)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, 1, limits)
+
+    def finish(work, places, n, count):
+        at = scratch(n, lanes, 1, 0, True)
+        d, _, _, _, others = _vectors(work[at.vectors :], n, lanes)
+        z, good = _twisted(work, at, n, lanes, limits)
+        _finish_twisted(d, z, good, others, n)
+        if any_lane(good):
+            reflect_lanes(lane_array(work, 0, (n, columns_of(n, lanes)), lanes), z, n)
+
+    return reduce_part, finish
+
+
+def _twisted_matrix_stages(way: Way) -> tuple[Callable, Callable]:
+    limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
+    narrow = way.register
+    middle, wide = 2 * narrow, 4 * narrow
+
+    def reduce_part(work, n, part, count):
+        at = scratch(n, lanes, parts, narrow, True)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, parts, limits)
+        columns = -(-n // narrow) * narrow
+        size = columns * at.stride
+        gather_rows(work, at.rotations + part * lanes * size, size, at.stride, n, columns_of(n, lanes), lanes)
+
+    def finish(work, places, n, count):
+        at = scratch(n, lanes, parts, narrow, True)
+        columns = -(-n // narrow) * narrow
+        size = columns * at.stride
+        d, _, _, _, others = _vectors(work[at.vectors :], n, group)
+        z, good = _twisted(work, at, n, group, limits)
+        _finish_twisted(d, z, good, others, n)
+        unpack_columns(work, at.rows, columns_of(n, group), n, count, group, work, at.z, size, at.stride, narrow)
+        is_left = at.vectors + (4 * n + 1) * group
+        for lane in range(count):
+            if work[is_left + lane] == 0.0:
+                reflect_matrix(
+                    work, at.z + lane * size, n, at.stride, columns, at.rotations + lane * size, wide, middle, narrow
+                )
 
     return reduce_part, finish

@@ -10,7 +10,8 @@ from fastcurv.simd import native_lanes
 
 from ._solve import Way
 
-#: from here on vectors are computed matrix by matrix
+#: from here on vectors are transformed back, and by QL rotated, matrix by matrix
+TWISTED_BY_MATRIX = {"float64": 40, "float32": 48}
 BY_MATRIX = {"float64": 28, "float32": 48}
 #: from here on tridiagonalisation takes half as many lanes as QL
 HALVES = 32
@@ -28,13 +29,17 @@ def choose(dtype: np.dtype, n: int, count: int, vectors: bool) -> Way | None:
     return choose_lanes(dtype, n, count, vectors)
 
 
-def choose_lanes(dtype: np.dtype, n: int, count: int, vectors: bool) -> Way:
-    """The same where LAPACK cannot be called."""
+def choose_lanes(dtype: np.dtype, n: int, count: int, vectors: bool, *, by_rotations: bool = False) -> Way:
+    """The same where LAPACK cannot be called; `by_rotations`: vectors by QL, which leaves out no matrix."""
     lanes = native_lanes(dtype)
     if n in (2, 3):
         return Way(dtype.str, "lanes" if vectors else "values", 2 * lanes, 1, n)
-    by_matrix = vectors and n >= max(BY_MATRIX[dtype.name], 2 * lanes)
+    is_twisted = vectors and n > 3 and not by_rotations
+    from_matrix = (TWISTED_BY_MATRIX if is_twisted else BY_MATRIX)[dtype.name]
+    by_matrix = vectors and n >= max(from_matrix, 2 * lanes)
     kind = ("matrix" if by_matrix else "lanes") if vectors else "values"
+    if is_twisted:
+        kind = "twisted matrix" if by_matrix else "twisted"
     if count == 1 and n >= ALONE:
         return Way(dtype.str, kind, 1, 1)
     if by_matrix or (not vectors and n >= HALVES):

@@ -1,0 +1,298 @@
+"""Eigenvectors of symmetric tridiagonal matrices by twisted factorisations, one matrix in each lane.
+
+Of T - lambda, factored from both ends, the two factorisations are joined at the row where what is left over, gamma, is
+smallest: a vector z with (T - lambda) z = gamma e_r then takes 2 n products (Fernando, "On computing an eigenvector of a
+tridiagonal matrix", SIAM J. Matrix Anal. Appl. 18, 1997; Parlett & Dhillon, Linear Algebra Appl. 267, 1997). Vectors of
+eigenvalues that lie close together are made orthogonal to each other; those further apart are so by themselves, to
+eps |T| / |lambda - mu|. What this cannot separate, eigenvalues closer than rounding within one unreduced block, is told.
+"""
+
+from __future__ import annotations
+
+import math
+
+from fastcurv.simd import any_lane, fma, load, reciprocal, reciprocal_sqrt, reduce_sum, splat, spread, store, where
+
+#: eigenvalues closer than this, relative to the largest, have vectors that are orthogonalised
+NEAR = 1 / 6
+#: the most that gamma / |z|, and the correction of an eigenvalue, may be, in eps times the largest eigenvalue
+RESIDUAL, CHANGE = 4.0, 100.0
+#: what must be left of a vector's square when the others are taken out; below HALF they are taken out once more
+LEAST, HALF = 0.05, 0.5
+
+
+def split(d, e, n, blocks, limits):
+    """Clear negligible couplings, also those that only the largest entry makes so; number the blocks that are left."""
+    zero = d[0] - d[0]
+    largest_d, largest_e = zero, zero
+    for i in range(n):
+        largest_d, largest_e = max(largest_d, abs(d[i])), max(largest_e, abs(e[i]))
+    floor = 0.5 * limits.half_ulp * (largest_d + largest_e)
+    number = zero
+    for i in range(n - 1):
+        blocks[i] = number
+        negligible = abs(e[i]) <= max(limits.half_ulp * (abs(d[i]) + abs(d[i + 1])), floor)
+        e[i] = where(negligible, 0.0, e[i])
+        number = where(negligible, number + 1.0, number)
+    blocks[n - 1] = number
+
+
+def factorise(d, e, n, shift, lower, upper, p, q, limits):
+    """T - shift = L diag(p) L' = U diag(q) U', with subdiagonal `lower` of L and superdiagonal `upper` of U.
+
+    A pivot that vanishes is made so small that it does not matter.
+    """
+    top, bottom = _pivot(d[0] - shift, limits), _pivot(d[n - 1] - shift, limits)
+    p[0], q[n - 1] = top, bottom
+    for i in range(n - 1):
+        k = n - 2 - i
+        lower_i, upper_k = e[i] * reciprocal(top), e[k] * reciprocal(bottom)
+        top = _pivot(fma(-e[i], lower_i, d[i + 1] - shift), limits)
+        bottom = _pivot(fma(-e[k], upper_k, d[k] - shift), limits)
+        lower[i], upper[k] = lower_i, upper_k
+        p[i + 1], q[k] = top, bottom
+
+
+def factorise_again(d, e, n, shift, row, lower, upper, limits):
+    """The same, for another shift, where only p + q of one row is of interest."""
+    top, bottom = _pivot(d[0] - shift, limits), _pivot(d[n - 1] - shift, limits)
+    both = where(row == 0, top, 0.0) + where(row == n - 1, bottom, 0.0)
+    for i in range(n - 1):
+        k = n - 2 - i
+        lower_i, upper_k = e[i] * reciprocal(top), e[k] * reciprocal(bottom)
+        top = _pivot(fma(-e[i], lower_i, d[i + 1] - shift), limits)
+        bottom = _pivot(fma(-e[k], upper_k, d[k] - shift), limits)
+        lower[i], upper[k] = lower_i, upper_k
+        both = both + where(row == i + 1, top, 0.0) + where(row == k, bottom, 0.0)
+    return both
+
+
+def _pivot(x, limits):
+    return where(abs(x) < limits.pivot, limits.pivot, x)
+
+
+def twist(d, n, blocks, block, shift, p, q):
+    """The row of a block where gamma = p + q - (d - shift) is smallest, this gamma, and d there."""
+    zero = shift - shift
+    least, row, gamma, d_row = zero + math.inf, zero, zero, zero
+    for i in range(n):
+        here = (p[i] + q[i]) - (d[i] - shift)
+        smaller = (abs(here) < least) & (blocks[i] == block)
+        least, row = where(smaller, abs(here), least), where(smaller, i, row)
+        gamma, d_row = where(smaller, here, gamma), where(smaller, d[i], d_row)
+    return row, gamma, d_row
+
+
+def square_norm(n, row, lower, upper):
+    """z'z of the vector that is 1 in `row`, from the ends inwards."""
+    top = bottom = row - row + 1.0
+    for i in range(n - 1):
+        k = n - 2 - i
+        top = where(row > i, fma(lower[i] * lower[i], top, 1.0), top)
+        bottom = where(row <= k, fma(upper[k] * upper[k], bottom, 1.0), bottom)
+    return top + bottom - 1.0
+
+
+def twisted_vector(z, n, row, lower, upper):
+    """z with 1 in `row`, outwards by the two factorisations; z'z."""
+    one = row - row + 1.0
+    zero = one - one
+    x = where(row == n - 1, one, zero)
+    z[n - 1] = x
+    for i in range(n - 2, -1, -1):
+        x = where(row > i, -lower[i] * x, where(row == i, one, zero))
+        z[i] = x
+    x = z[0]
+    square = x * x
+    for i in range(1, n):
+        x = where(row < i, -upper[i - 1] * x, z[i])
+        z[i] = x
+        square = fma(x, x, square)
+    return square
+
+
+def take_out(z, k, n, w, reach, active):
+    """Make z[k] orthogonal to z[j], j < k, of eigenvalues within `reach` below its own, where `active`; z[k]'z[k].
+
+    Four at a time, which are orthogonal to each other.
+    """
+    x = z[k]
+    zero = reach - reach
+    for last in range(k - 1, -1, -4):
+        j0, j1, j2, j3 = last, max(last - 1, 0), max(last - 2, 0), max(last - 3, 0)
+        within = w[k] - reach
+        near = active & (w[j0] > within)
+        if not any_lane(near):
+            break
+        z0, z1, z2, z3 = z[j0], z[j1], z[j2], z[j3]
+        p0, p1, p2, p3 = zero, zero, zero, zero
+        for i in range(n):
+            x_i = x[i]
+            p0, p1, p2, p3 = fma(z0[i], x_i, p0), fma(z1[i], x_i, p1), fma(z2[i], x_i, p2), fma(z3[i], x_i, p3)
+        p0 = where(near, p0, 0.0)
+        p1 = where(near & (w[j1] > within) & (j1 < j0), p1, 0.0)
+        p2 = where(near & (w[j2] > within) & (j2 < j1), p2, 0.0)
+        p3 = where(near & (w[j3] > within) & (j3 < j2), p3, 0.0)
+        for i in range(n):
+            x[i] = fma(-p0, z0[i], fma(-p1, z1[i], fma(-p2, z2[i], fma(-p3, z3[i], x[i]))))
+    square = zero
+    for i in range(n):
+        square = fma(x[i], x[i], square)
+    return square
+
+
+def shorten(x, n, factor):
+    """x times a factor in each lane."""
+    for i in range(n):
+        x[i] = x[i] * factor
+
+
+def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, lower, upper, p, q, limits):
+    """Where `good`, row k of z becomes the eigenvector of w[k], ascending, which belongs to block[k]. Lanes that are.
+
+    A first factorisation gives the eigenvalue's correction gamma / z'z (it makes a Rayleigh quotient), a second one the
+    vector: its residual is then that of rounding.
+    """
+    largest = max(abs(w[0]), abs(w[n - 1]))
+    reach, unit = NEAR * largest, 2.0 * limits.half_ulp * largest
+    below = -largest - largest
+    for k in range(n):
+        if not any_lane(good):
+            break
+        x, value = z[k], w[k]
+        factorise(d, e, n, value, lower, upper, p, q, limits)
+        row, gamma, d_row = twist(d, n, blocks, block[k], value, p, q)
+        square = square_norm(n, row, lower, upper)
+        shift = value + where(square * limits.square < 1.0, gamma * reciprocal(square), 0.0)
+        gamma = factorise_again(d, e, n, shift, row, lower, upper, limits) - (d_row - shift)
+        square = twisted_vector(x, n, row, lower, upper)
+        inverse = reciprocal_sqrt(square)
+        gamma = gamma * inverse
+        good = good & (square * limits.square < 1.0)  # it did not overflow
+        good = good & (abs(gamma) <= RESIDUAL * unit) & (abs(shift - value) <= CHANGE * unit)
+        for i in range(n):
+            x_i = x[i] * inverse
+            x[i] = where(abs(x_i) < limits.entry, 0.0, x_i)
+        better = fma(gamma, inverse, shift)
+        below = max(below, where(abs(better - value) > 0.125 * unit, better, value))
+        w[k] = where(good, below, value)
+        if k > 0 and any_lane(good & (w[k] - w[k - 1] < reach)):
+            left = take_out(z, k, n, w, reach, good)
+            good = good & (left > LEAST)
+            again = good & (left < HALF)
+            if any_lane(again):
+                shorten(x, n, where(again, reciprocal_sqrt(where(again, left, 1.0)), 1.0))
+                left = where(again, take_out(z, k, n, w, reach, again), left)
+            changed = good & (abs(left - 1.0) > 8.0 * limits.half_ulp)
+            if any_lane(changed):
+                shorten(x, n, where(changed, reciprocal_sqrt(where(changed, left, 1.0)), 1.0))
+    return good
+
+
+def reflect_lanes(a, z, n):
+    """Q z for every row of z, Q the reflectors that `tridiagonalise` left in `a`; four rows at a time.
+
+    The product with the next reflector is formed while the present one is applied.
+    """
+    zero = a[0, 0] - a[0, 0]
+    for k in range(0, n - 3, 4):
+        z0, z1, z2, z3 = z[k], z[k + 1], z[k + 2], z[k + 3]
+        u = a[min(2, n - 1)]
+        u_0, u_1 = u[0], u[1]
+        p0, p1 = fma(u_1, z0[1], u_0 * z0[0]), fma(u_1, z1[1], u_0 * z1[0])
+        p2, p3 = fma(u_1, z2[1], u_0 * z2[0]), fma(u_1, z3[1], u_0 * z3[0])
+        for i in range(2, n):
+            u, following = a[i], a[min(i + 1, n - 1)]
+            tau = u[i]
+            g0, g1, g2, g3 = tau * p0, tau * p1, tau * p2, tau * p3
+            next_i = following[i]
+            p0, p1, p2, p3 = next_i * z0[i], next_i * z1[i], next_i * z2[i], next_i * z3[i]
+            for c in range(i):
+                u_c, next_c = u[c], following[c]
+                x0, x1, x2, x3 = fma(-g0, u_c, z0[c]), fma(-g1, u_c, z1[c]), fma(-g2, u_c, z2[c]), fma(-g3, u_c, z3[c])
+                z0[c], z1[c], z2[c], z3[c] = x0, x1, x2, x3
+                p0, p1, p2, p3 = fma(x0, next_c, p0), fma(x1, next_c, p1), fma(x2, next_c, p2), fma(x3, next_c, p3)
+    for k in range(n - n % 4, n):
+        x = z[k]
+        for i in range(2, n):
+            u = a[i]
+            product = zero
+            for c in range(i):
+                product = fma(u[c], x[c], product)
+            product = u[i] * product
+            for c in range(i):
+                x[c] = fma(-product, u[c], x[c])
+
+
+def reflect_matrix(z, start, n, stride, columns, reflectors, wide, middle, narrow):
+    """Q Z of one matrix, Z[i, k] at start + i stride + k, by strips of columns as wide as registers allow.
+
+    Row i of Q's reflectors begins at reflectors + i stride; its element i + 1 is overwritten by u[i-1]'u[i].
+    """
+    zero = splat(0.0, load(z, start, narrow))
+    for i in range(3, n, 2):
+        u, before = reflectors + i * stride, reflectors + (i - 1) * stride
+        product, whole = zero, (i - 1) // narrow * narrow
+        for k in range(0, whole, narrow):
+            product = fma(load(z, u + k, narrow), load(z, before + k, narrow), product)
+        total = reduce_sum(product)
+        for k in range(whole, i - 1):
+            total += z[u + k] * z[before + k]
+        z[u + i + 1] = total
+    for k in range(0, columns - wide + 1, wide):
+        reflect_strip(z, start + k, n, stride, reflectors, wide)
+    k = columns - columns % wide
+    if columns - k >= middle:
+        reflect_strip(z, start + k, n, stride, reflectors, middle)
+        k += middle
+    if columns - k >= narrow:
+        reflect_strip(z, start + k, n, stride, reflectors, narrow)
+
+
+def reflect_strip(z, start, n, stride, reflectors, lanes):
+    """The same for some columns, `lanes` of them, by two reflectors at a time.
+
+    The products with the next two are formed while they are applied: each element is loaded and stored once for both.
+    """
+    u = reflectors + 2 * stride
+    x_0, x_1, x_2 = load(z, start, lanes), load(z, start + stride, lanes), load(z, start + 2 * stride, lanes)
+    p = fma(spread(z, u + 1, x_1), x_1, spread(z, u, x_0) * x_0)
+    u = reflectors + min(3, n - 1) * stride
+    q = fma(spread(z, u + 2, x_2), x_2, fma(spread(z, u + 1, x_1), x_1, spread(z, u, x_0) * x_0))
+    for i in range(2, n - 1, 2):
+        u, v = reflectors + i * stride, reflectors + (i + 1) * stride
+        next_u, next_v = reflectors + min(i + 2, n - 1) * stride, reflectors + min(i + 3, n - 1) * stride
+        p = spread(z, u + i, p) * p
+        q = spread(z, v + i + 1, q) * fma(-spread(z, v + i + 2, p), p, q)
+        place = start + i * stride
+        x = fma(-q, spread(z, v + i, q), load(z, place, lanes))  # reflector i does not reach its row
+        store(z, place, x)
+        y, w = load(z, place + stride, lanes), load(z, start + min(i + 2, n - 1) * stride, lanes)
+        g, h = p, q
+        p = fma(spread(z, next_u + i + 1, y), y, spread(z, next_u + i, x) * x)
+        q = fma(spread(z, next_v + i + 2, w), w, fma(spread(z, next_v + i + 1, y), y, spread(z, next_v + i, x) * x))
+        place = start
+        for k in range(i):
+            x = fma(-h, spread(z, v + k, h), fma(-g, spread(z, u + k, g), load(z, place, lanes)))
+            store(z, place, x)
+            p, q = fma(x, spread(z, next_u + k, x), p), fma(x, spread(z, next_v + k, x), q)
+            place += stride
+    if n % 2 == 1:  # the last reflector is alone
+        u = reflectors + (n - 1) * stride
+        p = spread(z, u + n - 1, p) * p
+        for k in range(n - 1):
+            place = start + k * stride
+            store(z, place, fma(-p, spread(z, u + k, p), load(z, place, lanes)))
+    zero = splat(0.0, p)
+    square = zero
+    for first in range(0, n, 8):  # a sum of short sums: its rounding is what remains
+        part = zero
+        for k in range(first, min(first + 8, n)):
+            x = load(z, start + k * stride, lanes)
+            part = fma(x, x, part)
+        square = square + part
+    missing = fma(square, -0.5, 0.5)  # a Newton step to unit length: reflections change it by several eps
+    for k in range(n):
+        place = start + k * stride
+        x = load(z, place, lanes)
+        store(z, place, fma(missing, x, x))

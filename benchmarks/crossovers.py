@@ -20,17 +20,17 @@ LEAST_LAPACK = 64
 def candidates(dtype: np.dtype, n: int, vectors: bool) -> dict[str, Way]:
     """The ways that can solve matrices of order n."""
     lanes = native_lanes(dtype)
-    kinds = {"lanes": "lanes", "matrix": "matrix"} if vectors else {"values": "values"}
+    kinds = ("lanes", "matrix", "twisted", "twisted matrix") if vectors else ("values",)
     found = {}
-    for name, kind in kinds.items():
-        if kind == "matrix" and n < lanes:
+    for kind in kinds:
+        by_matrix, is_twisted = kind.endswith("matrix"), kind.startswith("twisted")
+        if (by_matrix and n < lanes) or (is_twisted and n < 4):
             continue
-        found[name] = Way(dtype.str, kind, 2 * lanes, 1)
-        if kind != "lanes":
-            found[f"{name}, halves"] = Way(dtype.str, kind, lanes, 2)
-        found[f"{name}, one by one"] = Way(dtype.str, kind, 1, 1)
-    if kinds and "matrix" in found:
-        del found["matrix"]  # transposes one register at a time
+        if not by_matrix:  # which transposes one register at a time
+            found[kind] = Way(dtype.str, kind, 2 * lanes, 1)
+        if by_matrix or not vectors:
+            found[f"{kind}, halves"] = Way(dtype.str, kind, lanes, 2)
+        found[f"{kind}, one by one"] = Way(dtype.str, kind, 1, 1)
     if n in (2, 3):
         found["Jacobi"] = choose_lanes(dtype, n, 1000, vectors)
     return found

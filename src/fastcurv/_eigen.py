@@ -60,10 +60,11 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
     Notes
     -----
     Several matrices at once, one in each lane of the processor's vectors: Jacobi's method for n = 2 and 3, above
-    Householder tridiagonalisation and QL with implicit shifts. The result for a matrix does not depend on the others,
-    its place, nor on the number of threads. LAPACK solves matrices of n = 400 and more, and from n = 96 on (values
-    alone: 128) batches of one to three: there the last digits may differ from those of the same matrix in a larger
-    batch.
+    Householder tridiagonalisation, QL without square roots, and vectors by twisted factorisations (Parlett & Dhillon,
+    Linear Algebra Appl. 267, 1997); where eigenvalues are equal to rounding, vectors by QL. The result for a matrix
+    does not depend on the others, its place, nor on the number of threads. LAPACK solves, with vectors, matrices of
+    n = 512 and more, and from n = 128 on batches of one to five: there the last digits may differ from those of the
+    same matrix in a larger batch.
 
     Examples
     --------

@@ -4,11 +4,13 @@ Plain functions in Numba's nopython subset over `fastcurv.simd`, to be compiled 
 """
 
 from ._packing import columns_of, pack, unpack_columns, unpack_rows, unpack_values
-from ._solve import Way, places_size, scratch, stages, work_size
+from ._solve import stages
 from ._sweeps import cyclic_sweep, diagonalised, in_order, triangle, turned
+from ._way import Way, places_size, scratch, work_size
 from ._ways import choose, choose_lanes
 
 __all__ = [
     "Way", "choose", "choose_lanes", "columns_of", "cyclic_sweep", "diagonalised", "in_order", "pack",
-    "places_size", "scratch", "stages", "triangle", "turned", "unpack_columns", "unpack_rows", "unpack_values", "work_size",
+    "places_size", "scratch", "stages", "triangle", "turned", "unpack_columns", "unpack_rows",
+    "unpack_values", "work_size",
 ]  # fmt: skip

@@ -1,10 +1,10 @@
 """Eigenvectors of symmetric tridiagonal matrices by twisted factorisations, one matrix in each lane.
 
-Of T - lambda, factored from both ends, the two factorisations are joined at the row where what is left over, gamma, is
-smallest: a vector z with (T - lambda) z = gamma e_r then takes 2 n products (Fernando, "On computing an eigenvector of a
-tridiagonal matrix", SIAM J. Matrix Anal. Appl. 18, 1997; Parlett & Dhillon, Linear Algebra Appl. 267, 1997). Vectors of
-eigenvalues that lie close together are made orthogonal to each other; those further apart are so by themselves, to
-eps |T| / |lambda - mu|. What this cannot separate, eigenvalues closer than rounding within one unreduced block, is told.
+T - lambda is factored from both ends, and the factors are joined at the row r where what is left over, gamma, is
+smallest: a vector z with (T - lambda) z = gamma e_r then takes n products (Fernando, SIAM J. Matrix Anal. Appl. 18,
+1997; Parlett & Dhillon, "Fernando's solution to Wilkinson's problem", Linear Algebra Appl. 267, 1997). Vectors of
+eigenvalues that lie close together are made orthogonal; those further apart are so by themselves, to
+eps |T| / |lambda - mu|. What this cannot separate, eigenvalues of one block that are equal to rounding, is told.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import math
 from fastcurv.simd import any_lane, fma, load, reciprocal, reciprocal_sqrt, reduce_sum, splat, spread, store, where
 
 #: eigenvalues closer than this, relative to the largest, have vectors that are orthogonalised
-NEAR = 1 / 6
+NEAR = 1 / 16
 #: the most that gamma / |z|, and the correction of an eigenvalue, may be, in eps times the largest eigenvalue
 RESIDUAL, CHANGE = 4.0, 100.0
 #: what must be left of a vector's square when the others are taken out; below HALF they are taken out once more
 LEAST, HALF = 0.05, 0.5
+#: from here on reflections change the length of vectors by more than 2 eps
+LONG = 32
 
 
 def split(d, e, n, blocks, limits):
@@ -37,37 +39,54 @@ def split(d, e, n, blocks, limits):
     blocks[n - 1] = number
 
 
-def factorise(d, e, n, shift, lower, upper, p, q, limits):
-    """T - shift = L diag(p) L' = U diag(q) U', with subdiagonal `lower` of L and superdiagonal `upper` of U.
+def factorise(d, e, n, shifts, lower, upper, p, q, limits):
+    """T - shift = L diag(p) L' = U diag(q) U' of two shifts, with subdiagonal `lower` of L, superdiagonal `upper` of U.
 
-    A pivot that vanishes is made so small that it does not matter.
+    Two at once, from both ends, because each pivot waits for the one before.
     """
-    top, bottom = _pivot(d[0] - shift, limits), _pivot(d[n - 1] - shift, limits)
-    p[0], q[n - 1] = top, bottom
+    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
+    shift_1, shift_2 = shifts
+    top_1, top_2 = _pivot(d[0] - shift_1, limits), _pivot(d[0] - shift_2, limits)
+    end_1, end_2 = _pivot(d[n - 1] - shift_1, limits), _pivot(d[n - 1] - shift_2, limits)
+    p_1[0], p_2[0], q_1[n - 1], q_2[n - 1] = top_1, top_2, end_1, end_2
     for i in range(n - 1):
         k = n - 2 - i
-        lower_i, upper_k = e[i] * reciprocal(top), e[k] * reciprocal(bottom)
-        top = _pivot(fma(-e[i], lower_i, d[i + 1] - shift), limits)
-        bottom = _pivot(fma(-e[k], upper_k, d[k] - shift), limits)
-        lower[i], upper[k] = lower_i, upper_k
-        p[i + 1], q[k] = top, bottom
+        lower_1[i], top_1 = _eliminated(e[i], top_1, d[i + 1] - shift_1, limits)
+        upper_1[k], end_1 = _eliminated(e[k], end_1, d[k] - shift_1, limits)
+        lower_2[i], top_2 = _eliminated(e[i], top_2, d[i + 1] - shift_2, limits)
+        upper_2[k], end_2 = _eliminated(e[k], end_2, d[k] - shift_2, limits)
+        p_1[i + 1], p_2[i + 1], q_1[k], q_2[k] = top_1, top_2, end_1, end_2
 
 
-def factorise_again(d, e, n, shift, row, lower, upper, limits):
-    """The same, for another shift, where only p + q of one row is of interest."""
-    top, bottom = _pivot(d[0] - shift, limits), _pivot(d[n - 1] - shift, limits)
-    both = where(row == 0, top, 0.0) + where(row == n - 1, bottom, 0.0)
+def factorise_again(d, e, n, shifts, rows, lower, upper, limits):
+    """The same, of other shifts, where only p + q of one row each is of interest."""
+    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    shift_1, shift_2 = shifts
+    row_1, row_2 = rows
+    top_1, top_2 = _pivot(d[0] - shift_1, limits), _pivot(d[0] - shift_2, limits)
+    end_1, end_2 = _pivot(d[n - 1] - shift_1, limits), _pivot(d[n - 1] - shift_2, limits)
+    both_1 = where(row_1 == 0, top_1, 0.0) + where(row_1 == n - 1, end_1, 0.0)
+    both_2 = where(row_2 == 0, top_2, 0.0) + where(row_2 == n - 1, end_2, 0.0)
     for i in range(n - 1):
         k = n - 2 - i
-        lower_i, upper_k = e[i] * reciprocal(top), e[k] * reciprocal(bottom)
-        top = _pivot(fma(-e[i], lower_i, d[i + 1] - shift), limits)
-        bottom = _pivot(fma(-e[k], upper_k, d[k] - shift), limits)
-        lower[i], upper[k] = lower_i, upper_k
-        both = both + where(row == i + 1, top, 0.0) + where(row == k, bottom, 0.0)
-    return both
+        lower_1[i], top_1 = _eliminated(e[i], top_1, d[i + 1] - shift_1, limits)
+        upper_1[k], end_1 = _eliminated(e[k], end_1, d[k] - shift_1, limits)
+        lower_2[i], top_2 = _eliminated(e[i], top_2, d[i + 1] - shift_2, limits)
+        upper_2[k], end_2 = _eliminated(e[k], end_2, d[k] - shift_2, limits)
+        both_1 = both_1 + where(row_1 == i + 1, top_1, 0.0) + where(row_1 == k, end_1, 0.0)
+        both_2 = both_2 + where(row_2 == i + 1, top_2, 0.0) + where(row_2 == k, end_2, 0.0)
+    return both_1, both_2
+
+
+def _eliminated(e_i, pivot, diagonal, limits):
+    """The factor e_i / pivot, and the pivot of the next row."""
+    factor = e_i * reciprocal(pivot)
+    return factor, _pivot(fma(-e_i, factor, diagonal), limits)
 
 
 def _pivot(x, limits):
+    """x; where it vanishes, a number so small that it does not matter."""
     return where(abs(x) < limits.pivot, limits.pivot, x)
 
 
@@ -147,45 +166,66 @@ def shorten(x, n, factor):
         x[i] = x[i] * factor
 
 
+def improved(value, gamma, n, row, lower, upper, limits):
+    """An eigenvalue corrected by gamma / z'z, which makes it the Rayleigh quotient of z."""
+    square = square_norm(n, row, lower, upper)
+    return value + where(square * limits.square < 1.0, gamma * reciprocal(square), 0.0)
+
+
 def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, lower, upper, p, q, limits):
     """Where `good`, row k of z becomes the eigenvector of w[k], ascending, which belongs to block[k]. Lanes that are.
 
-    A first factorisation gives the eigenvalue's correction gamma / z'z (it makes a Rayleigh quotient), a second one the
-    vector: its residual is then that of rounding.
+    A first factorisation corrects the eigenvalue, a second one gives the vector: its residual is that of rounding.
+    lower, upper, p, q : (2, n) vectors, scratch.
     """
     largest = max(abs(w[0]), abs(w[n - 1]))
-    reach, unit = NEAR * largest, 2.0 * limits.half_ulp * largest
-    below = -largest - largest
-    for k in range(n):
+    unit = 2.0 * limits.half_ulp * largest
+    for k in range(0, n, 2):
         if not any_lane(good):
             break
-        x, value = z[k], w[k]
-        factorise(d, e, n, value, lower, upper, p, q, limits)
-        row, gamma, d_row = twist(d, n, blocks, block[k], value, p, q)
-        square = square_norm(n, row, lower, upper)
-        shift = value + where(square * limits.square < 1.0, gamma * reciprocal(square), 0.0)
-        gamma = factorise_again(d, e, n, shift, row, lower, upper, limits) - (d_row - shift)
-        square = twisted_vector(x, n, row, lower, upper)
-        inverse = reciprocal_sqrt(square)
-        gamma = gamma * inverse
-        good = good & (square * limits.square < 1.0)  # it did not overflow
-        good = good & (abs(gamma) <= RESIDUAL * unit) & (abs(shift - value) <= CHANGE * unit)
-        for i in range(n):
-            x_i = x[i] * inverse
-            x[i] = where(abs(x_i) < limits.entry, 0.0, x_i)
-        better = fma(gamma, inverse, shift)
-        below = max(below, where(abs(better - value) > 0.125 * unit, better, value))
-        w[k] = where(good, below, value)
-        if k > 0 and any_lane(good & (w[k] - w[k - 1] < reach)):
-            left = take_out(z, k, n, w, reach, good)
-            good = good & (left > LEAST)
-            again = good & (left < HALF)
-            if any_lane(again):
-                shorten(x, n, where(again, reciprocal_sqrt(where(again, left, 1.0)), 1.0))
-                left = where(again, take_out(z, k, n, w, reach, again), left)
-            changed = good & (abs(left - 1.0) > 8.0 * limits.half_ulp)
-            if any_lane(changed):
-                shorten(x, n, where(changed, reciprocal_sqrt(where(changed, left, 1.0)), 1.0))
+        other = min(k + 1, n - 1)
+        values = w[k], w[other]
+        factorise(d, e, n, values, lower, upper, p, q, limits)
+        row_1, gamma_1, d_1 = twist(d, n, blocks, block[k], values[0], p[0], q[0])
+        row_2, gamma_2, d_2 = twist(d, n, blocks, block[other], values[1], p[1], q[1])
+        shift_1 = improved(values[0], gamma_1, n, row_1, lower[0], upper[0], limits)
+        shift_2 = improved(values[1], gamma_2, n, row_2, lower[1], upper[1], limits)
+        gamma_1, gamma_2 = factorise_again(d, e, n, (shift_1, shift_2), (row_1, row_2), lower, upper, limits)
+        gamma_1, gamma_2 = gamma_1 - (d_1 - shift_1), gamma_2 - (d_2 - shift_2)
+        good = _vector(z, k, n, w, shift_1, gamma_1, row_1, lower[0], upper[0], good, unit, largest, limits)
+        if other > k:
+            good = _vector(z, other, n, w, shift_2, gamma_2, row_2, lower[1], upper[1], good, unit, largest, limits)
+    return good
+
+
+def _vector(z, k, n, w, shift, gamma, row, lower, upper, good, unit, largest, limits):
+    """The eigenvector z[k], orthogonal to those before it, and w[k]; lanes that are good."""
+    x, value, reach = z[k], w[k], NEAR * largest
+    square = twisted_vector(x, n, row, lower, upper)
+    inverse = reciprocal_sqrt(square)
+    gamma = gamma * inverse
+    good = good & (square * limits.square < 1.0)  # it did not overflow
+    good = good & (abs(gamma) <= RESIDUAL * unit) & (abs(shift - value) <= CHANGE * unit)
+    for i in range(n):
+        x_i = x[i] * inverse
+        x[i] = where(abs(x_i) < limits.entry, 0.0, x_i)
+    better = fma(gamma, inverse, shift)
+    better = where(abs(better - value) > 0.125 * unit, better, value)
+    if k == 0:
+        w[k] = where(good, better, value)
+        return good
+    below = w[k - 1]
+    w[k] = where(good, max(below, better), value)
+    if any_lane(good & (w[k] - below < reach)):
+        left = take_out(z, k, n, w, reach, good)
+        good = good & (left > LEAST)
+        again = good & (left < HALF)
+        if any_lane(again):
+            shorten(x, n, where(again, reciprocal_sqrt(where(again, left, 1.0)), 1.0))
+            left = where(again, take_out(z, k, n, w, reach, again), left)
+        changed = good & (abs(left - 1.0) > 8.0 * limits.half_ulp)
+        if any_lane(changed):
+            shorten(x, n, where(changed, reciprocal_sqrt(where(changed, left, 1.0)), 1.0))
     return good
 
 
@@ -222,6 +262,23 @@ def reflect_lanes(a, z, n):
             product = u[i] * product
             for c in range(i):
                 x[c] = fma(-product, u[c], x[c])
+    if n > LONG:
+        for k in range(n):
+            _make_unit(z[k], n)
+
+
+def _make_unit(x, n):
+    """A Newton step to unit length: reflections change it by several eps."""
+    zero = x[0] - x[0]
+    square = zero
+    for first in range(0, n, 8):  # a sum of short sums: its rounding is what remains
+        part = zero
+        for i in range(first, min(first + 8, n)):
+            part = fma(x[i], x[i], part)
+        square = square + part
+    missing = fma(square, -0.5, 0.5)
+    for i in range(n):
+        x[i] = fma(missing, x[i], x[i])
 
 
 def reflect_matrix(z, start, n, stride, columns, reflectors, wide, middle, narrow):
@@ -285,13 +342,13 @@ def reflect_strip(z, start, n, stride, reflectors, lanes):
             store(z, place, fma(-p, spread(z, u + k, p), load(z, place, lanes)))
     zero = splat(0.0, p)
     square = zero
-    for first in range(0, n, 8):  # a sum of short sums: its rounding is what remains
+    for first in range(0, n, 8):  # to unit length, as `_make_unit`
         part = zero
         for k in range(first, min(first + 8, n)):
             x = load(z, start + k * stride, lanes)
             part = fma(x, x, part)
         square = square + part
-    missing = fma(square, -0.5, 0.5)  # a Newton step to unit length: reflections change it by several eps
+    missing = fma(square, -0.5, 0.5)
     for k in range(n):
         place = start + k * stride
         x = load(z, place, lanes)

@@ -8,17 +8,17 @@ import numpy as np
 
 from fastcurv.simd import native_lanes
 
-from ._solve import Way
+from ._way import Way
 
 #: from here on vectors are transformed back, and by QL rotated, matrix by matrix
-TWISTED_BY_MATRIX = {"float64": 40, "float32": 48}
+TWISTED_BY_MATRIX = {"float64": 56, "float32": 96}
 BY_MATRIX = {"float64": 28, "float32": 48}
 #: from here on tridiagonalisation takes half as many lanes as QL
 HALVES = 32
-#: from here on a single matrix is solved in one lane
+#: from here on one matrix, or two with vectors, are solved one by one, in one lane
 ALONE = 8
 #: LAPACK solves so many matrices or fewer of order n or more: with vectors, and without
-BY_LAPACK = {True: ((96, 1), (200, 3), (400, np.inf)), False: ((128, 1), (200, 3), (400, 5))}
+BY_LAPACK = {True: ((128, 1), (200, 2), (400, 5), (512, np.inf)), False: ((128, 1), (200, 3), (400, 5))}
 
 
 @lru_cache(maxsize=1024)
@@ -40,7 +40,7 @@ def choose_lanes(dtype: np.dtype, n: int, count: int, vectors: bool, *, by_rotat
     kind = ("matrix" if by_matrix else "lanes") if vectors else "values"
     if is_twisted:
         kind = "twisted matrix" if by_matrix else "twisted"
-    if count == 1 and n >= ALONE:
+    if count <= (2 if vectors else 1) and n >= ALONE:
         return Way(dtype.str, kind, 1, 1)
     if by_matrix or (not vectors and n >= HALVES):
         return Way(dtype.str, kind, lanes, 2)

@@ -59,26 +59,6 @@ def factorise(d, e, n, shifts, lower, upper, p, q, limits):
         p_1[i + 1], p_2[i + 1], q_1[k], q_2[k] = top_1, top_2, end_1, end_2
 
 
-def factorise_again(d, e, n, shifts, rows, lower, upper, limits):
-    """The same, of other shifts, where only p + q of one row each is of interest."""
-    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
-    shift_1, shift_2 = shifts
-    row_1, row_2 = rows
-    top_1, top_2 = _pivot(d[0] - shift_1, limits), _pivot(d[0] - shift_2, limits)
-    end_1, end_2 = _pivot(d[n - 1] - shift_1, limits), _pivot(d[n - 1] - shift_2, limits)
-    both_1 = where(row_1 == 0, top_1, 0.0) + where(row_1 == n - 1, end_1, 0.0)
-    both_2 = where(row_2 == 0, top_2, 0.0) + where(row_2 == n - 1, end_2, 0.0)
-    for i in range(n - 1):
-        k = n - 2 - i
-        lower_1[i], top_1 = _eliminated(e[i], top_1, d[i + 1] - shift_1, limits)
-        upper_1[k], end_1 = _eliminated(e[k], end_1, d[k] - shift_1, limits)
-        lower_2[i], top_2 = _eliminated(e[i], top_2, d[i + 1] - shift_2, limits)
-        upper_2[k], end_2 = _eliminated(e[k], end_2, d[k] - shift_2, limits)
-        both_1 = both_1 + where(row_1 == i + 1, top_1, 0.0) + where(row_1 == k, end_1, 0.0)
-        both_2 = both_2 + where(row_2 == i + 1, top_2, 0.0) + where(row_2 == k, end_2, 0.0)
-    return both_1, both_2
-
-
 def _eliminated(e_i, pivot, diagonal, limits):
     """The factor e_i / pivot, and the pivot of the next row."""
     factor = e_i * reciprocal(pivot)
@@ -91,15 +71,22 @@ def _pivot(x, limits):
 
 
 def twist(d, n, blocks, block, shift, p, q):
-    """The row of a block where gamma = p + q - (d - shift) is smallest, this gamma, and d there."""
+    """The row of a block where gamma = p + q - (d - shift) is smallest, and this gamma."""
     zero = shift - shift
-    least, row, gamma, d_row = zero + math.inf, zero, zero, zero
+    least, row, gamma = zero + math.inf, zero, zero
     for i in range(n):
         here = (p[i] + q[i]) - (d[i] - shift)
         smaller = (abs(here) < least) & (blocks[i] == block)
-        least, row = where(smaller, abs(here), least), where(smaller, i, row)
-        gamma, d_row = where(smaller, here, gamma), where(smaller, d[i], d_row)
-    return row, gamma, d_row
+        least, row, gamma = where(smaller, abs(here), least), where(smaller, i, row), where(smaller, here, gamma)
+    return row, gamma
+
+
+def left_over(d, n, row, shift, p, q):
+    """gamma of a row."""
+    gamma = shift - shift
+    for i in range(n):
+        gamma = where(row == i, (p[i] + q[i]) - (d[i] - shift), gamma)
+    return gamma
 
 
 def square_norm(n, row, lower, upper):
@@ -186,12 +173,12 @@ def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, lower, upper, p, q, 
         other = min(k + 1, n - 1)
         values = w[k], w[other]
         factorise(d, e, n, values, lower, upper, p, q, limits)
-        row_1, gamma_1, d_1 = twist(d, n, blocks, block[k], values[0], p[0], q[0])
-        row_2, gamma_2, d_2 = twist(d, n, blocks, block[other], values[1], p[1], q[1])
+        row_1, gamma_1 = twist(d, n, blocks, block[k], values[0], p[0], q[0])
+        row_2, gamma_2 = twist(d, n, blocks, block[other], values[1], p[1], q[1])
         shift_1 = improved(values[0], gamma_1, n, row_1, lower[0], upper[0], limits)
         shift_2 = improved(values[1], gamma_2, n, row_2, lower[1], upper[1], limits)
-        gamma_1, gamma_2 = factorise_again(d, e, n, (shift_1, shift_2), (row_1, row_2), lower, upper, limits)
-        gamma_1, gamma_2 = gamma_1 - (d_1 - shift_1), gamma_2 - (d_2 - shift_2)
+        factorise(d, e, n, (shift_1, shift_2), lower, upper, p, q, limits)
+        gamma_1, gamma_2 = left_over(d, n, row_1, shift_1, p[0], q[0]), left_over(d, n, row_2, shift_2, p[1], q[1])
         good = _vector(z, k, n, w, shift_1, gamma_1, row_1, lower[0], upper[0], good, unit, largest, limits)
         if other > k:
             good = _vector(z, other, n, w, shift_2, gamma_2, row_2, lower[1], upper[1], good, unit, largest, limits)

@@ -348,12 +348,12 @@ def test_the_model_keeps_its_point():
 # ---- out=
 
 OUTPUTS = {
-    "value": (lambda x, **o: fc.value(fragile, x, **o), ()),
-    "gradient": (lambda x, **o: fc.gradient(fragile, x, **o), (5,)),
-    "jacobian": (lambda x, **o: fc.jacobian(fragile_gradient, x, return_error=True, **o)[0], (5, 5)),
-    "hessian": (lambda x, **o: fc.hessian(fragile, x, return_error=True, **o)[0], (5, 5)),
-    "hvp": (lambda x, **o: fc.hvp(fragile, x, V.astype(np.asarray(x).dtype), **o), (5,)),
-    "vhv": (lambda x, **o: fc.vhv(fragile, x, V.astype(np.asarray(x).dtype), **o), ()),
+    "value": (lambda x, fun=fragile, **o: fc.value(fun, x, **o), ()),
+    "gradient": (lambda x, fun=fragile, **o: fc.gradient(fun, x, **o), (5,)),
+    "jacobian": (lambda x, fun=fragile_gradient, **o: fc.jacobian(fun, x, return_error=True, **o)[0], (5, 5)),
+    "hessian": (lambda x, fun=fragile, **o: fc.hessian(fun, x, return_error=True, **o)[0], (5, 5)),
+    "hvp": (lambda x, fun=fragile, **o: fc.hvp(fun, x, V.astype(np.asarray(x).dtype), **o), (5,)),
+    "vhv": (lambda x, fun=fragile, **o: fc.vhv(fun, x, V.astype(np.asarray(x).dtype), **o), ()),
 }
 
 
@@ -406,6 +406,18 @@ def test_out_must_not_be_an_input():
         fc.hvp(NEVER, x, v, out=v)
     with pytest.raises(ValueError, match=r"^out must not share memory with x"):
         fc.value(NEVER, x, out=x[0, :4])
+
+
+@pytest.mark.parametrize(("call", "tail"), OUTPUTS.values(), ids=OUTPUTS)
+def test_out_must_not_be_an_argument(call, tail):
+    out, anything = np.ones((4, *tail)), fc.vectorized(lambda x, *args: x)
+    for where, given in {
+        r"args\[0\]": {"args": (out,)},
+        r"args\[1\]\[0\]": {"args": (2.0, (out.reshape(-1)[1:],))},
+        r"point_args\[1\]": {"point_args": (np.ones(4), out)},
+    }.items():
+        with pytest.raises(ValueError, match=rf"^out must not share memory with {where}, .*; give another array"):
+            call(np.ones((4, 5)), anything, out=out, **given)
 
 
 # ---- one bad point never harms another

@@ -53,7 +53,7 @@ def value(
     if lives_on_device(x):
         return on_device().of_array(fun, x, args, point_args, device, Options(), "value", out)
     call = launch.call(fun, x, args, point_args, device)
-    result = output(out, call.batch, call.x.dtype, x=call.x)
+    result = output(out, call.batch, call.x.dtype, **call.points._asdict())
     launch.values(call, result.reshape(-1))
     return result if call.batch or out is not None else result[()]
 
@@ -177,7 +177,7 @@ def _first(call: launch.Call, role: Role, m: int | None, errors: bool, out: Any)
     """A Jacobian of m rows, or a gradient (m is None)."""
     count, n = call.shape
     shape = (*call.batch, n) if m is None else (*call.batch, m, n)
-    result = output(out, shape, call.x.dtype, x=call.x)
+    result = output(out, shape, call.x.dtype, **call.points._asdict())
     rows = m or 1
     found = launch.first_order(call, role, rows, errors, result.reshape(count, rows, n))
     return (result, rounded(found.error, result.dtype).reshape(shape)) if errors else result
@@ -255,7 +255,7 @@ def hessian(
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
     count, n = call.shape
     shape = (*call.batch, n, n)
-    result = output(out, shape, call.x.dtype, x=call.x)
+    result = output(out, shape, call.x.dtype, **call.points._asdict())
     found = launch.second_order(call, errors=errors, out=result.reshape(count, n, n))
     if key is not None:
         repeat.remember(key, call)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,8 +66,8 @@ def square_matrices(a: Any, name: str = "a") -> np.ndarray:
     return array
 
 
-def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: np.ndarray) -> np.ndarray:
-    """The array for a result: new, or the user's own if it fits and holds none of the inputs."""
+def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: Any) -> np.ndarray:
+    """The array for a result: new, or the user's own if it fits and holds none of the arrays among the inputs."""
     if out is None:
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray):
@@ -75,10 +76,21 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: np.ndarr
         raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {out.shape} and {out.dtype}")
     if not out.flags.c_contiguous or not out.flags.writeable:
         raise ValueError("out must be C-contiguous and writeable")
-    for name, array in inputs.items():
+    for name, array in _arrays(inputs.items()):
         if np.may_share_memory(out, array):
-            raise ValueError(f"out must not share memory with {name}, which is read while out is written")
+            raise ValueError(
+                f"out must not share memory with {name}, which is read while out is written; give another array"
+            )
     return out
+
+
+def _arrays(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays among inputs, also within tuples, and what to call them."""
+    for name, value in named:
+        if isinstance(value, np.ndarray):
+            yield name, value
+        elif isinstance(value, tuple):
+            yield from _arrays((f"{name}[{k}]", item) for k, item in enumerate(value))
 
 
 def rounded(array: np.ndarray, dtype: np.dtype) -> np.ndarray:

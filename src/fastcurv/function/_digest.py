@@ -68,7 +68,7 @@ def is_library(thing) -> bool:
 
 
 def _library_name(thing) -> str | None:
-    """Where a library has it. What it says of itself does not tell: `functools.wraps` copies that, instances inherit."""
+    """Where a library has it. What it says of itself does not tell: `functools.wraps` copies that, objects inherit."""
     module = getattr(thing, "__module__", None)
     if not isinstance(module, str) or module.partition(".")[0] not in LIBRARIES:
         return None
@@ -123,7 +123,7 @@ class _Walk:
             array = np.asarray(thing)
             self._text(f"{type(thing).__name__} {array.dtype!r} {array.shape}")
             self.hash.update(np.ascontiguousarray(array).tobytes())
-        elif type(thing) in (tuple, list) or isinstance(thing, tuple) and _is_plain(type(thing)):
+        elif type(thing) in (tuple, list) or (isinstance(thing, tuple) and _is_plain(type(thing))):
             self._text(f"{type(thing).__qualname__} {getattr(thing, '_fields', '')} {len(thing)}")
             for item in thing:
                 self.feed(item)

@@ -411,13 +411,13 @@ def test_out_must_not_be_an_input():
 @pytest.mark.parametrize(("call", "tail"), OUTPUTS.values(), ids=OUTPUTS)
 def test_out_must_not_be_an_argument(call, tail):
     out, anything = np.ones((4, *tail)), fc.vectorized(lambda x, *args: x)
-    for where, given in {
+    for where, options in {
         r"args\[0\]": {"args": (out,)},
         r"args\[1\]\[0\]": {"args": (2.0, (out.reshape(-1)[1:],))},
         r"point_args\[1\]": {"point_args": (np.ones(4), out)},
     }.items():
         with pytest.raises(ValueError, match=rf"^out must not share memory with {where}, .*; give another array"):
-            call(np.ones((4, 5)), anything, out=out, **given)
+            call(np.ones((4, 5)), anything, out=out, **options)
 
 
 # ---- one bad point never harms another

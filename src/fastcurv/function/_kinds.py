@@ -109,10 +109,9 @@ class Pointer:
 
         return evaluate
 
-    def native_args(self, args: tuple) -> tuple:
+    @property
+    def native_args(self) -> tuple:
         """What the evaluator is given: address and data of the function."""
-        if args:
-            raise ValueError(f"args: a C function takes none, got {len(args)}; put its data behind the void pointer")
         return (self.address, self.data)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -236,6 +237,11 @@ def test_an_empty_folder_becomes_the_store(tmp_path):
         lambda path: (path / "value" / "c.2.0").write_bytes(b"1234"),
         lambda path: (path / "index" / "c.2.0").write_bytes(b""),
         lambda path: reshape(path / "value" / "zarr.json"),
+        lambda path: (path / "x" / "c.0").unlink(),
+        lambda path: (path / "x" / "c.0").write_bytes(b"1234"),
+        lambda path: flip_a_bit(path / "x" / "c.0"),
+        lambda path: (path / "x" / "zarr.json").unlink(),
+        lambda path: shutil.rmtree(path / "y"),
     ],
 )
 def test_damaged_stores_are_refused(tmp_path, harm):
@@ -244,6 +250,12 @@ def test_damaged_stores_are_refused(tmp_path, harm):
     harm(path)
     with pytest.raises(fc.StoreError, match=r"damaged.*delete it"):
         scanned(path)
+
+
+def flip_a_bit(chunk):
+    content = bytearray(chunk.read_bytes())
+    content[17] ^= 1
+    chunk.write_bytes(content)
 
 
 def reshape(metadata):
@@ -255,10 +267,7 @@ def reshape(metadata):
 def test_a_flipped_bit_is_noticed_when_read(tmp_path):
     path = tmp_path / "scan.zarr"
     ds = scanned(path)
-    chunk = path / "value" / "c.2.0"
-    content = bytearray(chunk.read_bytes())
-    content[17] ^= 1
-    chunk.write_bytes(content)
+    flip_a_bit(path / "value" / "c.2.0")
     with pytest.raises(Exception, match=r"[Cc]hecksum"):
         ds.value.load()
 

@@ -123,7 +123,9 @@ class ScanStore:
         self._done[k] = True
 
 
-def open_store(path: Path, key: Mapping[str, Any], variables: Sequence[Variable]) -> ScanStore | None:
+def open_store(
+    path: Path, key: Mapping[str, Any], variables: Sequence[Variable], coords: Mapping[str, np.ndarray]
+) -> ScanStore | None:
     """Open the store of the scan with this key to go on with it; None where there is nothing yet.
 
     Raises
@@ -141,6 +143,8 @@ def open_store(path: Path, key: Mapping[str, Any], variables: Sequence[Variable]
         )
     for variable in variables:
         _check_array(path, group, variable, blocks, done)
+    for name, values in coords.items():
+        _check_coordinates(path, group, name, values)
     return ScanStore(path, group, blocks, variables, done)
 
 
@@ -227,6 +231,14 @@ def open_dataset(path: Path) -> Any:
     return xarray.open_zarr(path, chunks=None, consolidated=False)
 
 
+def loaded(path: Path, part: Any) -> Any:
+    """A part of the dataset of the store at `path`, read into memory."""
+    try:
+        return part.load()
+    except Exception as error:  # whatever Zarr and its codecs say about a broken chunk
+        raise StoreError(f"{path} is damaged ({_reason(error)}): {_HINT}") from error
+
+
 def blocks_done(path: Path) -> tuple[int, int]:
     """How many blocks of the scan at `path` are there, and how many there will be."""
     done = _read(path, mode="r")[3]
@@ -293,6 +305,16 @@ def _check_array(path: Path, group: Any, variable: Variable, blocks: Blocks, don
         if size == 0 or (variable.dtype.kind == "f" and size != whole):
             state = f"has {size} bytes" if name in sizes else "is missing"
             raise StoreError(f"{path} is damaged (chunk {name} of {variable.name} {state}): {_HINT}")
+
+
+def _check_coordinates(path: Path, group: Any, name: str, values: np.ndarray) -> None:
+    """The coordinates are there as they were written: a lost chunk of them is read as NaN."""
+    try:
+        found = group[name][:]
+    except Exception as error:
+        raise StoreError(f"{path} is damaged (coordinates {name}: {_reason(error)}): {_HINT}") from error
+    if not np.array_equal(found, values):
+        raise StoreError(f"{path} is damaged (coordinates {name} are not those of the grid): {_HINT}")
 
 
 def _plain(value: Any) -> Any:

@@ -26,8 +26,19 @@ CATEGORIES = {
 _LEVELS = 24
 
 
-def needed_of(ds: Any, dimensions: int, picture: str, *needed: str) -> Any:
+#: how many axes pictures have, and the quantities that they need
+NEEDED = {
+    "landscape": (2, ("value", "definiteness")),
+    "eigenvalue_ratio": (2, ("eigenvalue_min", "eigenvalue_max")),
+    "condition": (2, ("condition_number",)),
+    "profile": (1, ("value",)),
+}
+
+
+def needed_of(ds: Any, picture: str, *quantities: str) -> Any:
     """The needed variables of the dataset; a clear error where they or the dimensions are not there."""
+    dimensions, needed = NEEDED[picture]
+    needed = quantities or needed
     if not hasattr(ds, "data_vars"):
         raise TypeError(f"ds: expected the xarray.Dataset of a scan, got {type(ds).__name__}")
     for name in needed:

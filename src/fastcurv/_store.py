@@ -17,6 +17,7 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -228,14 +229,22 @@ def open_dataset(path: Path) -> Any:
         raise StoreError(f"{path}: there is no store")
     _read(path, mode="r")
     xarray = _require("xarray", "scan")
-    return xarray.open_zarr(path, chunks=None, consolidated=False)
+    with _damage_told(path):  # coordinates are read at once
+        return xarray.open_zarr(path, chunks=None, consolidated=False)
 
 
 def loaded(path: Path, part: Any) -> Any:
     """A part of the dataset of the store at `path`, read into memory."""
-    try:
+    with _damage_told(path):
         return part.load()
-    except Exception as error:  # whatever Zarr and its codecs say about a broken chunk
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Whatever Zarr and its codecs say about a broken chunk is said of the store."""
+    try:
+        yield
+    except Exception as error:
         raise StoreError(f"{path} is damaged ({_reason(error)}): {_HINT}") from error
 
 

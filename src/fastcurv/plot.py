@@ -75,7 +75,7 @@ def landscape(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('x', 'y')
     """
-    ds = thinned(needed_of(ds, 2, "landscape", "value", "definiteness"))
+    ds = thinned(needed_of(ds, "landscape"))
     ax = axes_or_new(ax)
     handles = fill_definiteness(ax, ds)
     value = ds["value"].values.T
@@ -130,7 +130,7 @@ def eigenvalue_ratio(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes
     >>> ds = fc.scan(fc.landscapes.himmelblau, fc.Grid(x=(-5, 5, 60), y=(-5, 5, 60)), progress=False)
     >>> ax = fc.plot.eigenvalue_ratio(ds)
     """
-    ds = thinned(needed_of(ds, 2, "eigenvalue_ratio", "eigenvalue_min", "eigenvalue_max"))
+    ds = thinned(needed_of(ds, "eigenvalue_ratio"))
     ax = axes_or_new(ax)
     low, high = ds["eigenvalue_min"].values.T, ds["eigenvalue_max"].values.T
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -176,7 +176,7 @@ def condition(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
     >>> ds = fc.scan(fc.landscapes.himmelblau, fc.Grid(x=(-5, 5, 60), y=(-5, 5, 60)), progress=False)
     >>> ax = fc.plot.condition(ds)
     """
-    ds = thinned(needed_of(ds, 2, "condition", "condition_number"))
+    ds = thinned(needed_of(ds, "condition"))
     ax = axes_or_new(ax)
     colors = _require("matplotlib.colors", "scan")
     number = ds["condition_number"].values.T
@@ -310,7 +310,7 @@ def profile(ds: "xarray.Dataset", quantity: str = "value", *, ax: "Axes | None" 
     >>> ax.get_xlabel()
     't'
     """
-    ds = needed_of(ds, 1, "profile", quantity)
+    ds = needed_of(ds, "profile", quantity)
     if set(ds[quantity].dims) != set(grid_dims(ds)):
         raise ValueError(f"quantity: {quantity} has more than one number a point; draw one of them with ds.isel(...)")
     ds = ascending(ds)

@@ -89,7 +89,8 @@ def test_given_axes_are_used(himmelblau, row, picture):
 
 @pytest.mark.parametrize("member", list(fc.Definiteness))
 def test_the_legend_names_what_is_there_and_nothing_else(member):
-    word = "invalid" if member.name == "INVALID" else member.name.lower().removesuffix("definite")
+    words = {"INVALID": "invalid", "NOT_COMPUTED": "not computed yet"}
+    word = words.get(member.name, member.name.lower().removesuffix("definite"))
     (label,) = legend(drawn("landscape", made(int(member))))
     assert label.startswith(word)
     assert label.endswith("(100.0 %)")
@@ -145,6 +146,21 @@ def test_condition_has_colours_for_singular_and_invalid():
     assert legend(drawn("condition", made())) == []
     for only in (np.inf, np.nan):
         assert len(legend(drawn("condition", made(condition_number=only)))) == 1
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_what_is_not_computed_yet_is_not_called_invalid(picture):
+    codes = np.zeros((4, 3), int)
+    codes[0], codes[1, 1] = fc.Definiteness.NOT_COMPUTED, fc.Definiteness.INVALID
+    number = np.where(codes < 0, np.nan, 2.0)
+    ds = made(codes, number, value=number, eigenvalue_min=number, eigenvalue_max=number)
+    texts = legend(drawn(picture, ds))
+    assert texts[-2:] in (
+        ["not computed yet (25.0 %)", "invalid (8.3 %)"],
+        ["invalid (8.3 %)", "not computed yet (25.0 %)"],
+    )
+    other = ds.drop_vars("definiteness").assign(index=ds.definiteness) if picture != "landscape" else ds
+    assert legend(drawn(picture, other)) == texts
 
 
 @pytest.mark.parametrize("picture", PICTURES)

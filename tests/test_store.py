@@ -111,6 +111,26 @@ def test_interrupted_scans_go_on(tmp_path, after, error):
     assert nothing.calls == 0
 
 
+def test_what_an_interrupted_scan_lacks_is_said(tmp_path):
+    path = tmp_path / "scan.zarr"
+    integers = ("index", "nullity", "definiteness", "kind", "status")
+    with pytest.MonkeyPatch.context() as patch:
+        Interruption(patch, 3)
+        with pytest.raises(KeyboardInterrupt):
+            scanned(path, quantities=("value", *integers))
+    ds = xr.open_zarr(path).load()
+    missing = np.isnan(ds.value.values)
+    assert missing.sum() == 300
+    for name in integers:
+        assert ((ds[name].values == -2) == missing).all()
+    for name in ("definiteness", "kind", "status"):
+        words = dict(zip(ds[name].flag_values, ds[name].flag_meanings.split(), strict=True))
+        assert words[-2].lower() == "not_computed"
+    assert fc.Definiteness(-2).name == fc.Kind(-2).name == "NOT_COMPUTED"
+    assert "not computed yet" in fc.STATUS[-2]
+    assert "-2 not computed yet" in ds.index.long_name
+
+
 def test_interrupted_before_the_first_block_leaves_nothing(tmp_path, monkeypatch):
     Interruption(monkeypatch, 0)
     with pytest.raises(KeyboardInterrupt):

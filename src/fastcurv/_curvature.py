@@ -20,23 +20,39 @@ from .symmetric import Way, places_size
 
 
 class Definiteness(IntEnum):
-    """Of a Hessian, at any point."""
+    """Of a Hessian, at any point, by the eigenvalues that are certainly not zero (see `Curvature.eigenvalue_error`).
 
+    - POSITIVE: all are positive; NEGATIVE: all are negative.
+    - INDEFINITE: there are some of both signs, whatever the others are.
+    - SEMIDEFINITE: cannot be decided: some cannot be told from zero, and the others have one sign, or there are none.
+    - INVALID: something is not finite, or `fun` was not evaluated; `Curvature.status` tells why.
+    - NOT_COMPUTED: only in the store of a scan that has not come to this point yet.
+    """
+
+    NOT_COMPUTED = -2
     INVALID = -1
     POSITIVE = 0
     NEGATIVE = 1
     INDEFINITE = 2
-    SEMIDEFINITE = 3  # an eigenvalue cannot be told from zero, and the others do not decide
+    SEMIDEFINITE = 3
 
 
 class Kind(IntEnum):
     """Of a point: what a critical point is, or that it is none.
 
     Critical is where the gradient is small beside the Hessian, or no larger than its error (see `Curvature.kind`): how
-    small, `critical_tol` says. Other points are REGULAR. At a SADDLE eigenvalues of both signs are certain; critical
-    points are INCONCLUSIVE where eigenvalues of one sign at most are, and not all. INVALID: something is not finite.
+    small, `critical_tol` says.
+
+    - REGULAR: not critical.
+    - MINIMUM, MAXIMUM, SADDLE: critical, and the Hessian is certainly positive definite, negative definite, or has
+      eigenvalues of both signs.
+    - INCONCLUSIVE: critical, and the Hessian does not decide: some eigenvalues cannot be told from zero, and the others
+      have one sign, or there are none.
+    - INVALID: something is not finite, or `fun` was not evaluated; `Curvature.status` tells why.
+    - NOT_COMPUTED: only in the store of a scan that has not come to this point yet.
     """
 
+    NOT_COMPUTED = -2
     INVALID = -1
     REGULAR = 0
     MINIMUM = 1
@@ -51,6 +67,7 @@ STATUS = {
     -4: "eigenvalues did not converge: please report the point and its Hessian",
     -3: "not finite: fun, or a derivative of it, is NaN or infinite here; look at the point or at the steps",
     -5: "outside the bounds: fun was not evaluated; move the point or widen the bounds",
+    -2: "not computed yet: the scan of this store has not come to this point; the same call goes on with it",
     -6: "fun raised: call fun(x) in plain Python at this point to see the exception",
 }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcurv._optional import _require
-from fastcurv._quantities import INNER_DIMS
+from fastcurv._quantities import INNER_DIMS, NOT_COMPUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ CATEGORIES = {
     "NEGATIVE": (VERMILION, "negative definite: concave"),
     "SEMIDEFINITE": (GREEN, "semidefinite: not decidable"),
     "INVALID": (GREY, "invalid"),
+    "NOT_COMPUTED": ("white", "not computed yet"),
 }
 _LEVELS = 24
 
@@ -60,8 +61,12 @@ def needed_of(ds: Any, picture: str, *quantities: str) -> Any:
         raise ValueError(f"ds: {picture} needs points, and the scan is empty: sizes {dict(ds.sizes)}")
     if any(ds.sizes[dim] < 2 for dim in dims) and dimensions == 2:
         raise ValueError(f"ds: {picture} needs two coordinates or more along both axes, got {dict(ds.sizes)}")
-    kept = [name for name in (*needed, "definiteness") if name in ds.data_vars]
-    return ds[list(dict.fromkeys(kept))].transpose(*dims, ...)
+    return ds[list(dict.fromkeys((*needed, *_telling(ds))))].transpose(*dims, ...)
+
+
+def _telling(ds: Any) -> list[str]:
+    """A variable that tells what was not computed yet, if there is one: of floats, NaN is what is invalid, too."""
+    return [name for name in ("definiteness", "kind", "status", "index", "nullity") if name in ds.data_vars][:1]
 
 
 def grid_dims(ds: Any) -> list[str]:
@@ -173,6 +178,18 @@ def mark(ax: Any, ds: Any, where: np.ndarray, color: str, label: str) -> list[An
     colors = _require("matplotlib.colors", "scan")
     draw_cells(ax, ds, np.ma.masked_where(~where, np.zeros(where.shape)), colors.ListedColormap([color]))
     return [_patch_handle(color, f"{label} ({_percent(where.mean())})")]
+
+
+def mark_missing(ax: Any, ds: Any, where: np.ndarray) -> list[Any]:
+    """Cells that have no number, by why they have none: of those that were not computed the integers tell."""
+    waiting = where & False
+    for name in _telling(ds):
+        waiting = where & (ds[name].values.T == NOT_COMPUTED)
+    return [
+        handle
+        for cells, name in ((waiting, "NOT_COMPUTED"), (where & ~waiting, "INVALID"))
+        for handle in mark(ax, ds, cells, *CATEGORIES[name])
+    ]
 
 
 def _patch_handle(color: Any, label: str) -> Any:

@@ -32,6 +32,7 @@ from fastcurv._drawing import (
     legend_below,
     line_handle,
     mark,
+    mark_missing,
     needed_of,
     pale,
     quantile_levels,
@@ -146,7 +147,7 @@ def eigenvalue_ratio(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes
         edge = ax.contour(x, y, np.ma.masked_invalid(low), levels=[0.0], colors="white", linewidths=1.2)
         edge.set_path_effects(stroke)
         handles.append(line_handle("λ$_{min}$ = 0, edge of the convex regions", stroke))
-    handles += mark(ax, ds, np.isnan(ratio), GREY, "invalid")
+    handles += mark_missing(ax, ds, np.isnan(ratio))
     legend_below(ax, handles)
     return finished(ax, ds)
 
@@ -191,7 +192,7 @@ def condition(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
         extend="max" if finite.size and finite.max() > top else "neither",
     )
     handles = mark(ax, ds, np.isposinf(number), VERMILION, "singular: infinite")
-    handles += mark(ax, ds, np.isnan(number), GREY, "invalid")
+    handles += mark_missing(ax, ds, np.isnan(number))
     legend_below(ax, handles)
     return finished(ax, ds)
 

@@ -9,11 +9,11 @@ import sys
 import textwrap
 from collections import namedtuple
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from numba import njit, vectorize
+from numba import njit, types, vectorize
 from scipy.interpolate import CubicSpline
 
 import fastcurv as fc
@@ -520,6 +520,20 @@ def test_what_cannot_be_compiled_is_named_with_its_line(fun):
         assert "vectorized" in message
         assert "test_function.py, line" in message
         assert ("THING.factor" if fun is uses_an_object else "tolist") in message
+
+
+def test_types_of_locals_are_refused():
+    with_locals: Any = njit(locals={"s": types.float32})
+
+    @with_locals
+    def rounded(x):
+        s = 0.1 * x[0]
+        return s * 1.0
+
+    for fun in (rounded, lambda x: rounded(x)):
+        for call in (fc.value, fc.hessian, fc.explain):
+            with pytest.raises(TypeError, match=r"rounded was made by numba.njit with locals=\{'s': float32\}.*leave"):
+                call(fun, [1.0])
 
 
 def test_not_a_function():

@@ -92,6 +92,16 @@ def _is_plain(kind: type) -> bool:
     return kind.__bases__ == (tuple,) and vars(kind).keys() <= {*vars(_Plain), *getattr(kind, "_fields", ())}
 
 
+def _python_function(dispatcher: Dispatcher) -> types.FunctionType:
+    """What a dispatcher compiles: it is compiled anew, for x of several types."""
+    if dispatcher.locals:
+        raise TypeError(
+            f"{dispatcher.py_func.__qualname__} was made by numba.njit with locals={dispatcher.locals}, types that hold "
+            f"for one type of x only; convert in its code, as in s = np.float32(s), and leave locals out"
+        )
+    return dispatcher.py_func
+
+
 def _is_numbers(thing) -> bool:
     """Whether it is one of NumPy's own arrays or numbers, and its bytes are all there is to it."""
     if not isinstance(thing, (np.ndarray, np.generic)) or isinstance(thing, np.ma.MaskedArray):
@@ -110,7 +120,7 @@ class _Walk:
     def feed(self, thing) -> None:
         """Hash one object, by kind."""
         if isinstance(thing, Dispatcher):
-            thing = thing.py_func
+            thing = _python_function(thing)
         if isinstance(thing, types.FunctionType):
             self._function(thing)
         elif isinstance(thing, types.CodeType):

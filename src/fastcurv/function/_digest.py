@@ -96,8 +96,8 @@ def _python_function(dispatcher: Dispatcher) -> types.FunctionType:
     """What a dispatcher compiles: it is compiled anew, for x of several types."""
     if dispatcher.locals:
         raise TypeError(
-            f"{dispatcher.py_func.__qualname__} was made by numba.njit with locals={dispatcher.locals}, types that hold "
-            f"for one type of x only; convert in its code, as in s = np.float32(s), and leave locals out"
+            f"{dispatcher.py_func.__qualname__} was made by numba.njit with locals={dispatcher.locals}, types that "
+            f"hold for one type of x only; convert in its code, as in s = np.float32(s), and leave locals out"
         )
     return dispatcher.py_func
 

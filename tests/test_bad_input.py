@@ -732,6 +732,14 @@ WRONG = [
     (ALL, {"point_args": (np.array(["a"] * 4),)}, TypeError, r"point_args\[0\] must hold numbers, got dtype <U1"),
     (ALL, {"point_args": ([[1], [1, 2], [1], [1]],)}, TypeError, r"point_args\[0\] must .* numbers"),
     (ALL, {"fun": 3}, TypeError, "fun must be callable, got 3 of type int"),
+    (ALL, {"x": np.ma.array(X, mask=X > 0)}, TypeError, r"x must not be a masked array.* pass x.filled\(numpy.nan\)"),
+    *[(ALL, {"args": (bad,)}, TypeError, r"args\[0\] must hold numbers of at most 64 bits, got dtype .*to float64")
+      for bad in (np.longdouble(2), np.ones(2, np.longdouble), np.clongdouble(1)) if bad.itemsize > 8],
+    *[(ALL, {"args": (bad,)}, TypeError, r"args\[0\] must hold numbers, got dtype")
+      for bad in (np.datetime64("2020"), [2**70])],
+    (ALL, {"args": (1.0, (2**70,))}, ValueError, r"args\[1\]\[0\] must be .* at most 64 bits, got 118.* a float"),
+    (ALL, {"args": (np.ma.array([1.0], mask=[True]),)}, TypeError, r"args\[0\] must not be a masked array"),
+    (ALL, {"point_args": (np.ma.ones(4),)}, TypeError, r"point_args\[0\] must not be a masked array"),
     (ALL, {"fun": None}, TypeError, "fun must be callable, got None"),
     (ALL, {"fun": math.sin}, TypeError, "fun must be a Python function.*def f"),
     (ALL, {"fun": np.sum}, TypeError, "fun must be a Python function"),
@@ -787,12 +795,31 @@ def test_wrong_arguments_are_named_before_any_work(name, options, error, message
         call_by_name(name, **options)
 
 
+def test_half_precision_arguments_are_those_of_double():
+    for half in (np.float16(0.1), np.full((), 0.1, np.float16)):
+        assert fc.value(lambda x, a: a * x[0], [3.0], (half,)) == 3.0 * float(np.float16(0.1))
+    own = np.array([0.1, 0.2], np.float16)
+    assert (fc.value(lambda x, a: a * x[0], [[1.0], [1.0]], point_args=(own,)) == own.astype(float)).all()
+
+
 def test_wrong_arguments_of_read_outs():
     c = fc.curvature(fragile, X, extra=("hessian",))
     with pytest.raises(ValueError, match=r"^v must have 5 coordinates along its last axis, got shape \(4,\)"):
         c.along(np.ones(4))
     with pytest.raises(TypeError, match=r"^v must hold real numbers"):
         c.along(np.ones(5) * 1j)
+    model = fc.quadratic_model(fragile, X)
+    for call, name in ((c.along, "v"), (model, "y"), (model.decrease, "step")):
+        with pytest.raises(ValueError, match=rf"^{name} must have 5 coordinates along its last axis, got shape \(\)"):
+            call(0.1)
+        with pytest.raises(ValueError, match=rf"^{name} must broadcast with points of .* \(4,\), got .*\(3,\)"):
+            call(np.ones((3, 5)))
+    for call in (c.direction_rates, c.predicted_change):
+        with pytest.raises(ValueError, match=r"^step must broadcast with points of batch shape \(4,\), got .*\(3,\)"):
+            call(np.ones(3))
+        for bad in ("long", None, 1j):
+            with pytest.raises(TypeError, match=r"^step must hold real numbers"):
+                call(bad)
     for name in ("eigenvectors", "newton_step"):
         with pytest.raises(
             AttributeError, match=rf"{name} was not computed; call curvature\(..., extra=\('{name}',\)\)"

@@ -442,6 +442,9 @@ def test_noise_direction():
     for direction in ([0.0, 0.0], [1.0], [np.nan, 1.0], 1.0):
         with pytest.raises(ValueError, match="direction must be a finite vector"):
             fc.estimate_noise(fun, x, direction=direction)
+    for direction in ("x", [1j, 0.0], [[1.0], [1.0, 2.0]]):
+        with pytest.raises(TypeError, match=r"^direction must (hold|be an array of) real numbers"):
+            fc.estimate_noise(fun, x, direction=direction)
     for rel_step in (0.0, -1.0, np.nan, "small"):
         with pytest.raises(ValueError, match="rel_step must be"):
             fc.estimate_noise(fun, x, rel_step=rel_step)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import real_array, rounded
+from ._inputs import check_broadcast, real_array, rounded, vectors
 from ._lazy import cached_property
 from ._plan import Options
 from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
@@ -202,7 +202,7 @@ class Curvature:
 
     def predicted_change(self, step: Any) -> np.ndarray:
         """The change of the model by a gradient step, -step g'g + step² g'Hg / 2; `step` broadcasts with B."""
-        step = np.asarray(step, self.eigenvalues.dtype)
+        step = self._steps(step)
         g = self.gradient_norm
         c = np.where(g == 0, np.asarray(0, g.dtype), self.gradient_curvature)
         return g * (g * (step * (0.5 * step * c - 1)))
@@ -237,16 +237,20 @@ class Curvature:
 
     def direction_rates(self, step: Any) -> np.ndarray:
         """How the component along each eigenvector shrinks in a gradient step, 1 - step lambda_i, shape B + (n,)."""
-        return 1 - np.asarray(step, self.eigenvalues.dtype)[..., None] * self.eigenvalues
+        return 1 - self._steps(step)[..., None] * self.eigenvalues
+
+    def _steps(self, step: Any) -> np.ndarray:
+        """Step lengths that broadcast with B."""
+        array = real_array(step, "step")
+        check_broadcast(array.shape, "step", self._batch)
+        return array.astype(self.eigenvalues.dtype)
 
     def along(self, v: Any) -> np.ndarray:
         """The curvature along directions v, v'Hv / v'v; v of shape B + (n,) (leading axes broadcast).
 
         Needs ``extra=("hessian",)`` or ``extra=("eigenvectors",)``.
         """
-        u = real_array(v, "v")
-        if u.ndim == 0 or u.shape[-1] != self._n:
-            raise ValueError(f"v must have {self._n} coordinates along its last axis, got shape {u.shape}")
+        u = vectors(v, "v", self._batch, self._n)
         with np.errstate(divide="ignore", invalid="ignore"):
             u = u / np.abs(u).max(axis=-1, keepdims=True)
             square = (u * u).sum(axis=-1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _launch as launch
 from ._derivatives import value
-from ._inputs import positive
+from ._inputs import positive, real_array
 
 #: evaluations along the line
 COUNT = 7
@@ -61,7 +61,7 @@ def estimate_noise(
     """
     call = launch.call(fun, x, args, point_args, device)
     count, n = call.shape
-    line = _direction(n) if direction is None else np.asarray(direction, float)
+    line = _direction(n) if direction is None else real_array(direction, "direction").astype(float)
     if line.shape != (n,) or not np.isfinite(line).all() or not line.any():
         raise ValueError(f"direction must be a finite vector of shape ({n},) that is not zero, got {direction!r}")
     line = line / np.abs(line).max()

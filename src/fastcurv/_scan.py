@@ -17,6 +17,7 @@ import numpy as np
 from fastcurv._errors import StoreError
 from fastcurv._grids import _Points
 from fastcurv._identity import described, function_digest
+from fastcurv._inputs import refuse_masked
 from fastcurv._optional import _require
 from fastcurv._quantities import DEFAULT, INNER_DIMS, QUANTITIES, variable
 from fastcurv._store import Blocks, Variable, create_store, open_dataset, open_store
@@ -258,6 +259,7 @@ def _sliced_options(options: Mapping[str, Any], grid: _Points) -> Callable[[int,
         raise TypeError(f"point_args: expected a tuple of arrays, got {type(point_args).__name__}")
     arrays = [np.asarray(array) for array in point_args]
     for k, array in enumerate(arrays):
+        refuse_masked(point_args[k], f"point_args[{k}]")
         if array.shape[: len(grid.shape)] != grid.shape:
             raise ValueError(
                 f"point_args[{k}]: expected leading shape {grid.shape}, the grid's, got shape {array.shape}"

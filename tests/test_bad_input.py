@@ -802,6 +802,20 @@ def test_half_precision_arguments_are_those_of_double():
     assert (fc.value(lambda x, a: a * x[0], [[1.0], [1.0]], point_args=(own,)) == own.astype(float)).all()
 
 
+@pytest.mark.parametrize(
+    ("fun", "options", "said"),
+    [
+        (fragile, {"order": 4}, "order cannot apply; leave it out"),
+        (fragile, {"method": "central", "abs_step": 1e-3}, "method, abs_step cannot apply; leave it out"),
+        (fragile, {"grad": fragile_gradient}, "grad cannot apply; leave it out"),
+        (NEVER, {}, "never is no Python function of one point"),
+    ],
+)
+def test_what_does_not_go_with_sparse_is_named(fun, options, said):
+    with pytest.raises(ValueError, match=f"^sparse=True takes derivatives of fun by tracing it: {said}"):
+        fc.hessian(fun, X, sparse=True, **options)
+
+
 def test_wrong_arguments_of_read_outs():
     c = fc.curvature(fragile, X, extra=("hessian",))
     with pytest.raises(ValueError, match=r"^v must have 5 coordinates along its last axis, got shape \(4,\)"):

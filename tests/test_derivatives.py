@@ -270,6 +270,11 @@ def test_c_function_refuses_what_it_cannot_take():
             fc.value(c_rosenbrock, x, (1.0,))
         with pytest.raises(ValueError, match=r"^point_args: a C function takes none, got 2; put its data behind"):
             fc.hessian(c_rosenbrock, x, point_args=(np.ones(len(x)), np.ones(len(x))))
+    undeclared = ctypes.pythonapi["Py_GetVersion"]  # whatever it does
+    for argtypes in (None, [ctypes.c_int, ctypes.POINTER(ctypes.c_double)]):  # and the result is an int
+        undeclared.argtypes = argtypes
+        with pytest.raises(TypeError, match=r"^fun must be a C function whose types are set, got .*restype.*argtypes"):
+            fc.hessian(undeclared, np.ones(2))
     wrong = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(lambda x: x)
     with pytest.raises(TypeError, match="must be a C function"):
         fc.value(wrong, np.ones(2))

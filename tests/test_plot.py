@@ -237,6 +237,15 @@ def test_profile_refuses(himmelblau, row):
     with pytest.raises(ValueError, match="quantity: gradient has more than one number"):
         fc.plot.profile(row.assign(gradient=(("x", "coordinate"), np.ones((60, 2)))), "gradient")
 
+    with pytest.raises(ValueError, match="quantity: there is no 'valu'; the dataset has value, gradient_norm, "):
+        fc.plot.profile(row, "valu")
+
+
+@pytest.mark.parametrize("bad", [fc.landscapes.himmelblau, np.eye(3)])
+def test_sparsity_refuses_what_is_not_traced(bad):
+    with pytest.raises(TypeError, match=r"expression: expected what fastcurv.trace returns, got .*trace\(fun, n\)"):
+        fc.plot.sparsity(bad)
+
 
 def test_spectrum_of_one_hessian_decides_signs_against_the_error():
     eigenvalues = np.array([-5.0, -1e-9, 1e-9, 3.0, 4000.0])

@@ -199,6 +199,14 @@ def test_the_store_of_another_scan_is_refused(tmp_path, change, entry):
     xr.testing.assert_identical(xr.open_zarr(path).load(), before)
 
 
+def test_the_function_of_another_scan_is_named(tmp_path):
+    path = tmp_path / "scan.zarr"
+    scanned(path)
+    with pytest.raises(fc.StoreError, match=r"function \(rosenbrock [0-9a-f]{12}... there, himmelblau [0-9a-f]{12}..."):
+        scanned(path, fc.landscapes.himmelblau)
+    scanned(path, name="the same, by another name")
+
+
 def test_args_belong_to_the_key(tmp_path):
     def weighted(x, w, a):
         return w * x[0] ** 2 + a[0] * a[1] * x[1] ** 2

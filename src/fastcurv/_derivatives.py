@@ -14,6 +14,7 @@ from ._inputs import flag, lives_on_device, output, rounded
 from ._model import QuadraticModel
 from ._plan import Options
 from .backends._kernels import Role
+from .function import Compiled, user_function
 
 
 def value(
@@ -264,8 +265,20 @@ def hessian(
 
 def _sparse(fun, x, args, point_args, device, grad, options: Options, errors: bool, out: Any) -> Any:
     """Hessians without the entries that vanish everywhere."""
-    if grad is not None or out is not None or options.method not in ("auto", "exact", "traced"):
-        raise ValueError("sparse=True takes derivatives of fun by tracing it: grad, out and other methods do not apply")
+    of_others = {
+        "method": options.method not in ("auto", "exact", "traced"),
+        "order": options.order != 2,
+        **{name: getattr(options, name) is not None for name in ("rel_step", "abs_step", "stencil", "noise")},
+        "grad": grad is not None,
+        "out": out is not None,
+    }
+    if any(of_others.values()):
+        names = ", ".join(name for name, is_given in of_others.items() if is_given)
+        raise ValueError(f"sparse=True takes derivatives of fun by tracing it: {names} cannot apply; leave it out")
+    if not isinstance(function := user_function(fun), Compiled):
+        raise ValueError(
+            f"sparse=True takes derivatives of fun by tracing it: {function.name} is no Python function of one point"
+        )
     call = launch.call(fun, x, args, point_args, device, None, options=options._replace(method="traced"))
     found, error = launch.sparse_hessians(call, errors)
     found = found._replace(values=found.values.reshape(*call.batch, found.values.shape[-1]))

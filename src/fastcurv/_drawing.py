@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcurv._optional import _require
-from fastcurv._quantities import INNER_DIMS, NOT_COMPUTED
+from fastcurv._quantities import INNER_DIMS, NOT_COMPUTED, QUANTITIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,8 @@ def needed_of(ds: Any, picture: str, *quantities: str) -> Any:
     if not hasattr(ds, "data_vars"):
         raise TypeError(f"ds: expected the xarray.Dataset of a scan, got {type(ds).__name__}")
     for name in needed:
+        if name not in {**ds.data_vars, **QUANTITIES}:
+            raise ValueError(f"quantity: there is no {name!r}; the dataset has {', '.join(map(str, ds.data_vars))}")
         if name not in ds.data_vars:
             names = ", ".join(repr(each) for each in needed)
             raise ValueError(

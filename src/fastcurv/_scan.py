@@ -187,7 +187,7 @@ def _to_store(
     """Compute the blocks that the store lacks; one is written while the next is computed."""
     from concurrent.futures import ThreadPoolExecutor  # slow to import
 
-    store = open_store(path, key, variables, grid.coords)
+    store = open_store(path, key, variables, grid.coords, attrs["function"])
     if store is not None and not resume:
         raise StoreError(f"{path} exists and resume=False. Nothing was changed: choose another path or delete it")
     blocks = Blocks.of(grid.shape, points) if store is None else store.blocks

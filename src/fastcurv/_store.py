@@ -125,9 +125,15 @@ class ScanStore:
 
 
 def open_store(
-    path: Path, key: Mapping[str, Any], variables: Sequence[Variable], coords: Mapping[str, np.ndarray]
+    path: Path,
+    key: Mapping[str, Any],
+    variables: Sequence[Variable],
+    coords: Mapping[str, np.ndarray],
+    function: str,
 ) -> ScanStore | None:
     """Open the store of the scan with this key to go on with it; None where there is nothing yet.
+
+    `function` is only what errors call the function.
 
     Raises
     ------
@@ -137,7 +143,11 @@ def open_store(
     if not _occupied(path):
         return None
     group, held, blocks, done = _read(path, mode="r+")
-    differing = list(_differences(_plain(held), _plain(key)))
+    there, here = _plain(held), _plain(key)
+    if there.get("function") != here["function"]:
+        there["function"] = f"{group.attrs.get('function')} {_short(there.get('function'))}"
+        here["function"] = f"{function} {_short(here['function'])}"
+    differing = list(_differences(there, here))
     if differing:
         raise StoreError(
             f"{path} holds another scan, which differs in {'; '.join(differing)}. Nothing was changed: {_HINT}"
@@ -346,7 +356,7 @@ def _differences(held: Any, new: Any, where: str = "") -> Iterator[str]:
 def _short(value: Any) -> str:
     if value is None:
         return "none"
-    if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value):
+    if isinstance(value, str) and re.fullmatch("[0-9a-f]{40,64}", value):
         return value[:12] + "..."
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 160 else text[:157] + "..."

@@ -39,6 +39,7 @@ from fastcurv._drawing import (
     thinned,
 )
 from fastcurv._optional import _require
+from fastcurv._trace import Expression
 
 if TYPE_CHECKING:
     import xarray
@@ -267,6 +268,11 @@ def sparsity(expression: Any, *, ax: "Axes | None" = None) -> "Axes":
     >>> ax.get_title()
     '3 of 9 entries do not vanish'
     """
+    if not isinstance(expression, Expression):
+        raise TypeError(
+            f"expression: expected what fastcurv.trace returns, got {type(expression).__name__}; "
+            "draw sparsity(fastcurv.trace(fun, n)), with n coordinates"
+        )
     pattern, ax = expression.sparsity.tocoo(), axes_or_new(ax)
     n = expression.n
     # squares that touch while entries can be told apart, dots beyond

@@ -274,6 +274,11 @@ def _pointer(fun, name: str) -> Pointer:
 
     if isinstance(fun, CFunc):
         fun = LowLevelCallable(fun.ctypes)
+    if isinstance(fun, _C_FUNCTION) and (fun.argtypes is None or fun.restype is not ctypes.c_double):
+        raise TypeError(
+            f"{name} must be a C function whose types are set, got {fun!r}: set its restype to ctypes.c_double and its "
+            f"argtypes to [ctypes.c_int, ctypes.POINTER(ctypes.c_double)] (and ctypes.c_void_p, for data)"
+        )
     if not isinstance(fun, LowLevelCallable):
         fun = LowLevelCallable(fun)
     signature = re.sub(r"\s+", "", fun.signature)

@@ -87,6 +87,19 @@ def test_given_axes_are_used(himmelblau, row, picture):
     assert len(plt.get_fignums()) == 1
 
 
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_legends_are_not_printed_over_other_axes(himmelblau, layout):
+    figure, axes = plt.subplots(2, 2, figsize=(10, 8), layout=layout)
+    for ax in axes.flat:
+        fc.plot.landscape(himmelblau, ax=ax)
+    figure.canvas.draw()
+    boxes = [ax.get_legend().get_window_extent() for ax in axes.flat]
+    others = [ax.get_window_extent() for ax in axes.flat]
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for j, other in enumerate(others) if j != k)
+        assert box.overlaps(others[k]) == (layout is None)
+
+
 @pytest.mark.parametrize("member", list(fc.Definiteness))
 def test_the_legend_names_what_is_there_and_nothing_else(member):
     words = {"INVALID": "invalid", "NOT_COMPUTED": "not computed yet"}
@@ -145,7 +158,9 @@ def test_condition_has_colours_for_singular_and_invalid():
     ]
     assert legend(drawn("condition", made())) == []
     for only in (np.inf, np.nan):
-        assert len(legend(drawn("condition", made(condition_number=only)))) == 1
+        ax = drawn("condition", made(condition_number=only))
+        assert len(legend(ax)) == 1
+        assert ax.figure.axes == [ax]  # no bar of colours that are not there
 
 
 @pytest.mark.parametrize("picture", PICTURES)
@@ -229,6 +244,17 @@ def test_profile(row):
     assert legend(fc.plot.profile(row.drop_vars("definiteness"))) == []
 
 
+def test_profiles_are_on_scales_of_their_own(row):
+    ax = fc.plot.profile(row, "condition_number")
+    assert (ax.get_yscale(), ax.get_ylabel()) == ("log", "condition number of the Hessian")
+    ax = fc.plot.profile(row, "definiteness")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["positive", "negative", "indefinite"]
+    assert ax.get_yticks().tolist() == [0, 1, 2]
+    ax = fc.plot.profile(row, "index")
+    assert ax.get_ylabel() == "number of certainly negative eigenvalues"
+    assert all(tick == round(tick) for tick in ax.get_yticks())
+
+
 def test_profile_refuses(himmelblau, row):
     with pytest.raises(ValueError, match=r"1-D scan, .* 2 axes: x, y; choose .* ds.sel\(y=..."):
         fc.plot.profile(himmelblau)
@@ -282,6 +308,7 @@ def test_spectrum_of_many_hessians():
 def test_spectrum_of_datasets_and_curvatures():
     grid = fc.Grid(x=(-5, 5, 6), y=(-4, 4, 5))
     ds = fc.scan(fc.landscapes.himmelblau, grid, quantities=("eigenvalues", "eigenvalue_error"), progress=False)
+    assert fc.plot.spectrum(ds).get_title() == "himmelblau"
     from_dataset = fc.plot.spectrum(ds).lines[0].get_ydata()
     from_curvature = fc.plot.spectrum(fc.curvature(fc.landscapes.himmelblau, grid.block(0, 30)))
     np.testing.assert_array_equal(from_dataset, from_curvature.lines[0].get_ydata())

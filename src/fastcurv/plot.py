@@ -1,10 +1,11 @@
 """Pictures of scans and spectra, drawn with matplotlib into axes of yours or of a new figure.
 
 Functions take the dataset of a `scan` (`spectrum` also a `Curvature` or an array; `sparsity` a `trace`), draw into `ax`
-or, without one, into a new figure, and return the matplotlib axes. Colours are Okabe and Ito's palette for
-categories, viridis and cividis for numbers: both can be told apart with colour-blind eyes. Grids with more
-than 1,024 coordinates along an axis are thinned to every second, third, ... one before they are drawn or
-even read.
+or, without one, into a new figure, and return the matplotlib axes. Make figures of your own with
+``plt.subplots(layout="constrained")``: then there is room for legends below the axes; else they lie within them.
+Colours are Okabe and Ito's palette for categories, viridis for numbers: both can be told apart with colour-blind
+eyes. Grids with more than 1,024 coordinates along an axis are thinned to every second, third, ... one before they
+are drawn or even read.
 """
 
 import math
@@ -36,7 +37,9 @@ from fastcurv._drawing import (
     needed_of,
     pale,
     quantile_levels,
+    scale_for,
     thinned,
+    titled,
 )
 from fastcurv._optional import _require
 from fastcurv._trace import Expression
@@ -183,15 +186,12 @@ def condition(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
     colors = _require("matplotlib.colors", "scan")
     number = ds["condition_number"].values.T
     finite = number[np.isfinite(number)]
-    top = max(float(np.quantile(finite, 0.995)), 10.0) if finite.size else 10.0
-    norm = colors.LogNorm(1.0, top)
-    image = draw_cells(ax, ds, np.ma.masked_invalid(number), "viridis", norm=norm)
-    figure_of(ax).colorbar(
-        image,
-        ax=ax,
-        label="condition number of the Hessian",
-        extend="max" if finite.size and finite.max() > top else "neither",
-    )
+    if finite.size:
+        top = max(float(np.quantile(finite, 0.995)), 10.0)
+        norm = colors.LogNorm(1.0, top)
+        image = draw_cells(ax, ds, np.ma.masked_invalid(number), "viridis", norm=norm)
+        extend = "max" if finite.max() > top else "neither"
+        figure_of(ax).colorbar(image, ax=ax, label=label_of(ds, "condition_number"), extend=extend)
     handles = mark(ax, ds, np.isposinf(number), VERMILION, "singular: infinite")
     handles += mark_missing(ax, ds, np.isnan(number))
     legend_below(ax, handles)
@@ -242,6 +242,8 @@ def spectrum(curvature: Any, *, ax: "Axes | None" = None) -> "Axes":
     ax.xaxis.set_major_locator(_require("matplotlib.ticker", "scan").MaxNLocator(integer=True))
     ax.margins(x=0.05, y=0.05)
     ax.autoscale_view()
+    if hasattr(curvature, "data_vars"):
+        titled(ax, curvature)
     legend_below(ax, ax.get_legend_handles_labels()[0])
     return ax
 
@@ -324,7 +326,9 @@ def profile(ds: "xarray.Dataset", quantity: str = "value", *, ax: "Axes | None" 
     ax = axes_or_new(ax)
     (dim,) = grid_dims(ds)
     x = ds[dim].values
-    ax.plot(x, ds[quantity].values, color=DARK, linewidth=1.6)
+    style = "steps-mid" if ds[quantity].dtype.kind == "i" else "default"
+    ax.plot(x, ds[quantity].values, color=DARK, linewidth=1.6, drawstyle=style)
+    scale_for(ax, ds[quantity])
     handles = []
     if "definiteness" in ds and x.size:
         names, codes = flags_of(ds["definiteness"]), ds["definiteness"].values
@@ -337,8 +341,7 @@ def profile(ds: "xarray.Dataset", quantity: str = "value", *, ax: "Axes | None" 
         ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(dim)
     ax.set_ylabel(label_of(ds, quantity))
-    if "function" in ds.attrs:
-        ax.set_title(str(ds.attrs["function"]))
+    titled(ax, ds)
     legend_below(ax, handles)
     return ax
 

@@ -92,9 +92,10 @@ class Curvature:
     eigenvalues : ndarray, shape B + (n,)
         Of the Hessian, ascending.
     eigenvalue_error : ndarray, shape B
-        A bound on the error of each eigenvalue: ||E||_F + n eps max|lambda| (Weyl), E the error of the Hessian.
+        A bound on the error of each eigenvalue: ||E||_F + n eps max|lambda| (Weyl), E the estimated error of the Hessian
+        (see `return_error` of `gradient`): cancellation inside `fun` itself is not in it.
     index, nullity : ndarray of int16, shape B
-        How many eigenvalues are certainly negative, and how many cannot be told from zero; -1 where invalid.
+        How many eigenvalues are beyond that error negative, and how many cannot be told from zero; -1 where invalid.
     gradient_curvature : ndarray, shape B
         g'Hg / g'g; NaN where g = 0.
     status : ndarray of int8, shape B

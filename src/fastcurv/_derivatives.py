@@ -38,7 +38,8 @@ def value(
         computed in float64, of Python functions whose arguments are numbers and arrays. Arrays of CuPy, torch and JAX
         stay where they are, and so does the result: exact derivatives of functions that can be traced.
     out : ndarray, optional
-        Where to put the result.
+        Where to put the result: of its shape and type, C-contiguous, writeable, and sharing no memory with `x`, `args`
+        or `point_args`. Also a memmap.
 
     Returns
     -------
@@ -86,16 +87,21 @@ def gradient(
         "hyperdual", by numbers that carry derivatives. "auto" takes it unless neither serves `fun` (`explain` tells
         why) or an option of differences is given.
     order : {2, 4, 6, 8}
-        Order of accuracy of central differences: 2n, 4n, 6n, 8n evaluations (and one) per point.
+        Order of accuracy of central differences: 2n, 4n, 6n, 8n evaluations (and one) per point. 2, the default, leaves
+        the choice of the method; another asks for differences.
     rel_step, abs_step : float or array_like, shape (n,), optional
-        Step lengths in units of max(1, |x_i|), or as they are. By default they balance truncation and rounding.
+        Step lengths in units of max(1, |x_i|), or as they are: where |x_i| is much less than 1, give `abs_step`. By
+        default they balance truncation and rounding.
     noise : float or array_like, shape B, optional
         Absolute level of noise of `fun` (see `estimate_noise`); wider steps are taken.
     bounds : optional
-        ``(lower, upper)``, `scipy.optimize.Bounds` or n pairs (of two coordinates, two tuples are pairs): `fun` is
-        never evaluated outside; stencils near a bound are one-sided. Points outside give NaN.
+        ``(lower, upper)``, `scipy.optimize.Bounds` or n pairs: `fun` is never evaluated outside; stencils near a bound
+        are one-sided. Points outside give NaN. Of two coordinates only two tuples are pairs: ``[(0, 1), (0, 5)]`` are
+        those of each coordinate, ``[[0, 1], [0, 5]]`` are lower and upper bounds.
     return_error : bool
-        Return ``(gradient, error)`` with an estimate of the absolute error of each entry.
+        Return ``(gradient, error)`` with an estimate of the absolute error of each entry: of truncation, and of rounding
+        in the formulas of the derivatives. Cancellation inside `fun` itself, as of sin(x)/x near 0, is not in the
+        estimate of exact derivatives: `check` shows it.
 
     Returns
     -------

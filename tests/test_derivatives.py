@@ -205,6 +205,11 @@ def test_products_broadcast():
     assert np.array_equal(fc.hvp(rosenbrock, x[0], np.zeros(5)), np.zeros(5))
 
 
+def test_sparse_hessians_are_summed_up():
+    H = fc.hessian(lambda x: x[0] * x[1] + x[2] ** 2, np.ones((2, 3)), sparse=True)
+    assert repr(H) == "SparseHessians of shape (2, 3, 3), 3 of 9 entries do not vanish"
+
+
 # ---- three kinds of function
 
 

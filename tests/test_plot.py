@@ -1,5 +1,6 @@
 """Pictures: axes, labels, legends and what they refuse. How they look is for eyes; see CONTRIBUTING."""
 
+import pydoc
 from types import SimpleNamespace
 
 import numpy as np
@@ -66,6 +67,12 @@ def legend(ax):
 def bar_label(ax):
     (bar,) = (other for other in ax.figure.axes if other is not ax)
     return bar.get_ylabel()
+
+
+@pytest.mark.parametrize("module", [fc.plot, fc.landscapes])
+def test_modules_show_what_is_public(module):
+    assert sorted(dir(module)) == sorted(module.__all__)
+    assert "fastcurv._" not in pydoc.render_doc(module, renderer=pydoc.plaintext)
 
 
 @pytest.mark.parametrize("picture", PICTURES)

@@ -92,8 +92,8 @@ class Curvature:
     eigenvalues : ndarray, shape B + (n,)
         Of the Hessian, ascending.
     eigenvalue_error : ndarray, shape B
-        A bound on the error of each eigenvalue: ||E||_F + n eps max|lambda| (Weyl), E the estimated error of the Hessian
-        (see `return_error` of `gradient`): cancellation inside `fun` itself is not in it.
+        A bound on the error of each eigenvalue: ||E||_F + n eps max|lambda| (Weyl), E the estimated error of the
+        Hessian (see `return_error` of `gradient`): cancellation inside `fun` itself is not in it.
     index, nullity : ndarray of int16, shape B
         How many eigenvalues are beyond that error negative, and how many cannot be told from zero; -1 where invalid.
     gradient_curvature : ndarray, shape B
@@ -124,13 +124,19 @@ class Curvature:
         return [*super().__dir__(), *self._found]
 
     def __repr__(self) -> str:
-        found, counts = np.unique(self.definiteness, return_counts=True)
-        what = ", ".join(f"{count} {Definiteness(code).name}" for code, count in zip(found, counts, strict=True))
         points, coordinates = int(np.prod(self._batch)), self._n
-        return (
-            f"Curvature of {points} point{'s' * (points != 1)} with {coordinates} "
-            f"coordinate{'s' * (coordinates != 1)}: {what}"
+        text = (
+            f"Curvature of {points} point{'s' * (points != 1)} with {coordinates} coordinate{'s' * (coordinates != 1)}"
         )
+        if points:
+            text += f": {_counted(self.definiteness, Definiteness)}; {_counted(self.kind, Kind)}"
+        if not self._batch:
+            low, high = self.eigenvalue_min, self.eigenvalue_max
+            text += (
+                f"\nvalue {self.value:.6g}, gradient norm {self.gradient_norm:.3g}, "
+                f"eigenvalues {low:.6g} to {high:.6g}, error {self.eigenvalue_error:.2g}"
+            )
+        return text
 
     @cached_property
     def eigenvalue_min(self) -> np.ndarray:
@@ -145,7 +151,7 @@ class Curvature:
     @cached_property
     def laplacian(self) -> np.ndarray:
         """The trace of the Hessian, shape B."""
-        return self.eigenvalues.sum(axis=-1)
+        return np.asarray(self.eigenvalues.sum(axis=-1))
 
     @cached_property
     def gradient_norm(self) -> np.ndarray:
@@ -199,7 +205,7 @@ class Curvature:
     @cached_property
     def uphill_step(self) -> np.ndarray:
         """The gradient step beyond which the model rises, 2 g'g / g'Hg, shape B."""
-        return 2 * self.optimal_step
+        return np.asarray(2 * self.optimal_step)
 
     def predicted_change(self, step: Any) -> np.ndarray:
         """The change of the model by a gradient step, -step g'g + step² g'Hg / 2; `step` broadcasts with B."""
@@ -234,7 +240,7 @@ class Curvature:
         """What momentum buys: step 4 / (√L + √mu)², momentum rate², rate (√kappa - 1) / (√kappa + 1) (Polyak 1964)."""
         rate = self._where_positive(lambda mu, L: (np.sqrt(L) - np.sqrt(mu)) / (np.sqrt(L) + np.sqrt(mu)))
         step = self._where_positive(lambda mu, L: 4 / (np.sqrt(L) + np.sqrt(mu)) ** 2)
-        return HeavyBall(step, rate**2, rate)
+        return HeavyBall(step, np.asarray(rate**2), rate)
 
     def direction_rates(self, step: Any) -> np.ndarray:
         """How the component along each eigenvector shrinks in a gradient step, 1 - step lambda_i, shape B + (n,)."""
@@ -259,6 +265,11 @@ class Curvature:
                 along = np.einsum("...ij,...i->...j", self.eigenvectors, u)
                 return (self.eigenvalues * along**2).sum(axis=-1) / square
             return np.einsum("...i,...ij,...j->...", u, self.hessian, u) / square
+
+
+def _counted(codes: np.ndarray, enumeration: type[IntEnum]) -> str:
+    found, counts = np.unique(codes, return_counts=True)
+    return ", ".join(f"{count} {enumeration(code).name}" for code, count in zip(found, counts, strict=True))
 
 
 def curvature(

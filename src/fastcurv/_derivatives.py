@@ -99,9 +99,9 @@ def gradient(
         are one-sided. Points outside give NaN. Of two coordinates only two tuples are pairs: ``[(0, 1), (0, 5)]`` are
         those of each coordinate, ``[[0, 1], [0, 5]]`` are lower and upper bounds.
     return_error : bool
-        Return ``(gradient, error)`` with an estimate of the absolute error of each entry: of truncation, and of rounding
-        in the formulas of the derivatives. Cancellation inside `fun` itself, as of sin(x)/x near 0, is not in the
-        estimate of exact derivatives: `check` shows it.
+        Return ``(gradient, error)`` with an estimate of the absolute error of each entry: of truncation, and of
+        rounding in the formulas of the derivatives. Cancellation inside `fun` itself, as of sin(x)/x near 0, is not in
+        the estimate of exact derivatives: `check` shows it.
 
     Returns
     -------

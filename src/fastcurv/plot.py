@@ -51,6 +51,10 @@ if TYPE_CHECKING:
 __all__ = ["condition", "eigenvalue_ratio", "landscape", "profile", "sparsity", "spectrum"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def landscape(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
     """Contours of the value on a fill that shows the definiteness of the Hessian.
 

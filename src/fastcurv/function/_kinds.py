@@ -269,11 +269,10 @@ def _compiled(fun) -> Compiled:
     return found
 
 
-def _pointer(fun, name: str) -> Pointer:
+def _pointer(fun: Any, name: str) -> Pointer:
     from scipy import LowLevelCallable  # slow to import
 
-    if isinstance(fun, CFunc):
-        fun = LowLevelCallable(fun.ctypes)
+    fun = fun.ctypes if isinstance(fun, CFunc) else fun
     if isinstance(fun, _C_FUNCTION) and (fun.argtypes is None or fun.restype is not ctypes.c_double):
         raise TypeError(
             f"{name} must be a C function whose types are set, got {fun!r}: set its restype to ctypes.c_double and its "

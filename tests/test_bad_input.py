@@ -348,12 +348,12 @@ def test_the_model_keeps_its_point():
 # ---- out=
 
 OUTPUTS = {
-    "value": (lambda x, **o: fc.value(fragile, x, **o), ()),
-    "gradient": (lambda x, **o: fc.gradient(fragile, x, **o), (5,)),
-    "jacobian": (lambda x, **o: fc.jacobian(fragile_gradient, x, return_error=True, **o)[0], (5, 5)),
-    "hessian": (lambda x, **o: fc.hessian(fragile, x, return_error=True, **o)[0], (5, 5)),
-    "hvp": (lambda x, **o: fc.hvp(fragile, x, V.astype(np.asarray(x).dtype), **o), (5,)),
-    "vhv": (lambda x, **o: fc.vhv(fragile, x, V.astype(np.asarray(x).dtype), **o), ()),
+    "value": (lambda x, fun=fragile, **o: fc.value(fun, x, **o), ()),
+    "gradient": (lambda x, fun=fragile, **o: fc.gradient(fun, x, **o), (5,)),
+    "jacobian": (lambda x, fun=fragile_gradient, **o: fc.jacobian(fun, x, return_error=True, **o)[0], (5, 5)),
+    "hessian": (lambda x, fun=fragile, **o: fc.hessian(fun, x, return_error=True, **o)[0], (5, 5)),
+    "hvp": (lambda x, fun=fragile, **o: fc.hvp(fun, x, V.astype(np.asarray(x).dtype), **o), (5,)),
+    "vhv": (lambda x, fun=fragile, **o: fc.vhv(fun, x, V.astype(np.asarray(x).dtype), **o), ()),
 }
 
 
@@ -406,6 +406,18 @@ def test_out_must_not_be_an_input():
         fc.hvp(NEVER, x, v, out=v)
     with pytest.raises(ValueError, match=r"^out must not share memory with x"):
         fc.value(NEVER, x, out=x[0, :4])
+
+
+@pytest.mark.parametrize(("call", "tail"), OUTPUTS.values(), ids=OUTPUTS)
+def test_out_must_not_be_an_argument(call, tail):
+    out, anything = np.ones((4, *tail)), fc.vectorized(lambda x, *args: x)
+    for where, options in {
+        r"args\[0\]": {"args": (out,)},
+        r"args\[1\]\[0\]": {"args": (2.0, (out.reshape(-1)[1:],))},
+        r"point_args\[1\]": {"point_args": (np.ones(4), out)},
+    }.items():
+        with pytest.raises(ValueError, match=rf"^out must not share memory with {where}, .*; give another array"):
+            call(np.ones((4, 5)), anything, out=out, **options)
 
 
 # ---- one bad point never harms another
@@ -544,7 +556,8 @@ def test_not_a_number_is_outside_bounds():
 
 @pytest.mark.parametrize("n", [2, 5])
 def test_status_has_an_explanation(n):
-    assert set(fc.STATUS) == {0, -4, *[status for *_, status in FAULTS.values()]} == {0, -3, -4, -5, -6}
+    found = [status for *_, status in FAULTS.values()]
+    assert set(fc.STATUS) == {0, -2, -4, *found} == {0, -2, -3, -4, -5, -6}
     assert all(len(text) >= 2 for text in fc.STATUS.values())
 
 
@@ -720,6 +733,14 @@ WRONG = [
     (ALL, {"point_args": (np.array(["a"] * 4),)}, TypeError, r"point_args\[0\] must hold numbers, got dtype <U1"),
     (ALL, {"point_args": ([[1], [1, 2], [1], [1]],)}, TypeError, r"point_args\[0\] must .* numbers"),
     (ALL, {"fun": 3}, TypeError, "fun must be callable, got 3 of type int"),
+    (ALL, {"x": np.ma.array(X, mask=X > 0)}, TypeError, r"x must not be a masked array.* pass x.filled\(numpy.nan\)"),
+    *[(ALL, {"args": (bad,)}, TypeError, r"args\[0\] must hold numbers of at most 64 bits, got dtype .*to float64")
+      for bad in (np.longdouble(2), np.ones(2, np.longdouble), np.clongdouble(1)) if bad.itemsize > 8],
+    *[(ALL, {"args": (bad,)}, TypeError, r"args\[0\] must hold numbers, got dtype")
+      for bad in (np.datetime64("2020"), [2**70])],
+    (ALL, {"args": (1.0, (2**70,))}, ValueError, r"args\[1\]\[0\] must be .* at most 64 bits, got 118.* a float"),
+    (ALL, {"args": (np.ma.array([1.0], mask=[True]),)}, TypeError, r"args\[0\] must not be a masked array"),
+    (ALL, {"point_args": (np.ma.ones(4),)}, TypeError, r"point_args\[0\] must not be a masked array"),
     (ALL, {"fun": None}, TypeError, "fun must be callable, got None"),
     (ALL, {"fun": math.sin}, TypeError, "fun must be a Python function.*def f"),
     (ALL, {"fun": np.sum}, TypeError, "fun must be a Python function"),
@@ -775,12 +796,45 @@ def test_wrong_arguments_are_named_before_any_work(name, options, error, message
         call_by_name(name, **options)
 
 
+def test_half_precision_arguments_are_those_of_double():
+    for half in (np.float16(0.1), np.full((), 0.1, np.float16)):
+        assert fc.value(lambda x, a: a * x[0], [3.0], (half,)) == 3.0 * float(np.float16(0.1))
+    own = np.array([0.1, 0.2], np.float16)
+    assert (fc.value(lambda x, a: a * x[0], [[1.0], [1.0]], point_args=(own,)) == own.astype(float)).all()
+
+
+@pytest.mark.parametrize(
+    ("fun", "options", "said"),
+    [
+        (fragile, {"order": 4}, "order cannot apply; leave it out"),
+        (fragile, {"method": "central", "abs_step": 1e-3}, "method, abs_step cannot apply; leave it out"),
+        (fragile, {"grad": fragile_gradient}, "grad cannot apply; leave it out"),
+        (NEVER, {}, "never is no Python function of one point"),
+    ],
+)
+def test_what_does_not_go_with_sparse_is_named(fun, options, said):
+    with pytest.raises(ValueError, match=f"^sparse=True takes derivatives of fun by tracing it: {said}"):
+        fc.hessian(fun, X, sparse=True, **options)
+
+
 def test_wrong_arguments_of_read_outs():
     c = fc.curvature(fragile, X, extra=("hessian",))
     with pytest.raises(ValueError, match=r"^v must have 5 coordinates along its last axis, got shape \(4,\)"):
         c.along(np.ones(4))
     with pytest.raises(TypeError, match=r"^v must hold real numbers"):
         c.along(np.ones(5) * 1j)
+    model = fc.quadratic_model(fragile, X)
+    for call, name in ((c.along, "v"), (model, "y"), (model.decrease, "step")):
+        with pytest.raises(ValueError, match=rf"^{name} must have 5 coordinates along its last axis, got shape \(\)"):
+            call(0.1)
+        with pytest.raises(ValueError, match=rf"^{name} must broadcast with points of .* \(4,\), got .*\(3,\)"):
+            call(np.ones((3, 5)))
+    for call in (c.direction_rates, c.predicted_change):
+        with pytest.raises(ValueError, match=r"^step must broadcast with points of batch shape \(4,\), got .*\(3,\)"):
+            call(np.ones(3))
+        for bad in ("long", None, 1j):
+            with pytest.raises(TypeError, match=r"^step must hold real numbers"):
+                call(bad)
     for name in ("eigenvectors", "newton_step"):
         with pytest.raises(
             AttributeError, match=rf"{name} was not computed; call curvature\(..., extra=\('{name}',\)\)"

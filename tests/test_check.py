@@ -381,6 +381,32 @@ def test_noise_is_estimated(level):
         assert level / 20 < np.nanmedian(found) < level
 
 
+@pytest.mark.parametrize("level", [1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.3, 1.0, 10.0])
+def test_noise_may_be_large_beside_the_function(level):
+    seed = np.random.default_rng(41)
+    x = rng.uniform(-2, 2, (200, 3))
+    for smooth in (
+        lambda X: 2 + (X**2).sum(axis=1),
+        lambda X: np.exp(X[:, 0]),
+        lambda X: X[:, 0] - X[:, 1],
+        lambda X: 1e3 * np.cos(X.sum(axis=1)),
+    ):
+        fun = fc.vectorized(lambda X, smooth=smooth: smooth(X) + level * seed.normal(size=len(X)))
+        found = fc.estimate_noise(fun, x) / level
+        assert np.isfinite(found).all()
+        assert ((found > 0.5) & (found < 2)).mean() > 0.85
+        assert found.max() < 4
+
+
+def test_trends_are_no_noise():
+    """Where f vanishes every spread is large beside it; what rounds there is the sampling of x."""
+    for fun in (lambda X: X[:, 0] - 1.0, lambda X: (X[:, 0] - 1.0) ** 3, lambda X: X[:, 0] ** 2 - X[:, 1]):
+        found = fc.estimate_noise(fc.vectorized(fun), np.ones(3))
+        assert np.isnan(found) or found < 4 * EPS
+    for fun in (lambda X: X[:, 0], lambda X: X[:, 0] ** 3, lambda X: np.sqrt(np.abs(X[:, 0]))):
+        assert np.isnan(fc.estimate_noise(fc.vectorized(fun), np.zeros(3)))
+
+
 def test_constant_functions_have_no_noise():
     for constant in (0.0, 3.0, -1e300):
         fun = fc.vectorized(lambda X, constant=constant: np.full(len(X), constant))
@@ -441,6 +467,9 @@ def test_noise_direction():
     assert np.nanmedian(fc.estimate_noise(fun, x, direction=[0, 1e200])) > 1e-7
     for direction in ([0.0, 0.0], [1.0], [np.nan, 1.0], 1.0):
         with pytest.raises(ValueError, match="direction must be a finite vector"):
+            fc.estimate_noise(fun, x, direction=direction)
+    for direction in ("x", [1j, 0.0], [[1.0], [1.0, 2.0]]):
+        with pytest.raises(TypeError, match=r"^direction must (hold|be an array of) real numbers"):
             fc.estimate_noise(fun, x, direction=direction)
     for rel_step in (0.0, -1.0, np.nan, "small"):
         with pytest.raises(ValueError, match="rel_step must be"):

@@ -128,6 +128,30 @@ def test_incomplete_stores_are_drawn_with_a_word(tmp_path, capfd):
     assert "incomplete: 5 of 6 blocks" in capfd.readouterr().err
 
 
+def test_folders_of_pictures_are_made(tmp_path):
+    store, picture = tmp_path / "s.zarr", tmp_path / "new" / "er" / "p.png"
+    assert main([*MULLER_BROWN, "--store", str(store), "--plot", str(picture), "--quiet"]) == 0
+    assert main(["plot", str(store), "-o", str(tmp_path / "other" / "P.PNG")]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "other" / "P.PNG").is_file()
+
+
+@pytest.mark.parametrize("chunk", ["value/c.0.0", "definiteness/c.0.0", "x/c.0"])
+def test_damaged_stores_are_not_drawn(tmp_path, chunk, capfd):
+    store = tmp_path / "s.zarr"
+    assert main([*MULLER_BROWN, "--store", str(store), "--quiet"]) == 0
+    content = (store / chunk).read_bytes()
+    (store / chunk).write_bytes(content[:-5])
+    assert main(["plot", str(store), "-o", str(tmp_path / "p.png")]) == 1
+    (line,) = lines(capfd.readouterr().err)
+    assert line.startswith(f"fastcurv: StoreError: {store} is damaged (")
+
+
+def test_version(capfd):
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"fastcurv {fc.__version__}\n"
+
+
 def test_info(capfd):
     assert main(["info"]) == 0
     assert "numba" in capfd.readouterr().out
@@ -150,11 +174,29 @@ def test_info(capfd):
         (["plot", "s.zarr"], "-o"),
         (["plot", "s.zarr", "-o", "p.png", "--kind", "pie"], "pie"),
         (["draw"], "draw"),
+        ([*MULLER_BROWN, "--method", "no such"], "'no such'.*auto.*central"),
+        (["scan", "models/model.py", "--grid", "x=0:1:3"], "which function of models/model.py.*models/model.py:NAME"),
+        ([*MULLER_BROWN, "--plot", "p"], r"--plot.*\.pdf, .*\.png, .*got 'p'"),
+        ([*MULLER_BROWN, "--plot", "p.xyz"], "--plot.*got 'p.xyz'"),
+        ([*MULLER_BROWN, "--plot", "folder.png"], "--plot.*folder.png is a folder"),
+        ([*MULLER_BROWN, "--plot", "file/p.png"], "--plot.*cannot write file/p.png: .*file is no folder"),
+        ([*MULLER_BROWN, "--grid", "z=0:1:3", "--plot", "p.png"], "--plot.*one axis or two, got x, y, z; .* z=0.5"),
+        (["scan", "muller_brown", "--grid", "x=0:1:3", "--grid", "y=0:1:1", "--plot", "p.png"], "--plot.*'y': 1"),
+        (["scan", "muller_brown", "--grid", "x=0:1:1", "--grid", "y=0", "--plot", "p.png"], "--plot.*two coordinates"),
+        ([*MULLER_BROWN, "--quantities", "value", "--plot", "p.png"], "--plot.*landscape needs definiteness"),
+        (["plot", "s.zarr", "-o", "p.xyz"], "-o.*got 'p.xyz'"),
     ],
 )
-def test_usage(arguments, words, capfd):
+def test_usage(arguments, words, capfd, tmp_path, monkeypatch):
     import re
 
+    def never(*_, **__):
+        raise AssertionError("something was computed")
+
+    monkeypatch.setattr(fc, "scan", never)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").write_text("")
     assert main(arguments) == 2
     captured = capfd.readouterr()
     assert captured.out == ""
@@ -168,7 +210,6 @@ def test_usage(arguments, words, capfd):
         (["scan", "nowhere/model.py:f", "--grid", "x=0:1:3"], "no file nowhere/model.py"),
         (["scan", "no_such_module_here:f", "--grid", "x=0:1:3"], "no_such_module_here"),
         (["scan", "math:no_such_function", "--grid", "x=0:1:3"], "math has no no_such_function"),
-        ([*MULLER_BROWN, "--method", "no such"], "method"),
         ([*MULLER_BROWN, "--args", "nowhere.npz"], "nowhere.npz"),
         (["scan", "rosenbrock", "--grid", "value=0:1:3", "--grid", "y=0"], "axis name 'value'"),
         (["plot", "nowhere.zarr", "-o", "p.png"], "there is no store"),

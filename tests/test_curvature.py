@@ -625,12 +625,18 @@ def test_batch_shapes():
         assert c.direction_rates(1.0).shape == (*batch, 2)
         assert c.predicted_change(1.0).shape == c.along(np.ones(2)).shape == batch
         assert f"of {12 * bool(np.prod(batch))} points with 2 coordinates" in repr(c)
+        assert repr(c).endswith("coordinates" if 0 in batch else ": 12 POSITIVE; 12 REGULAR")
     one = of_quadratic_forms(A, b, points[0, 0])
     for name, inner in fields.items():
         assert np.shape(getattr(one, name)) == inner
         assert np.array_equal(getattr(one, name), getattr(whole, name)[0, 0], equal_nan=True)
     assert one.heavy_ball.rate.shape == one.along([1.0, 0.0]).shape == ()
-    assert "1 POSITIVE" in repr(one)
+    assert "1 point with 2 coordinates: 1 POSITIVE; 1 REGULAR\n" in repr(one)
+    assert f"\nvalue {one.value:.6g}, gradient norm " in repr(one)
+    assert f", eigenvalues {one.eigenvalue_min:.6g} to {one.eigenvalue_max:.6g}, error " in repr(one)
+    for name in ("laplacian", "uphill_step", "max_stable_step", "best_step", "convergence_rate", "eigenvalue_min"):
+        assert isinstance(getattr(one, name), np.ndarray), name
+    assert all(isinstance(found, np.ndarray) for found in one.heavy_ball)
 
 
 def test_copies():

@@ -205,6 +205,11 @@ def test_products_broadcast():
     assert np.array_equal(fc.hvp(rosenbrock, x[0], np.zeros(5)), np.zeros(5))
 
 
+def test_sparse_hessians_are_summed_up():
+    H = fc.hessian(lambda x: x[0] * x[1] + x[2] ** 2, np.ones((2, 3)), sparse=True)
+    assert repr(H) == "SparseHessians of shape (2, 3, 3), 3 of 9 entries do not vanish"
+
+
 # ---- three kinds of function
 
 
@@ -248,11 +253,33 @@ def test_c_function_with_data():
     close(fc.hessian(fun, [2.0]), np.array([[6.0]]), 1e-6)
 
 
+def test_c_function_with_a_compiled_gradient():
+    H = np.array([rosenbrock_hessian(point) for point in X5])
+    for bounds in (None, (-10.0 * np.ones(5), 10.0 * np.ones(5))):
+        options: dict = {"grad": rosenbrock_gradient, "bounds": bounds}
+        found, error = fc.hessian(c_rosenbrock, X5, return_error=True, **options)
+        close(found, H, 1e-8)
+        assert error.max() <= 1e-6
+        model = fc.quadratic_model(c_rosenbrock, X5, **options)
+        close(model.value, fc.value(c_rosenbrock, X5), 1e-15)
+        close(model.gradient, np.array([rosenbrock_gradient(x) for x in X5]), 1e-14)
+        close(fc.curvature(c_rosenbrock, X5, **options).eigenvalues, np.linalg.eigvalsh(H), 1e-8)
+    close(fc.hvp(c_rosenbrock, X5, X5, grad=rosenbrock_gradient), np.einsum("bij,bj->bi", H, X5), 1e-8)
+
+
 def test_c_function_refuses_what_it_cannot_take():
     with pytest.raises(TypeError, match="float64"):
         fc.value(c_rosenbrock, np.ones(2, np.float32))
-    with pytest.raises(ValueError, match="args: a C function takes none"):
-        fc.value(c_rosenbrock, np.ones(2), (1.0,))
+    for x in (np.ones((3, 2)), np.ones((0, 2))):
+        with pytest.raises(ValueError, match=r"^args: a C function takes none, got 1; put its data behind"):
+            fc.value(c_rosenbrock, x, (1.0,))
+        with pytest.raises(ValueError, match=r"^point_args: a C function takes none, got 2; put its data behind"):
+            fc.hessian(c_rosenbrock, x, point_args=(np.ones(len(x)), np.ones(len(x))))
+    undeclared = ctypes.pythonapi["Py_GetVersion"]  # whatever it does
+    for argtypes in (None, [ctypes.c_int, ctypes.POINTER(ctypes.c_double)]):  # and the result is an int
+        undeclared.argtypes = argtypes
+        with pytest.raises(TypeError, match=r"^fun must be a C function whose types are set, got .*restype.*argtypes"):
+            fc.hessian(undeclared, np.ones(2))
     wrong = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(lambda x: x)
     with pytest.raises(TypeError, match="must be a C function"):
         fc.value(wrong, np.ones(2))

@@ -114,6 +114,21 @@ def test_samples(kind, tmp_path):
         assert samples.spec() == fc.Samples(points).spec()
 
 
+@pytest.mark.parametrize("bad", [np.ones((3, 2), np.longdouble), np.ma.ones((3, 2))])
+def test_points_lose_nothing_unsaid(bad):
+    if bad.dtype == np.float64 and not isinstance(bad, np.ma.MaskedArray):
+        pytest.skip("long doubles are doubles here")
+    said = r"64 bits, got dtype|must not be a masked array|of dtype float128"
+    for make in (
+        lambda: fc.Samples(bad),
+        lambda: fc.Grid(x=bad[0]),
+        lambda: fc.Line(bad[0], [1.0, 0.0], (0, 1), 3),
+        lambda: fc.Plane([0.0, 0.0], bad[0], [1.0, 0.0], (0, 1), 3),
+    ):
+        with pytest.raises(TypeError, match=said):
+            make()
+
+
 def test_samples_read_only_their_block():
     class Recorder:
         shape, dtype = (10**9, 3), np.dtype(float)

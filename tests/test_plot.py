@@ -1,5 +1,6 @@
 """Pictures: axes, labels, legends and what they refuse. How they look is for eyes; see CONTRIBUTING."""
 
+import pydoc
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,6 +69,12 @@ def bar_label(ax):
     return bar.get_ylabel()
 
 
+@pytest.mark.parametrize("module", [fc.plot, fc.landscapes])
+def test_modules_show_what_is_public(module):
+    assert sorted(dir(module)) == sorted(module.__all__)
+    assert "fastcurv._" not in pydoc.render_doc(module, renderer=pydoc.plaintext)
+
+
 @pytest.mark.parametrize("picture", PICTURES)
 def test_axes_are_named_and_returned(himmelblau, picture):
     ax = drawn(picture, himmelblau)
@@ -87,9 +94,23 @@ def test_given_axes_are_used(himmelblau, row, picture):
     assert len(plt.get_fignums()) == 1
 
 
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_legends_are_not_printed_over_other_axes(himmelblau, layout):
+    figure, axes = plt.subplots(2, 2, figsize=(10, 8), layout=layout)
+    for ax in axes.flat:
+        fc.plot.landscape(himmelblau, ax=ax)
+    figure.canvas.draw()
+    boxes = [ax.get_legend().get_window_extent() for ax in axes.flat]
+    others = [ax.get_window_extent() for ax in axes.flat]
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for j, other in enumerate(others) if j != k)
+        assert box.overlaps(others[k]) == (layout is None)
+
+
 @pytest.mark.parametrize("member", list(fc.Definiteness))
 def test_the_legend_names_what_is_there_and_nothing_else(member):
-    word = "invalid" if member.name == "INVALID" else member.name.lower().removesuffix("definite")
+    words = {"INVALID": "invalid", "NOT_COMPUTED": "not computed yet"}
+    word = words.get(member.name, member.name.lower().removesuffix("definite"))
     (label,) = legend(drawn("landscape", made(int(member))))
     assert label.startswith(word)
     assert label.endswith("(100.0 %)")
@@ -144,7 +165,24 @@ def test_condition_has_colours_for_singular_and_invalid():
     ]
     assert legend(drawn("condition", made())) == []
     for only in (np.inf, np.nan):
-        assert len(legend(drawn("condition", made(condition_number=only)))) == 1
+        ax = drawn("condition", made(condition_number=only))
+        assert len(legend(ax)) == 1
+        assert ax.figure.axes == [ax]  # no bar of colours that are not there
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_what_is_not_computed_yet_is_not_called_invalid(picture):
+    codes = np.zeros((4, 3), int)
+    codes[0], codes[1, 1] = fc.Definiteness.NOT_COMPUTED, fc.Definiteness.INVALID
+    number = np.where(codes < 0, np.nan, 2.0)
+    ds = made(codes, number, value=number, eigenvalue_min=number, eigenvalue_max=number)
+    texts = legend(drawn(picture, ds))
+    assert texts[-2:] in (
+        ["not computed yet (25.0 %)", "invalid (8.3 %)"],
+        ["invalid (8.3 %)", "not computed yet (25.0 %)"],
+    )
+    other = ds.drop_vars("definiteness").assign(index=ds.definiteness) if picture != "landscape" else ds
+    assert legend(drawn(picture, other)) == texts
 
 
 @pytest.mark.parametrize("picture", PICTURES)
@@ -213,6 +251,17 @@ def test_profile(row):
     assert legend(fc.plot.profile(row.drop_vars("definiteness"))) == []
 
 
+def test_profiles_are_on_scales_of_their_own(row):
+    ax = fc.plot.profile(row, "condition_number")
+    assert (ax.get_yscale(), ax.get_ylabel()) == ("log", "condition number of the Hessian")
+    ax = fc.plot.profile(row, "definiteness")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["positive", "negative", "indefinite"]
+    assert ax.get_yticks().tolist() == [0, 1, 2]
+    ax = fc.plot.profile(row, "index")
+    assert ax.get_ylabel() == "number of certainly negative eigenvalues"
+    assert all(tick == round(tick) for tick in ax.get_yticks())
+
+
 def test_profile_refuses(himmelblau, row):
     with pytest.raises(ValueError, match=r"1-D scan, .* 2 axes: x, y; choose .* ds.sel\(y=..."):
         fc.plot.profile(himmelblau)
@@ -220,6 +269,15 @@ def test_profile_refuses(himmelblau, row):
         fc.plot.profile(row, "laplacian")
     with pytest.raises(ValueError, match="quantity: gradient has more than one number"):
         fc.plot.profile(row.assign(gradient=(("x", "coordinate"), np.ones((60, 2)))), "gradient")
+
+    with pytest.raises(ValueError, match="quantity: there is no 'valu'; the dataset has value, gradient_norm, "):
+        fc.plot.profile(row, "valu")
+
+
+@pytest.mark.parametrize("bad", [fc.landscapes.himmelblau, np.eye(3)])
+def test_sparsity_refuses_what_is_not_traced(bad):
+    with pytest.raises(TypeError, match=r"expression: expected what fastcurv.trace returns, got .*trace\(fun, n\)"):
+        fc.plot.sparsity(bad)
 
 
 def test_spectrum_of_one_hessian_decides_signs_against_the_error():
@@ -257,6 +315,7 @@ def test_spectrum_of_many_hessians():
 def test_spectrum_of_datasets_and_curvatures():
     grid = fc.Grid(x=(-5, 5, 6), y=(-4, 4, 5))
     ds = fc.scan(fc.landscapes.himmelblau, grid, quantities=("eigenvalues", "eigenvalue_error"), progress=False)
+    assert fc.plot.spectrum(ds).get_title() == "himmelblau"
     from_dataset = fc.plot.spectrum(ds).lines[0].get_ydata()
     from_curvature = fc.plot.spectrum(fc.curvature(fc.landscapes.himmelblau, grid.block(0, 30)))
     np.testing.assert_array_equal(from_dataset, from_curvature.lines[0].get_ydata())

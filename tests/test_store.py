@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,6 +111,26 @@ def test_interrupted_scans_go_on(tmp_path, after, error):
     assert nothing.calls == 0
 
 
+def test_what_an_interrupted_scan_lacks_is_said(tmp_path):
+    path = tmp_path / "scan.zarr"
+    integers = ("index", "nullity", "definiteness", "kind", "status")
+    with pytest.MonkeyPatch.context() as patch:
+        Interruption(patch, 3)
+        with pytest.raises(KeyboardInterrupt):
+            scanned(path, quantities=("value", *integers))
+    ds = xr.open_zarr(path).load()
+    missing = np.isnan(ds.value.values)
+    assert missing.sum() == 300
+    for name in integers:
+        assert ((ds[name].values == -2) == missing).all()
+    for name in ("definiteness", "kind", "status"):
+        words = dict(zip(ds[name].flag_values, ds[name].flag_meanings.split(), strict=True))
+        assert words[-2].lower() == "not_computed"
+    assert fc.Definiteness(-2).name == fc.Kind(-2).name == "NOT_COMPUTED"
+    assert "not computed yet" in fc.STATUS[-2]
+    assert "-2 not computed yet" in ds.index.long_name
+
+
 def test_interrupted_before_the_first_block_leaves_nothing(tmp_path, monkeypatch):
     Interruption(monkeypatch, 0)
     with pytest.raises(KeyboardInterrupt):
@@ -178,6 +199,14 @@ def test_the_store_of_another_scan_is_refused(tmp_path, change, entry):
     xr.testing.assert_identical(xr.open_zarr(path).load(), before)
 
 
+def test_the_function_of_another_scan_is_named(tmp_path):
+    path = tmp_path / "scan.zarr"
+    scanned(path)
+    with pytest.raises(fc.StoreError, match=r"function \(rosenbrock [0-9a-f]{12}... there, himmelblau [0-9a-f]{12}..."):
+        scanned(path, fc.landscapes.himmelblau)
+    scanned(path, name="the same, by another name")
+
+
 def test_args_belong_to_the_key(tmp_path):
     def weighted(x, w, a):
         return w * x[0] ** 2 + a[0] * a[1] * x[1] ** 2
@@ -236,6 +265,11 @@ def test_an_empty_folder_becomes_the_store(tmp_path):
         lambda path: (path / "value" / "c.2.0").write_bytes(b"1234"),
         lambda path: (path / "index" / "c.2.0").write_bytes(b""),
         lambda path: reshape(path / "value" / "zarr.json"),
+        lambda path: (path / "x" / "c.0").unlink(),
+        lambda path: (path / "x" / "c.0").write_bytes(b"1234"),
+        lambda path: flip_a_bit(path / "x" / "c.0"),
+        lambda path: (path / "x" / "zarr.json").unlink(),
+        lambda path: shutil.rmtree(path / "y"),
     ],
 )
 def test_damaged_stores_are_refused(tmp_path, harm):
@@ -244,6 +278,12 @@ def test_damaged_stores_are_refused(tmp_path, harm):
     harm(path)
     with pytest.raises(fc.StoreError, match=r"damaged.*delete it"):
         scanned(path)
+
+
+def flip_a_bit(chunk):
+    content = bytearray(chunk.read_bytes())
+    content[17] ^= 1
+    chunk.write_bytes(content)
 
 
 def reshape(metadata):
@@ -255,10 +295,7 @@ def reshape(metadata):
 def test_a_flipped_bit_is_noticed_when_read(tmp_path):
     path = tmp_path / "scan.zarr"
     ds = scanned(path)
-    chunk = path / "value" / "c.2.0"
-    content = bytearray(chunk.read_bytes())
-    content[17] ^= 1
-    chunk.write_bytes(content)
+    flip_a_bit(path / "value" / "c.2.0")
     with pytest.raises(Exception, match=r"[Cc]hecksum"):
         ds.value.load()
 

@@ -149,6 +149,11 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
         own = tuple(array[first] for array in points.point_args)
         return function.evaluate(points.x[first], points.args, own, vector=True).shape[1] if len(first) else None
     if not isinstance(function, Compiled):
+        for name, given in (("args", points.args), ("point_args", points.point_args)):
+            if given:
+                raise ValueError(
+                    f"{name}: a C function takes none, got {len(given)}; put its data behind the void pointer"
+                )
         if vector:
             raise TypeError(f"{function.name} returns one number; a function of vector values must be compiled")
         if points.x.dtype != np.float64:

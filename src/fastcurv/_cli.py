@@ -17,9 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from fastcurv import __version__
+from fastcurv._drawing import NEEDED, grid_dims, needed_of, thinned
 from fastcurv._optional import _require
+from fastcurv._plan import METHODS
+from fastcurv._quantities import DEFAULT, QUANTITIES
 
-_KINDS = ("landscape", "eigenvalue_ratio", "condition", "profile")
 _EXAMPLES = """\
 examples:
   fastcurv scan muller_brown --grid x=-1.5:1.2:1000 --grid y=-0.2:2:1000 --store mb.zarr --plot mb.png
@@ -49,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fastcurv", description="Gradients, Hessians and spectra of a function over a grid.", **raw
     )
+    parser.add_argument("--version", action="version", version=f"fastcurv {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{scan,plot,info}")
 
     about = "Curvature at every point of a grid."
@@ -67,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         help="an axis, both ends included; NAME=A,B,C: these coordinates; NAME=A: fixed there. "
         "Once for each coordinate of x, in order",
     )
-    scan.add_argument("--method", metavar="M", help="how derivatives are taken (default: auto)")
+    scan.add_argument(
+        "--method",
+        metavar="M",
+        choices=METHODS,
+        help=f"how derivatives are taken: {', '.join(METHODS)} (auto)",
+    )
     scan.add_argument("--quantities", metavar="A,B", type=_quantities, help="fields of Curvature to keep")
     scan.add_argument(
         "--args",
@@ -77,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "whatever their names; arrays without axes become numbers",
     )
     scan.add_argument("--store", metavar="S", type=Path, help="Zarr store to write, or to go on with")
-    scan.add_argument("--plot", metavar="P.png", type=Path, help="picture to write; its ending is the format")
+    scan.add_argument("--plot", metavar="P.png", type=_picture, help="picture to write; its ending is the format")
     scan.add_argument("--name", help="name of the function; identifies a vectorized one in a store")
     scan.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
     scan.set_defaults(run=_scan, usage_error=scan.error)
@@ -85,8 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     about = "Picture of a scan in a store."
     plot = commands.add_parser("plot", help="picture of a scan in a store", description=about, **raw)
     plot.add_argument("store", metavar="STORE", type=Path)
-    plot.add_argument("-o", "--output", metavar="P.png", type=Path, required=True, help="picture to write")
-    plot.add_argument("--kind", choices=_KINDS, help="default: landscape for two axes, profile for one")
+    plot.add_argument("-o", "--output", metavar="P.png", type=_picture, required=True, help="picture to write")
+    plot.add_argument("--kind", choices=tuple(NEEDED), help="default: landscape for two axes, profile for one")
     plot.set_defaults(run=_plot)
 
     info = commands.add_parser("info", help="versions, processor, devices, cache folder")
@@ -104,12 +113,16 @@ def _scan(options: argparse.Namespace) -> int:
         axes[name] = axis
     if all(isinstance(axis, float) for axis in axes.values()):
         options.usage_error("argument --grid: expected at least one axis that varies, as in x=-1:1:101")
+    if options.fun.endswith(".py"):
+        options.usage_error(f"argument FUN: which function of {options.fun}? write {options.fun}:NAME")
     if ":" not in options.fun and options.fun not in _landscape_names():
         options.usage_error(
             f"argument FUN: {options.fun!r} is no landscape ({', '.join(_landscape_names())}); "
             "own functions are module:function or path/to/file.py:function"
         )
     grid = fastcurv.Grid(**axes)
+    if options.plot is not None and (why := _undrawable(grid, options.quantities or DEFAULT)):
+        options.usage_error(f"argument --plot: {why}")
     fun = _function(options.fun)
     args = () if options.args is None else _arrays(options.args)
     chosen = {} if options.quantities is None else {"quantities": options.quantities}
@@ -120,7 +133,7 @@ def _scan(options: argparse.Namespace) -> int:
     ds = fastcurv.scan(fun, grid, args, store=options.store, name=options.name, progress=not options.quiet, **chosen)
     seconds = time.perf_counter() - started
     if options.plot is not None:
-        _draw(ds, options.plot, None)
+        _draw(ds, options.plot, _kind(grid.dims))
     if not options.quiet:
         print(_summary(ds, grid.size, seconds))
         for what, path in (("store", options.store), ("picture", options.plot)):
@@ -130,13 +143,15 @@ def _scan(options: argparse.Namespace) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from fastcurv._store import blocks_done, open_dataset
+    from fastcurv._store import blocks_done, loaded, open_dataset
 
     ds = open_dataset(options.store)
+    kind = options.kind or _kind(grid_dims(ds))
+    part = needed_of(ds, kind)
     done, total = blocks_done(options.store)
     if done < total:
         print(f"fastcurv: {options.store} is incomplete: {done} of {total} blocks are drawn", file=sys.stderr)
-    _draw(ds, options.output, options.kind)
+    _draw(loaded(options.store, thinned(part) if len(grid_dims(part)) == 2 else part), options.output, kind)
     print(f"picture: {options.output}")
     return 0
 
@@ -165,14 +180,31 @@ def _summary(ds: Any, size: int, seconds: float) -> str:
     return "\n".join(lines)
 
 
-def _draw(ds: Any, path: Path, kind: str | None) -> None:
+def _kind(dims: Sequence[str]) -> str:
+    """The picture of a scan with these axes, unless another is asked for."""
+    return "profile" if len(dims) == 1 else "landscape"
+
+
+def _undrawable(grid: Any, quantities: Sequence[str]) -> str | None:
+    """Why a scan could not be drawn, known before it is made."""
+    kind = _kind(grid.dims)
+    axes, needed = NEEDED[kind]
+    if len(grid.dims) > axes:
+        return f"a picture has one axis or two, got {', '.join(grid.dims)}; fix the others, as in {grid.dims[-1]}=0.5"
+    if min(grid.shape) < 2:
+        sizes = dict(zip(grid.dims, grid.shape, strict=True))
+        return f"a picture needs two coordinates or more along every axis, got {sizes}"
+    if missing := [name for name in needed if name not in quantities]:
+        return f"a {kind} needs {', '.join(missing)}; name it among --quantities"
+    return None
+
+
+def _draw(ds: Any, path: Path, kind: str) -> None:
     _require("matplotlib", "scan").use("Agg")
     from fastcurv import plot
-    from fastcurv._drawing import grid_dims
 
-    if kind is None:
-        kind = "profile" if len(grid_dims(ds)) == 1 else "landscape"
     figure = getattr(plot, kind)(ds).get_figure()
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
     _require("matplotlib.pyplot", "scan").close(figure)
 
@@ -195,6 +227,20 @@ def _axis(text: str) -> tuple[str, Any]:
         ) from None
 
 
+def _picture(text: str) -> Path:
+    """A file that matplotlib can write: of an ending that it knows, in a folder that is there or can be made."""
+    formats = _require("matplotlib.backend_bases", "scan").FigureCanvasBase.get_supported_filetypes()
+    path = Path(text)
+    if path.suffix[1:].lower() not in formats:
+        raise argparse.ArgumentTypeError(f"expected a file that ends in .{', .'.join(sorted(formats))}, got {text!r}")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; name a file in it")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise argparse.ArgumentTypeError(f"cannot write {text}: {above} is no folder that can be written to")
+    return path
+
+
 def _finite(text: str) -> float:
     value = float(text)
     if not np.isfinite(value):
@@ -203,8 +249,6 @@ def _finite(text: str) -> float:
 
 
 def _quantities(text: str) -> tuple[str, ...]:
-    from fastcurv._quantities import QUANTITIES
-
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
         if name not in QUANTITIES:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import real_array, rounded
+from ._inputs import check_broadcast, real_array, rounded, vectors
 from ._lazy import cached_property
 from ._plan import Options
 from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
@@ -20,23 +20,39 @@ from .symmetric import Way, places_size
 
 
 class Definiteness(IntEnum):
-    """Of a Hessian, at any point."""
+    """Of a Hessian, at any point, by the eigenvalues that are certainly not zero (see `Curvature.eigenvalue_error`).
 
+    - POSITIVE: all are positive; NEGATIVE: all are negative.
+    - INDEFINITE: there are some of both signs, whatever the others are.
+    - SEMIDEFINITE: cannot be decided: some cannot be told from zero, and the others have one sign, or there are none.
+    - INVALID: something is not finite, or `fun` was not evaluated; `Curvature.status` tells why.
+    - NOT_COMPUTED: only in the store of a scan that has not come to this point yet.
+    """
+
+    NOT_COMPUTED = -2
     INVALID = -1
     POSITIVE = 0
     NEGATIVE = 1
     INDEFINITE = 2
-    SEMIDEFINITE = 3  # an eigenvalue cannot be told from zero, and the others do not decide
+    SEMIDEFINITE = 3
 
 
 class Kind(IntEnum):
     """Of a point: what a critical point is, or that it is none.
 
     Critical is where the gradient is small beside the Hessian, or no larger than its error (see `Curvature.kind`): how
-    small, `critical_tol` says. Other points are REGULAR. At a SADDLE eigenvalues of both signs are certain; critical
-    points are INCONCLUSIVE where eigenvalues of one sign at most are, and not all. INVALID: something is not finite.
+    small, `critical_tol` says.
+
+    - REGULAR: not critical.
+    - MINIMUM, MAXIMUM, SADDLE: critical, and the Hessian is certainly positive definite, negative definite, or has
+      eigenvalues of both signs.
+    - INCONCLUSIVE: critical, and the Hessian does not decide: some eigenvalues cannot be told from zero, and the others
+      have one sign, or there are none.
+    - INVALID: something is not finite, or `fun` was not evaluated; `Curvature.status` tells why.
+    - NOT_COMPUTED: only in the store of a scan that has not come to this point yet.
     """
 
+    NOT_COMPUTED = -2
     INVALID = -1
     REGULAR = 0
     MINIMUM = 1
@@ -51,6 +67,7 @@ STATUS = {
     -4: "eigenvalues did not converge: please report the point and its Hessian",
     -3: "not finite: fun, or a derivative of it, is NaN or infinite here; look at the point or at the steps",
     -5: "outside the bounds: fun was not evaluated; move the point or widen the bounds",
+    -2: "not computed yet: the scan of this store has not come to this point; the same call goes on with it",
     -6: "fun raised: call fun(x) in plain Python at this point to see the exception",
 }
 
@@ -75,9 +92,10 @@ class Curvature:
     eigenvalues : ndarray, shape B + (n,)
         Of the Hessian, ascending.
     eigenvalue_error : ndarray, shape B
-        A bound on the error of each eigenvalue: ||E||_F + n eps max|lambda| (Weyl), E the error of the Hessian.
+        A bound on the error of each eigenvalue: ||E||_F + n eps max|lambda| (Weyl), E the estimated error of the
+        Hessian (see `return_error` of `gradient`): cancellation inside `fun` itself is not in it.
     index, nullity : ndarray of int16, shape B
-        How many eigenvalues are certainly negative, and how many cannot be told from zero; -1 where invalid.
+        How many eigenvalues are beyond that error negative, and how many cannot be told from zero; -1 where invalid.
     gradient_curvature : ndarray, shape B
         g'Hg / g'g; NaN where g = 0.
     status : ndarray of int8, shape B
@@ -106,13 +124,19 @@ class Curvature:
         return [*super().__dir__(), *self._found]
 
     def __repr__(self) -> str:
-        found, counts = np.unique(self.definiteness, return_counts=True)
-        what = ", ".join(f"{count} {Definiteness(code).name}" for code, count in zip(found, counts, strict=True))
         points, coordinates = int(np.prod(self._batch)), self._n
-        return (
-            f"Curvature of {points} point{'s' * (points != 1)} with {coordinates} "
-            f"coordinate{'s' * (coordinates != 1)}: {what}"
+        text = (
+            f"Curvature of {points} point{'s' * (points != 1)} with {coordinates} coordinate{'s' * (coordinates != 1)}"
         )
+        if points:
+            text += f": {_counted(self.definiteness, Definiteness)}; {_counted(self.kind, Kind)}"
+        if not self._batch:
+            low, high = self.eigenvalue_min, self.eigenvalue_max
+            text += (
+                f"\nvalue {self.value:.6g}, gradient norm {self.gradient_norm:.3g}, "
+                f"eigenvalues {low:.6g} to {high:.6g}, error {self.eigenvalue_error:.2g}"
+            )
+        return text
 
     @cached_property
     def eigenvalue_min(self) -> np.ndarray:
@@ -127,7 +151,7 @@ class Curvature:
     @cached_property
     def laplacian(self) -> np.ndarray:
         """The trace of the Hessian, shape B."""
-        return self.eigenvalues.sum(axis=-1)
+        return np.asarray(self.eigenvalues.sum(axis=-1))
 
     @cached_property
     def gradient_norm(self) -> np.ndarray:
@@ -181,11 +205,11 @@ class Curvature:
     @cached_property
     def uphill_step(self) -> np.ndarray:
         """The gradient step beyond which the model rises, 2 g'g / g'Hg, shape B."""
-        return 2 * self.optimal_step
+        return np.asarray(2 * self.optimal_step)
 
     def predicted_change(self, step: Any) -> np.ndarray:
         """The change of the model by a gradient step, -step g'g + step² g'Hg / 2; `step` broadcasts with B."""
-        step = np.asarray(step, self.eigenvalues.dtype)
+        step = self._steps(step)
         g = self.gradient_norm
         c = np.where(g == 0, np.asarray(0, g.dtype), self.gradient_curvature)
         return g * (g * (step * (0.5 * step * c - 1)))
@@ -216,20 +240,24 @@ class Curvature:
         """What momentum buys: step 4 / (√L + √mu)², momentum rate², rate (√kappa - 1) / (√kappa + 1) (Polyak 1964)."""
         rate = self._where_positive(lambda mu, L: (np.sqrt(L) - np.sqrt(mu)) / (np.sqrt(L) + np.sqrt(mu)))
         step = self._where_positive(lambda mu, L: 4 / (np.sqrt(L) + np.sqrt(mu)) ** 2)
-        return HeavyBall(step, rate**2, rate)
+        return HeavyBall(step, np.asarray(rate**2), rate)
 
     def direction_rates(self, step: Any) -> np.ndarray:
         """How the component along each eigenvector shrinks in a gradient step, 1 - step lambda_i, shape B + (n,)."""
-        return 1 - np.asarray(step, self.eigenvalues.dtype)[..., None] * self.eigenvalues
+        return 1 - self._steps(step)[..., None] * self.eigenvalues
+
+    def _steps(self, step: Any) -> np.ndarray:
+        """Step lengths that broadcast with B."""
+        array = real_array(step, "step")
+        check_broadcast(array.shape, "step", self._batch)
+        return array.astype(self.eigenvalues.dtype)
 
     def along(self, v: Any) -> np.ndarray:
         """The curvature along directions v, v'Hv / v'v; v of shape B + (n,) (leading axes broadcast).
 
         Needs ``extra=("hessian",)`` or ``extra=("eigenvectors",)``.
         """
-        u = real_array(v, "v")
-        if u.ndim == 0 or u.shape[-1] != self._n:
-            raise ValueError(f"v must have {self._n} coordinates along its last axis, got shape {u.shape}")
+        u = vectors(v, "v", self._batch, self._n)
         with np.errstate(divide="ignore", invalid="ignore"):
             u = u / np.abs(u).max(axis=-1, keepdims=True)
             square = (u * u).sum(axis=-1)
@@ -237,6 +265,11 @@ class Curvature:
                 along = np.einsum("...ij,...i->...j", self.eigenvectors, u)
                 return (self.eigenvalues * along**2).sum(axis=-1) / square
             return np.einsum("...i,...ij,...j->...", u, self.hessian, u) / square
+
+
+def _counted(codes: np.ndarray, enumeration: type[IntEnum]) -> str:
+    found, counts = np.unique(codes, return_counts=True)
+    return ", ".join(f"{count} {enumeration(code).name}" for code, count in zip(found, counts, strict=True))
 
 
 def curvature(

@@ -14,6 +14,7 @@ from ._inputs import flag, lives_on_device, output, rounded
 from ._model import QuadraticModel
 from ._plan import Options
 from .backends._kernels import Role
+from .function import Compiled, user_function
 
 
 def value(
@@ -37,7 +38,8 @@ def value(
         computed in float64, of Python functions whose arguments are numbers and arrays. Arrays of CuPy, torch and JAX
         stay where they are, and so does the result: exact derivatives of functions that can be traced.
     out : ndarray, optional
-        Where to put the result.
+        Where to put the result: of its shape and type, C-contiguous, writeable, and sharing no memory with `x`, `args`
+        or `point_args`. Also a memmap.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def value(
     if lives_on_device(x):
         return on_device().of_array(fun, x, args, point_args, device, Options(), "value", out)
     call = launch.call(fun, x, args, point_args, device)
-    result = output(out, call.batch, call.x.dtype, x=call.x)
+    result = output(out, call.batch, call.x.dtype, **call.points._asdict())
     launch.values(call, result.reshape(-1))
     return result if call.batch or out is not None else result[()]
 
@@ -85,16 +87,21 @@ def gradient(
         "hyperdual", by numbers that carry derivatives. "auto" takes it unless neither serves `fun` (`explain` tells
         why) or an option of differences is given.
     order : {2, 4, 6, 8}
-        Order of accuracy of central differences: 2n, 4n, 6n, 8n evaluations (and one) per point.
+        Order of accuracy of central differences: 2n, 4n, 6n, 8n evaluations (and one) per point. 2, the default, leaves
+        the choice of the method; another asks for differences.
     rel_step, abs_step : float or array_like, shape (n,), optional
-        Step lengths in units of max(1, |x_i|), or as they are. By default they balance truncation and rounding.
+        Step lengths in units of max(1, |x_i|), or as they are: where |x_i| is much less than 1, give `abs_step`. By
+        default they balance truncation and rounding.
     noise : float or array_like, shape B, optional
         Absolute level of noise of `fun` (see `estimate_noise`); wider steps are taken.
     bounds : optional
-        ``(lower, upper)``, `scipy.optimize.Bounds` or n pairs (of two coordinates, two tuples are pairs): `fun` is
-        never evaluated outside; stencils near a bound are one-sided. Points outside give NaN.
+        ``(lower, upper)``, `scipy.optimize.Bounds` or n pairs: `fun` is never evaluated outside; stencils near a bound
+        are one-sided. Points outside give NaN. Of two coordinates only two tuples are pairs: ``[(0, 1), (0, 5)]`` are
+        those of each coordinate, ``[[0, 1], [0, 5]]`` are lower and upper bounds.
     return_error : bool
-        Return ``(gradient, error)`` with an estimate of the absolute error of each entry.
+        Return ``(gradient, error)`` with an estimate of the absolute error of each entry: of truncation, and of
+        rounding in the formulas of the derivatives. Cancellation inside `fun` itself, as of sin(x)/x near 0, is not in
+        the estimate of exact derivatives: `check` shows it.
 
     Returns
     -------
@@ -177,7 +184,7 @@ def _first(call: launch.Call, role: Role, m: int | None, errors: bool, out: Any)
     """A Jacobian of m rows, or a gradient (m is None)."""
     count, n = call.shape
     shape = (*call.batch, n) if m is None else (*call.batch, m, n)
-    result = output(out, shape, call.x.dtype, x=call.x)
+    result = output(out, shape, call.x.dtype, **call.points._asdict())
     rows = m or 1
     found = launch.first_order(call, role, rows, errors, result.reshape(count, rows, n))
     return (result, rounded(found.error, result.dtype).reshape(shape)) if errors else result
@@ -255,7 +262,7 @@ def hessian(
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
     count, n = call.shape
     shape = (*call.batch, n, n)
-    result = output(out, shape, call.x.dtype, x=call.x)
+    result = output(out, shape, call.x.dtype, **call.points._asdict())
     found = launch.second_order(call, errors=errors, out=result.reshape(count, n, n))
     if key is not None:
         repeat.remember(key, call)
@@ -264,8 +271,20 @@ def hessian(
 
 def _sparse(fun, x, args, point_args, device, grad, options: Options, errors: bool, out: Any) -> Any:
     """Hessians without the entries that vanish everywhere."""
-    if grad is not None or out is not None or options.method not in ("auto", "exact", "traced"):
-        raise ValueError("sparse=True takes derivatives of fun by tracing it: grad, out and other methods do not apply")
+    of_others = {
+        "method": options.method not in ("auto", "exact", "traced"),
+        "order": options.order != 2,
+        **{name: getattr(options, name) is not None for name in ("rel_step", "abs_step", "stencil", "noise")},
+        "grad": grad is not None,
+        "out": out is not None,
+    }
+    if any(of_others.values()):
+        names = ", ".join(name for name, is_given in of_others.items() if is_given)
+        raise ValueError(f"sparse=True takes derivatives of fun by tracing it: {names} cannot apply; leave it out")
+    if not isinstance(function := user_function(fun), Compiled):
+        raise ValueError(
+            f"sparse=True takes derivatives of fun by tracing it: {function.name} is no Python function of one point"
+        )
     call = launch.call(fun, x, args, point_args, device, None, options=options._replace(method="traced"))
     found, error = launch.sparse_hessians(call, errors)
     found = found._replace(values=found.values.reshape(*call.batch, found.values.shape[-1]))

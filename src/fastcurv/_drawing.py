@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcurv._optional import _require
-from fastcurv._quantities import INNER_DIMS
+from fastcurv._quantities import INNER_DIMS, NOT_COMPUTED, QUANTITIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_TWO_COLUMNS = 4.0  # inches of axes that a legend of two columns fits below
 _MOST = 1024  # coordinates drawn along an axis: more than a figure has pixels
 
 # Okabe & Ito (2008), Color Universal Design; fills are mixed with white so that lines on them stay readable.
@@ -22,15 +23,29 @@ CATEGORIES = {
     "NEGATIVE": (VERMILION, "negative definite: concave"),
     "SEMIDEFINITE": (GREEN, "semidefinite: not decidable"),
     "INVALID": (GREY, "invalid"),
+    "NOT_COMPUTED": ("white", "not computed yet"),
 }
 _LEVELS = 24
 
 
-def needed_of(ds: Any, dimensions: int, picture: str, *needed: str) -> Any:
+#: how many axes pictures have, and the quantities that they need
+NEEDED = {
+    "landscape": (2, ("value", "definiteness")),
+    "eigenvalue_ratio": (2, ("eigenvalue_min", "eigenvalue_max")),
+    "condition": (2, ("condition_number",)),
+    "profile": (1, ("value",)),
+}
+
+
+def needed_of(ds: Any, picture: str, *quantities: str) -> Any:
     """The needed variables of the dataset; a clear error where they or the dimensions are not there."""
+    dimensions, needed = NEEDED[picture]
+    needed = quantities or needed
     if not hasattr(ds, "data_vars"):
         raise TypeError(f"ds: expected the xarray.Dataset of a scan, got {type(ds).__name__}")
     for name in needed:
+        if name not in {**ds.data_vars, **QUANTITIES}:
+            raise ValueError(f"quantity: there is no {name!r}; the dataset has {', '.join(map(str, ds.data_vars))}")
         if name not in ds.data_vars:
             names = ", ".join(repr(each) for each in needed)
             raise ValueError(
@@ -49,8 +64,12 @@ def needed_of(ds: Any, dimensions: int, picture: str, *needed: str) -> Any:
         raise ValueError(f"ds: {picture} needs points, and the scan is empty: sizes {dict(ds.sizes)}")
     if any(ds.sizes[dim] < 2 for dim in dims) and dimensions == 2:
         raise ValueError(f"ds: {picture} needs two coordinates or more along both axes, got {dict(ds.sizes)}")
-    kept = [name for name in (*needed, "definiteness") if name in ds.data_vars]
-    return ds[list(dict.fromkeys(kept))].transpose(*dims, ...)
+    return ds[list(dict.fromkeys((*needed, *_telling(ds))))].transpose(*dims, ...)
+
+
+def _telling(ds: Any) -> list[str]:
+    """A variable that tells what was not computed yet, if there is one: of floats, NaN is what is invalid, too."""
+    return [name for name in ("definiteness", "kind", "status", "index", "nullity") if name in ds.data_vars][:1]
 
 
 def grid_dims(ds: Any) -> list[str]:
@@ -78,17 +97,23 @@ def figure_of(ax: Any) -> Any:
     return ax.get_figure()
 
 
+def titled(ax: Any, ds: Any) -> None:
+    """The axes bear the name of the function."""
+    if "function" in ds.attrs:
+        ax.set_title(str(ds.attrs["function"]))
+
+
 def finished(ax: Any, ds: Any) -> Any:
     horizontal, vertical = grid_dims(ds)
     ax.set_xlabel(horizontal)
     ax.set_ylabel(vertical)
-    if "function" in ds.attrs:
-        ax.set_title(str(ds.attrs["function"]))
+    titled(ax, ds)
     return ax
 
 
 def label_of(ds: Any, name: str) -> str:
-    return str(ds[name].attrs.get("long_name", name))
+    """What it is called, without what its numbers stand for."""
+    return str(ds[name].attrs.get("long_name", name)).partition(";")[0]
 
 
 def draw_cells(ax: Any, ds: Any, values: np.ndarray, cmap: Any, **scale: Any) -> Any:
@@ -118,6 +143,18 @@ def edges_around(x: np.ndarray) -> np.ndarray:
 def _equidistant(x: np.ndarray) -> bool:
     steps = np.diff(x)
     return bool(np.ptp(steps) <= 1e-6 * np.abs(steps).max())
+
+
+def scale_for(ax: Any, variable: Any) -> None:
+    """What numbers of this kind are read on: logarithms, integers, or the names that they stand for."""
+    if variable.name == "condition_number":
+        ax.set_yscale("log")
+    elif "flag_meanings" in variable.attrs:
+        names, present = flags_of(variable), np.unique(variable.values)
+        ax.set_yticks(present, labels=[names[int(code)].lower().replace("_", " ") for code in present])
+        ax.margins(y=0.2)
+    elif variable.dtype.kind == "i":
+        ax.yaxis.set_major_locator(_require("matplotlib.ticker", "scan").MaxNLocator(integer=True))
 
 
 def flags_of(codes: Any) -> dict[int, str]:
@@ -164,6 +201,18 @@ def mark(ax: Any, ds: Any, where: np.ndarray, color: str, label: str) -> list[An
     return [_patch_handle(color, f"{label} ({_percent(where.mean())})")]
 
 
+def mark_missing(ax: Any, ds: Any, where: np.ndarray) -> list[Any]:
+    """Cells that have no number, by why they have none: of those that were not computed the integers tell."""
+    waiting = where & False
+    for name in _telling(ds):
+        waiting = where & (ds[name].values.T == NOT_COMPUTED)
+    return [
+        handle
+        for cells, name in ((waiting, "NOT_COMPUTED"), (where & ~waiting, "INVALID"))
+        for handle in mark(ax, ds, cells, *CATEGORIES[name])
+    ]
+
+
 def _patch_handle(color: Any, label: str) -> Any:
     return _require("matplotlib.patches", "scan").Patch(facecolor=color, edgecolor=DARK, linewidth=0.5, label=label)
 
@@ -174,12 +223,20 @@ def line_handle(label: str, effects: Any) -> Any:
 
 
 def legend_below(ax: Any, handles: Sequence[Any]) -> None:
-    """Below the axes: inside, it would hide the part of the landscape that happens to lie there."""
-    if handles:
-        # Two columns of small print stay narrower than the axes; a wider legend would squeeze them.
-        columns = 1 if len(handles) == 1 else 2
-        place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.11)}
-        ax.legend(handles=handles, ncols=columns, fontsize="small", frameon=False, **place)
+    """Below the axes: inside, it would hide the part of the landscape that happens to lie there.
+
+    Inside all the same where nothing makes room for it: it would be printed over the axes below.
+    """
+    if not handles:
+        return
+    figure = figure_of(ax)
+    place: dict[str, Any] = {"loc": "upper right", "framealpha": 0.85}
+    if figure.get_layout_engine() is not None:
+        # Two columns of small print stay narrower than wide axes; a wider legend would squeeze them.
+        inches = ax.get_position().width * figure.get_figure().get_figwidth()
+        columns = 2 if len(handles) > 1 and inches > _TWO_COLUMNS else 1
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.11), "frameon": False, "ncols": columns}
+    ax.legend(handles=handles, fontsize="small", **place)
 
 
 def quantile_levels(values: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fastcurv._inputs import refuse_masked
+
 
 def axis_coordinates(name: str, axis: Any) -> np.ndarray:
     expected = f"axis {name}: expected (start, stop, number), a 1-D array of coordinates, or a number"
@@ -16,8 +18,9 @@ def axis_coordinates(name: str, axis: Any) -> np.ndarray:
         return frozen(np.linspace(start, stop, count(f"axis {name}: number", axis[2])))
     if isinstance(axis, str | bytes | bool | np.bool_ | None):
         raise TypeError(f"{expected}, got {axis!r}")
+    refuse_masked(axis, f"axis {name}")
     coordinates = np.asarray(axis)
-    if coordinates.dtype.kind not in "fiu":
+    if not is_real(coordinates.dtype) or coordinates.dtype == bool:
         raise TypeError(f"{expected}, got {axis!r} of dtype {coordinates.dtype}")
     if coordinates.ndim != 1:
         raise ValueError(f"{expected}, got an array of shape {coordinates.shape}")
@@ -30,8 +33,9 @@ def vectors_of_one_length(**named: Any) -> tuple[tuple[np.ndarray, ...], np.dtyp
     """Read-only float64 vectors of one length, and the dtype of the points made of them."""
     arrays = {name: np.asarray(value) for name, value in named.items()}
     for name, array in arrays.items():
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        refuse_masked(named[name], name)
+        if not is_real(array.dtype):
+            raise TypeError(f"{name}: expected real numbers of at most 64 bits, got dtype {array.dtype}")
         if array.ndim != 1 or not array.size:
             raise ValueError(f"{name}: expected a vector of shape (n,), n >= 1, got shape {array.shape}")
         _check_finite(name, array)
@@ -41,6 +45,11 @@ def vectors_of_one_length(**named: Any) -> tuple[tuple[np.ndarray, ...], np.dtyp
     single = all(array.dtype == np.float32 for array in arrays.values())
     vectors = tuple(frozen(array.astype(np.float64)) for array in arrays.values())
     return vectors, np.dtype(np.float32 if single else np.float64)
+
+
+def is_real(dtype: np.dtype) -> bool:
+    """Whether float64 holds such numbers, or the nearest to them."""
+    return dtype.kind in "fiub" and dtype.itemsize <= 8
 
 
 def ranges(extent: Any) -> tuple[tuple[float, float], tuple[float, float]]:

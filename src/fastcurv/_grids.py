@@ -28,11 +28,13 @@ from fastcurv._grid_arguments import (
     count,
     finite_number,
     frozen,
+    is_real,
     low_and_high,
     ranges,
     vectors_of_one_length,
 )
 from fastcurv._identity import array_spec, little_endian
+from fastcurv._inputs import refuse_masked
 
 __all__ = ["Grid", "Line", "Plane", "Samples"]
 
@@ -346,9 +348,10 @@ class Samples(_Points):
                 f"points: expected an array of shape (N, n), n >= 1, got shape {shape}"
                 + ("; for n = 1 pass points[:, None]" if len(shape) == 1 else "")
             )
+        refuse_masked(points, "points")
         kind = np.dtype(points.dtype)
-        if kind.kind not in "fiub":
-            raise TypeError(f"points: expected real numbers, got dtype {kind}")
+        if not is_real(kind):
+            raise TypeError(f"points: expected real numbers of at most 64 bits, got dtype {kind}")
         self._set(
             dims=("sample",),
             shape=(int(shape[0]),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ def real_array(a: Any, name: str) -> np.ndarray:
         return a
     if lives_on_device(a):
         raise TypeError(f"{name} lives on a GPU, where this is not computed in this version; pass a NumPy array")
+    refuse_masked(a, name)
     if hasattr(a, "detach"):  # a torch tensor that requires grad refuses to become an array
         a = a.detach()  # pyright: ignore[reportAttributeAccessIssue]
     try:
@@ -45,6 +47,32 @@ def real_array(a: Any, name: str) -> np.ndarray:
     else:
         raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}")
     return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+
+
+def refuse_masked(a: Any, name: str) -> None:
+    """Lest numbers that are masked out are taken for others."""
+    if isinstance(a, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must not be a masked array, whose mask would be lost; pass {name}.filled(numpy.nan), or only the "
+            "part that is not masked"
+        )
+
+
+def vectors(v: Any, name: str, batch: tuple[int, ...], n: int) -> np.ndarray:
+    """Vectors of n coordinates, whose leading axes broadcast with those of points."""
+    array = real_array(v, name)
+    if array.ndim == 0 or array.shape[-1] != n:
+        raise ValueError(f"{name} must have {n} coordinates along its last axis, got shape {array.shape}")
+    check_broadcast(array.shape[:-1], name, batch)
+    return array
+
+
+def check_broadcast(shape: tuple[int, ...], name: str, batch: tuple[int, ...]) -> None:
+    """Whether the leading axes of an argument fit those of points."""
+    try:
+        np.broadcast_shapes(shape, batch)
+    except ValueError:
+        raise ValueError(f"{name} must broadcast with points of batch shape {batch}, got batch shape {shape}") from None
 
 
 def points_array(x: Any, name: str = "x") -> np.ndarray:
@@ -65,8 +93,8 @@ def square_matrices(a: Any, name: str = "a") -> np.ndarray:
     return array
 
 
-def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: np.ndarray) -> np.ndarray:
-    """The array for a result: new, or the user's own if it fits and holds none of the inputs."""
+def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: Any) -> np.ndarray:
+    """The array for a result: new, or the user's own if it fits and holds none of the arrays among the inputs."""
     if out is None:
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray):
@@ -75,10 +103,21 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: np.ndarr
         raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {out.shape} and {out.dtype}")
     if not out.flags.c_contiguous or not out.flags.writeable:
         raise ValueError("out must be C-contiguous and writeable")
-    for name, array in inputs.items():
+    for name, array in _arrays(inputs.items()):
         if np.may_share_memory(out, array):
-            raise ValueError(f"out must not share memory with {name}, which is read while out is written")
+            raise ValueError(
+                f"out must not share memory with {name}, which is read while out is written; give another array"
+            )
     return out
+
+
+def _arrays(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays among inputs, also within tuples, and what to call them."""
+    for name, value in named:
+        if isinstance(value, np.ndarray):
+            yield name, value
+        elif isinstance(value, tuple):
+            yield from _arrays((f"{name}[{k}]", item) for k, item in enumerate(value))
 
 
 def rounded(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -100,10 +139,13 @@ def arguments(args: Any) -> tuple:
 
 
 def _argument(value: Any, name: str) -> Any:
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ValueError(f"{name} must be a number of at most 64 bits, got {value}; write it as a float")
     if isinstance(value, (bool, int, float, complex, str)) or value is None:
         return value
     if isinstance(value, np.generic):
-        return value.item() if value.dtype.kind in "bi" or value.dtype == np.float64 else value
+        _check_number(value.dtype, name)
+        return value.item() if value.dtype.kind in "bi" or value.dtype in (np.float64, np.float16) else value
     if isinstance(value, tuple):
         return tuple(_argument(item, f"{name}[{k}]") for k, item in enumerate(value))
     if isinstance(value, list) or hasattr(value, "__array__"):
@@ -111,10 +153,18 @@ def _argument(value: Any, name: str) -> Any:
             array = np.asarray(value)
         except ValueError as error:
             raise TypeError(f"{name} must be an array of numbers: {error}") from None
-        if array.dtype.kind not in "biufc":
-            raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
-        return read_only(np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape))
+        refuse_masked(value, name)
+        _check_number(array.dtype, name)
+        dtype = np.dtype(np.float64) if array.dtype == np.float16 else array.dtype.newbyteorder("=")
+        return read_only(np.ascontiguousarray(array, dtype).reshape(array.shape))
     raise TypeError(f"{name} must be a number, a string, an array or a tuple of those, got {type(value).__name__}")
+
+
+def _check_number(dtype: np.dtype, name: str) -> None:
+    if dtype.kind not in "biufc":
+        raise TypeError(f"{name} must hold numbers, got dtype {dtype}")
+    if dtype.itemsize > (16 if dtype.kind == "c" else 8):
+        raise TypeError(f"{name} must hold numbers of at most 64 bits, got dtype {dtype}; convert it to float64")
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -132,6 +182,7 @@ def arguments_by_point(point_args: Any, batch: tuple[int, ...]) -> tuple[np.ndar
         raise TypeError(f"point_args must be a tuple of arrays, got {type(point_args).__name__}")
     flat = []
     for k, value in enumerate(point_args):
+        refuse_masked(value, f"point_args[{k}]")
         array = _argument(value if isinstance(value, list) else np.asarray(value), f"point_args[{k}]")
         if array.shape[: len(batch)] != batch:
             raise ValueError(

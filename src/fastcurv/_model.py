@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._inputs import real_array
+from ._inputs import vectors
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,16 +31,20 @@ class QuadraticModel:
     hessian_error: np.ndarray
 
     def __repr__(self) -> str:
-        batch, n = self.point.shape[:-1], self.point.shape[-1]
+        batch, n = self._shape
         return f"QuadraticModel of {n} coordinates" + (f" around points of shape {batch}" if batch else "")
+
+    @property
+    def _shape(self) -> tuple[tuple[int, ...], int]:
+        return self.point.shape[:-1], self.point.shape[-1]
 
     def __call__(self, y: Any) -> Any:
         """The model at points y, shape B + (n,) (leading axes broadcast)."""
-        return self.value + self.decrease(-(self.point - _points(y, self.point)), sign=1.0)
+        return self.value + self.decrease(-(self.point - vectors(y, "y", *self._shape)), sign=1.0)
 
     def decrease(self, step: Any, *, sign: float = -1.0) -> Any:
         """m(x) - m(x + step): by how much a step lowers the model; `step` of shape B + (n,), not a step length."""
-        s = _points(step, self.point)
+        s = vectors(step, "step", *self._shape)
         change = np.einsum("...i,...i->...", self.gradient, s)
         change = change + 0.5 * np.einsum("...i,...ij,...j->...", s, self.hessian, s)
         return sign * change
@@ -58,10 +62,3 @@ class QuadraticModel:
             along = np.einsum("...ij,...i->...j", V, self.gradient) / eigenvalues
             step = np.einsum("...ij,...j->...i", V, along)
         return np.where(certain[..., None], self.point - step, np.nan)
-
-
-def _points(y: Any, like: np.ndarray) -> np.ndarray:
-    array = real_array(y, "y")
-    if array.ndim == 0 or array.shape[-1] != like.shape[-1]:
-        raise ValueError(f"y must have {like.shape[-1]} coordinates along its last axis, got shape {array.shape}")
-    return array

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from math import factorial
 from typing import Any
 
 import numpy as np
 
 from . import _launch as launch
 from ._derivatives import value
-from ._inputs import positive
+from ._inputs import positive, real_array
 
 #: evaluations along the line
 COUNT = 7
+#: levels that differ by no more are the same
+AGREEMENT = 4
 
 
 def estimate_noise(
@@ -48,7 +50,8 @@ def estimate_noise(
     -----
     ECnoise: J. J. Moré and S. M. Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011) 1292-1314. Of
     the k-th differences of 7 values on a line, the mean square times (k!)² / (2k)! estimates the variance as soon as
-    it stays the same from one k to the next.
+    it stays the same from one k to the next. Where values differ by more than a tenth of the largest, it must also
+    stay the same at a hundredth of the spacing: a trend would not.
 
     Examples
     --------
@@ -61,12 +64,13 @@ def estimate_noise(
     """
     call = launch.call(fun, x, args, point_args, device)
     count, n = call.shape
-    line = _direction(n) if direction is None else np.asarray(direction, float)
+    line = _direction(n) if direction is None else real_array(direction, "direction").astype(float)
     if line.shape != (n,) or not np.isfinite(line).all() or not line.any():
         raise ValueError(f"direction must be a finite vector of shape ({n},) that is not zero, got {direction!r}")
     line = line / np.abs(line).max()
     spacing = np.full(count, float(positive(rel_step, "rel_step", ())))
     noise, open_ = np.full(count, np.nan), np.arange(count)
+    wider = np.full(count, np.nan)  # the level at a spacing 100 times as wide, if a trend might show there
     steps = np.arange(COUNT) - COUNT // 2
     for _ in range(5):
         if not len(open_):
@@ -77,7 +81,12 @@ def estimate_noise(
         own = tuple(np.repeat(array[open_, None], COUNT, axis=1) for array in call.points.point_args)
         f = np.asarray(value(fun, samples.astype(call.x.dtype), args, point_args=own, device=device), np.float64)
         found, verdict = ecnoise(f)
-        noise[open_] = found
+        # what is as large at a hundredth of the spacing is no trend, however large it is beside f
+        steady = np.maximum(found, wider[open_]) <= AGREEMENT * np.minimum(found, wider[open_])
+        found[steady] = np.hypot(found, wider[open_])[steady] / math.sqrt(2)
+        verdict[steady & (verdict < 0)] = 0
+        noise[open_] = np.where(verdict < 0, np.nan, found)
+        wider[open_] = np.where(verdict < 0, found, np.nan)
         spacing[open_] *= np.where(verdict > 0, 100.0, 0.01)
         open_ = open_[verdict != 0]
     result = noise.astype(call.x.dtype).reshape(call.batch)
@@ -96,9 +105,10 @@ def ecnoise(f: Any) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     noise : ndarray, shape (N,)
-        NaN where it was not.
+        NaN where differences do not tell, or half of the values are equal.
     verdict : ndarray, shape (N,)
-        0: right, or hopeless (not finite); 1: too narrow, half of the values are equal; -1: too wide, the trend shows.
+        0: right, or hopeless (not finite); 1: too narrow, half of the values are equal; -1: too wide, a trend shows, or
+        may: values differ by a tenth of the largest.
     """
     count, m = f.shape
     noise, verdict = np.full(count, np.nan), np.full(count, -1)
@@ -109,20 +119,20 @@ def ecnoise(f: Any) -> tuple[np.ndarray, np.ndarray]:
     difference = f
     for k in range(1, m):
         difference = np.diff(difference, axis=1)
-        gamma = factorial(k) ** 2 / factorial(2 * k)
+        gamma = math.factorial(k) ** 2 / math.factorial(2 * k)
         level[:, k - 1] = np.sqrt(gamma * (difference**2).mean(axis=1))
         changes[:, k - 1] = (difference.max(axis=1) > 0) & (difference.min(axis=1) < 0)
     # the first k whose level agrees with the next two within a factor of 4, on differences of both signs
     for k in range(m - 3):
         window = level[:, k : k + 3]
-        agrees = window.max(axis=1) <= 4 * window.min(axis=1)
+        agrees = window.max(axis=1) <= AGREEMENT * window.min(axis=1)
         settled = agrees & changes[:, k] & np.isnan(noise)
         noise[settled], verdict[settled] = level[settled, k], 0
     ties = np.asarray(np.diff(np.sort(f, axis=1), axis=1) == 0, bool)
     equal = ties.sum(axis=1) >= m // 2
     verdict[equal], noise[equal] = 1, np.nan
     wide = ~equal & (spread > 0.1 * np.abs(f).max(axis=1))
-    verdict[wide], noise[wide] = -1, np.nan
+    verdict[wide] = -1
     verdict[~finite], noise[~finite] = 0, np.nan
     constant = finite & (spread == 0)
     noise[constant] = 0.0

@@ -99,7 +99,7 @@ def hvp(
         return on_device().of_array(fun, x, args, point_args, device, options, "hvp", out, v, **unserved)
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, n = given.call, given.shape[-1]
-    result = output(out, given.shape, call.x.dtype, x=call.x, v=given.directions)
+    result = output(out, given.shape, call.x.dtype, **call.points._asdict(), v=given.directions)
     if call.plan.bounds.any:
         H, second = _hessians(given)
         result.reshape(given.by_point.shape)[...] = np.einsum("bij,bkj->bki", H, given.by_point)
@@ -160,7 +160,7 @@ def vhv(
         return on_device().of_array(fun, x, args, point_args, device, options, "vhv", out, v, **unserved)
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, v_array = given.call, given.directions
-    result = output(out, given.shape[:-1], call.x.dtype, x=call.x, v=v_array)
+    result = output(out, given.shape[:-1], call.x.dtype, **call.points._asdict(), v=v_array)
     flat, error = result.reshape(-1), np.empty(0)
     if call.plan.bounds.any:
         (H, second), v_array = _hessians(given), given.by_point

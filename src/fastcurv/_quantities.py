@@ -33,8 +33,8 @@ QUANTITIES: dict[str, _Quantity] = {
     "eigenvalue_min": _Quantity((), "float", "smallest eigenvalue of the Hessian"),
     "eigenvalue_max": _Quantity((), "float", "largest eigenvalue of the Hessian"),
     "eigenvalue_error": _Quantity((), "float", "absolute error bound of every eigenvalue of the point"),
-    "index": _Quantity((), "int16", "number of certainly negative eigenvalues; -1 invalid"),
-    "nullity": _Quantity((), "int16", "number of eigenvalues that cannot be told from zero; -1 invalid"),
+    "index": _Quantity((), "int16", "number of certainly negative eigenvalues; -1 invalid, -2 not computed yet"),
+    "nullity": _Quantity((), "int16", "number of eigenvalues that may be zero; -1 invalid, -2 not computed yet"),
     "definiteness": _Quantity((), "int8", "definiteness of the Hessian", flags="Definiteness"),
     "kind": _Quantity((), "int8", "kind of critical point", flags="Kind"),
     "condition_number": _Quantity((), "float", "condition number of the Hessian; inf where nullity > 0"),
@@ -63,18 +63,25 @@ DEFAULT = (
     "optimal_step",
 )
 
+#: what integers hold where nothing was computed yet: a member of all enumerations
+NOT_COMPUTED = -2
+
 # STATUS maps codes to sentences; CF flag_meanings are single words.
-_STATUS_WORDS = {0: "ok", -4: "not_converged", -3: "not_finite", -5: "outside_the_bounds", -6: "raised"}
-_UNKNOWN = -1  # what integers hold where nothing was computed yet: invalid count, unused flag
+_STATUS_WORDS = {
+    0: "ok",
+    -4: "not_converged",
+    -3: "not_finite",
+    -5: "outside_the_bounds",
+    -6: "raised",
+    -2: "not_computed",
+}
 
 
 def variable(quantity: str, grid: _Points) -> Variable:
     entry = QUANTITIES[quantity]
     dtype = grid.dtype if entry.dtype == "float" else np.dtype(entry.dtype)
     values, words = _flags(entry.flags)
-    fill: float | int = math.nan if dtype.kind == "f" else _UNKNOWN
-    if "INVALID" in words:
-        fill = values[words.index("INVALID")]
+    fill: float | int = math.nan if dtype.kind == "f" else NOT_COMPUTED
     attrs: dict[str, Any] = {"long_name": entry.long_name}
     if words:
         attrs.update(flag_values=values, flag_meanings=" ".join(words))

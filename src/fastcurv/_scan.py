@@ -17,6 +17,7 @@ import numpy as np
 from fastcurv._errors import StoreError
 from fastcurv._grids import _Points
 from fastcurv._identity import described, function_digest
+from fastcurv._inputs import refuse_masked
 from fastcurv._optional import _require
 from fastcurv._quantities import DEFAULT, INNER_DIMS, QUANTITIES, variable
 from fastcurv._store import Blocks, Variable, create_store, open_dataset, open_store
@@ -186,7 +187,7 @@ def _to_store(
     """Compute the blocks that the store lacks; one is written while the next is computed."""
     from concurrent.futures import ThreadPoolExecutor  # slow to import
 
-    store = open_store(path, key, variables)
+    store = open_store(path, key, variables, grid.coords, attrs["function"])
     if store is not None and not resume:
         raise StoreError(f"{path} exists and resume=False. Nothing was changed: choose another path or delete it")
     blocks = Blocks.of(grid.shape, points) if store is None else store.blocks
@@ -258,6 +259,7 @@ def _sliced_options(options: Mapping[str, Any], grid: _Points) -> Callable[[int,
         raise TypeError(f"point_args: expected a tuple of arrays, got {type(point_args).__name__}")
     arrays = [np.asarray(array) for array in point_args]
     for k, array in enumerate(arrays):
+        refuse_masked(point_args[k], f"point_args[{k}]")
         if array.shape[: len(grid.shape)] != grid.shape:
             raise ValueError(
                 f"point_args[{k}]: expected leading shape {grid.shape}, the grid's, got shape {array.shape}"

@@ -24,6 +24,10 @@ class SparseHessians(NamedTuple):
     columns: np.ndarray
     row_starts: np.ndarray
 
+    def __repr__(self) -> str:
+        kept, all_ = len(self.columns), (len(self.row_starts) - 1) ** 2
+        return f"SparseHessians of shape {self.shape}, {kept:,} of {all_:,} entries do not vanish"
+
     @property
     def shape(self) -> tuple[int, ...]:
         """That of the dense Hessians, B + (n, n)."""

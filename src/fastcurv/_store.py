@@ -17,6 +17,7 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,8 +124,16 @@ class ScanStore:
         self._done[k] = True
 
 
-def open_store(path: Path, key: Mapping[str, Any], variables: Sequence[Variable]) -> ScanStore | None:
+def open_store(
+    path: Path,
+    key: Mapping[str, Any],
+    variables: Sequence[Variable],
+    coords: Mapping[str, np.ndarray],
+    function: str,
+) -> ScanStore | None:
     """Open the store of the scan with this key to go on with it; None where there is nothing yet.
+
+    `function` is only what errors call the function.
 
     Raises
     ------
@@ -134,13 +143,19 @@ def open_store(path: Path, key: Mapping[str, Any], variables: Sequence[Variable]
     if not _occupied(path):
         return None
     group, held, blocks, done = _read(path, mode="r+")
-    differing = list(_differences(_plain(held), _plain(key)))
+    there, here = _plain(held), _plain(key)
+    if there.get("function") != here["function"]:
+        there["function"] = f"{group.attrs.get('function')} {_short(there.get('function'))}"
+        here["function"] = f"{function} {_short(here['function'])}"
+    differing = list(_differences(there, here))
     if differing:
         raise StoreError(
             f"{path} holds another scan, which differs in {'; '.join(differing)}. Nothing was changed: {_HINT}"
         )
     for variable in variables:
         _check_array(path, group, variable, blocks, done)
+    for name, values in coords.items():
+        _check_coordinates(path, group, name, values)
     return ScanStore(path, group, blocks, variables, done)
 
 
@@ -224,7 +239,23 @@ def open_dataset(path: Path) -> Any:
         raise StoreError(f"{path}: there is no store")
     _read(path, mode="r")
     xarray = _require("xarray", "scan")
-    return xarray.open_zarr(path, chunks=None, consolidated=False)
+    with _damage_told(path):  # coordinates are read at once
+        return xarray.open_zarr(path, chunks=None, consolidated=False)
+
+
+def loaded(path: Path, part: Any) -> Any:
+    """A part of the dataset of the store at `path`, read into memory."""
+    with _damage_told(path):
+        return part.load()
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Whatever Zarr and its codecs say about a broken chunk is said of the store."""
+    try:
+        yield
+    except Exception as error:
+        raise StoreError(f"{path} is damaged ({_reason(error)}): {_HINT}") from error
 
 
 def blocks_done(path: Path) -> tuple[int, int]:
@@ -295,6 +326,16 @@ def _check_array(path: Path, group: Any, variable: Variable, blocks: Blocks, don
             raise StoreError(f"{path} is damaged (chunk {name} of {variable.name} {state}): {_HINT}")
 
 
+def _check_coordinates(path: Path, group: Any, name: str, values: np.ndarray) -> None:
+    """The coordinates are there as they were written: a lost chunk of them is read as NaN."""
+    try:
+        found = group[name][:]
+    except Exception as error:
+        raise StoreError(f"{path} is damaged (coordinates {name}: {_reason(error)}): {_HINT}") from error
+    if not np.array_equal(found, values):
+        raise StoreError(f"{path} is damaged (coordinates {name} are not those of the grid): {_HINT}")
+
+
 def _plain(value: Any) -> Any:
     """The value as it comes back from JSON."""
     return json.loads(json.dumps(value))
@@ -315,7 +356,7 @@ def _differences(held: Any, new: Any, where: str = "") -> Iterator[str]:
 def _short(value: Any) -> str:
     if value is None:
         return "none"
-    if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value):
+    if isinstance(value, str) and re.fullmatch("[0-9a-f]{40,64}", value):
         return value[:12] + "..."
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 160 else text[:157] + "..."

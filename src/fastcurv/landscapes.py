@@ -1,7 +1,7 @@
 """Classical functions with known curvature, in plain Python that Numba compiles.
 
 Each function takes one point `x` (indexable, with `len(x)`) and returns one number; none is decorated.
-What is known about them (`critical_points`, `lennard_jones_minimum`, `domain`) lives in `_landscape_data`.
+`critical_points`, `lennard_jones_minimum` and `domain` tell what is known about them.
 """
 
 import math
@@ -29,6 +29,12 @@ __all__ = [
     "six_hump_camel",
     "styblinski_tang",
 ]
+
+CriticalPoint.__module__ = __name__  # where users find it
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def rosenbrock(x):

@@ -1,10 +1,11 @@
 """Pictures of scans and spectra, drawn with matplotlib into axes of yours or of a new figure.
 
 Functions take the dataset of a `scan` (`spectrum` also a `Curvature` or an array; `sparsity` a `trace`), draw into `ax`
-or, without one, into a new figure, and return the matplotlib axes. Colours are Okabe and Ito's palette for
-categories, viridis and cividis for numbers: both can be told apart with colour-blind eyes. Grids with more
-than 1,024 coordinates along an axis are thinned to every second, third, ... one before they are drawn or
-even read.
+or, without one, into a new figure, and return the matplotlib axes. Make figures of your own with
+``plt.subplots(layout="constrained")``: then there is room for legends below the axes; else they lie within them.
+Colours are Okabe and Ito's palette for categories, viridis for numbers: both can be told apart with colour-blind
+eyes. Grids with more than 1,024 coordinates along an axis are thinned to every second, third, ... one before they
+are drawn or even read.
 """
 
 import math
@@ -32,18 +33,26 @@ from fastcurv._drawing import (
     legend_below,
     line_handle,
     mark,
+    mark_missing,
     needed_of,
     pale,
     quantile_levels,
+    scale_for,
     thinned,
+    titled,
 )
 from fastcurv._optional import _require
+from fastcurv._trace import Expression
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
 __all__ = ["condition", "eigenvalue_ratio", "landscape", "profile", "sparsity", "spectrum"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def landscape(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
@@ -75,7 +84,7 @@ def landscape(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('x', 'y')
     """
-    ds = thinned(needed_of(ds, 2, "landscape", "value", "definiteness"))
+    ds = thinned(needed_of(ds, "landscape"))
     ax = axes_or_new(ax)
     handles = fill_definiteness(ax, ds)
     value = ds["value"].values.T
@@ -130,7 +139,7 @@ def eigenvalue_ratio(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes
     >>> ds = fc.scan(fc.landscapes.himmelblau, fc.Grid(x=(-5, 5, 60), y=(-5, 5, 60)), progress=False)
     >>> ax = fc.plot.eigenvalue_ratio(ds)
     """
-    ds = thinned(needed_of(ds, 2, "eigenvalue_ratio", "eigenvalue_min", "eigenvalue_max"))
+    ds = thinned(needed_of(ds, "eigenvalue_ratio"))
     ax = axes_or_new(ax)
     low, high = ds["eigenvalue_min"].values.T, ds["eigenvalue_max"].values.T
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -146,7 +155,7 @@ def eigenvalue_ratio(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes
         edge = ax.contour(x, y, np.ma.masked_invalid(low), levels=[0.0], colors="white", linewidths=1.2)
         edge.set_path_effects(stroke)
         handles.append(line_handle("λ$_{min}$ = 0, edge of the convex regions", stroke))
-    handles += mark(ax, ds, np.isnan(ratio), GREY, "invalid")
+    handles += mark_missing(ax, ds, np.isnan(ratio))
     legend_below(ax, handles)
     return finished(ax, ds)
 
@@ -176,22 +185,19 @@ def condition(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
     >>> ds = fc.scan(fc.landscapes.himmelblau, fc.Grid(x=(-5, 5, 60), y=(-5, 5, 60)), progress=False)
     >>> ax = fc.plot.condition(ds)
     """
-    ds = thinned(needed_of(ds, 2, "condition", "condition_number"))
+    ds = thinned(needed_of(ds, "condition"))
     ax = axes_or_new(ax)
     colors = _require("matplotlib.colors", "scan")
     number = ds["condition_number"].values.T
     finite = number[np.isfinite(number)]
-    top = max(float(np.quantile(finite, 0.995)), 10.0) if finite.size else 10.0
-    norm = colors.LogNorm(1.0, top)
-    image = draw_cells(ax, ds, np.ma.masked_invalid(number), "viridis", norm=norm)
-    figure_of(ax).colorbar(
-        image,
-        ax=ax,
-        label="condition number of the Hessian",
-        extend="max" if finite.size and finite.max() > top else "neither",
-    )
+    if finite.size:
+        top = max(float(np.quantile(finite, 0.995)), 10.0)
+        norm = colors.LogNorm(1.0, top)
+        image = draw_cells(ax, ds, np.ma.masked_invalid(number), "viridis", norm=norm)
+        extend = "max" if finite.max() > top else "neither"
+        figure_of(ax).colorbar(image, ax=ax, label=label_of(ds, "condition_number"), extend=extend)
     handles = mark(ax, ds, np.isposinf(number), VERMILION, "singular: infinite")
-    handles += mark(ax, ds, np.isnan(number), GREY, "invalid")
+    handles += mark_missing(ax, ds, np.isnan(number))
     legend_below(ax, handles)
     return finished(ax, ds)
 
@@ -240,6 +246,8 @@ def spectrum(curvature: Any, *, ax: "Axes | None" = None) -> "Axes":
     ax.xaxis.set_major_locator(_require("matplotlib.ticker", "scan").MaxNLocator(integer=True))
     ax.margins(x=0.05, y=0.05)
     ax.autoscale_view()
+    if hasattr(curvature, "data_vars"):
+        titled(ax, curvature)
     legend_below(ax, ax.get_legend_handles_labels()[0])
     return ax
 
@@ -266,6 +274,11 @@ def sparsity(expression: Any, *, ax: "Axes | None" = None) -> "Axes":
     >>> ax.get_title()
     '3 of 9 entries do not vanish'
     """
+    if not isinstance(expression, Expression):
+        raise TypeError(
+            f"expression: expected what fastcurv.trace returns, got {type(expression).__name__}; "
+            "draw sparsity(fastcurv.trace(fun, n)), with n coordinates"
+        )
     pattern, ax = expression.sparsity.tocoo(), axes_or_new(ax)
     n = expression.n
     # squares that touch while entries can be told apart, dots beyond
@@ -310,14 +323,16 @@ def profile(ds: "xarray.Dataset", quantity: str = "value", *, ax: "Axes | None" 
     >>> ax.get_xlabel()
     't'
     """
-    ds = needed_of(ds, 1, "profile", quantity)
+    ds = needed_of(ds, "profile", quantity)
     if set(ds[quantity].dims) != set(grid_dims(ds)):
         raise ValueError(f"quantity: {quantity} has more than one number a point; draw one of them with ds.isel(...)")
     ds = ascending(ds)
     ax = axes_or_new(ax)
     (dim,) = grid_dims(ds)
     x = ds[dim].values
-    ax.plot(x, ds[quantity].values, color=DARK, linewidth=1.6)
+    style = "steps-mid" if ds[quantity].dtype.kind == "i" else "default"
+    ax.plot(x, ds[quantity].values, color=DARK, linewidth=1.6, drawstyle=style)
+    scale_for(ax, ds[quantity])
     handles = []
     if "definiteness" in ds and x.size:
         names, codes = flags_of(ds["definiteness"]), ds["definiteness"].values
@@ -330,8 +345,7 @@ def profile(ds: "xarray.Dataset", quantity: str = "value", *, ax: "Axes | None" 
         ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(dim)
     ax.set_ylabel(label_of(ds, quantity))
-    if "function" in ds.attrs:
-        ax.set_title(str(ds.attrs["function"]))
+    titled(ax, ds)
     legend_below(ax, handles)
     return ax
 

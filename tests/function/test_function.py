@@ -1,16 +1,20 @@
 """Identity, compilation with helpers, the memo, the disk cache, and what is said where compilation fails."""
 
+import functools
 import importlib
 import math
 import os
 import subprocess
 import sys
 import textwrap
+from collections import namedtuple
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import njit, types, vectorize
+from scipy.interpolate import CubicSpline
 
 import fastcurv as fc
 from fastcurv.backends import _kernels, _templates
@@ -96,6 +100,92 @@ def test_digest_tells_functions_apart():
     assert digest(make(np.ones(3))) != digest(make(np.ones((3, 1))))
     assert digest(make(object())) is None
     assert digest(fc.vectorized(len)) is None
+
+
+def as_sum(c):
+    @functools.wraps(np.sum)
+    def fun(x):
+        return c * x[0] ** 2
+
+    return fun
+
+
+def squared(c):
+    @vectorize
+    def fun(t):
+        return c * t * t
+
+    return fun
+
+
+def method_of(c):
+    return CubicSpline([0.0, 1.0, 2.0], [0.0, c, 0.0]).derivative
+
+
+def scaled(c, *, keyword):
+    def fun(x, *, scale=c):
+        return scale * x[0]
+
+    return fun if keyword else lambda x, scale=c: scale * x[0]
+
+
+def with_twice(c):
+    class Pair(NamedTuple):
+        a: float
+
+        def times(self):
+            return c * self.a
+
+    return Pair(1.0)
+
+
+RECORD = np.zeros(1, [("a", float), ("b", float)])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (as_sum(1.0), as_sum(7.0)),
+        (make(as_sum(1.0)), make(as_sum(7.0))),
+        (make(np.sum), make(as_sum(1.0))),
+        (make(squared(1.0)), make(squared(7.0))),
+        (make(method_of(1.0)), make(method_of(7.0))),
+        (make(np.vectorize(make(1.0))), make(np.vectorize(make(7.0)))),
+        (make(type("sum", (), {"__module__": "numpy"})), make(type("sum", (), {"__module__": "numpy"}))),
+        (make(namedtuple("Pair", "a b")(1.0, 2.0)), make(namedtuple("Pair", "b a")(1.0, 2.0))),
+        (make(namedtuple("tuple", "a b")(1.0, 2.0)), make((1.0, 2.0))),
+        (make(with_twice(1.0)), make(with_twice(7.0))),
+        (make(RECORD), make(RECORD.view([("b", float), ("a", float)]))),
+        (make(RECORD[0]), make(RECORD.view([("b", float), ("a", float)])[0])),
+        (make(np.ma.array([1.0], mask=[True])), make(np.ma.array([1.0], mask=[False]))),
+        (scaled(1.0, keyword=True), scaled(7.0, keyword=True)),
+        (scaled(1.0, keyword=False), scaled(7.0, keyword=False)),
+    ],
+)
+def test_digest_tells_apart_what_has_the_same_name(one, other):
+    assert user_function(one).key != user_function(other).key
+
+
+def test_what_libraries_have_is_named_in_digests():
+    for thing in (np.sum, np.sin, np.linalg.norm, math.sin, np.random.rand, np.float64, ValueError, len, np.ones(2)):
+        assert digest(make(thing)) is not None
+    assert digest(make(namedtuple("Pair", "a b")(1.0, 2.0))) == digest(make(namedtuple("Pair", "a b")(1.0, 2.0)))
+
+
+def test_functions_with_a_librarys_name_have_their_own_values():
+    assert [fc.value(as_sum(c), [2.0]) for c in (1.0, 7.0)] == [4.0, 28.0]
+    assert [fc.hessian(as_sum(c), [2.0])[0, 0] for c in (1.0, 7.0)] == [2.0, 14.0]
+    helper = as_sum(3.0)
+    assert fc.value(lambda x: helper(x), [2.0]) == 12.0
+    first, second = (namedtuple("Pair", names)(1.0, 2.0) for names in ("a b", "b a"))
+    assert [fc.value(lambda x, p=p: p.a * x[0], [1.0]) for p in (first, second)] == [1.0, 2.0]
+
+
+def test_defaults_of_keyword_only_parameters_are_watched():
+    fun = scaled(2.0, keyword=True)
+    before = digest(fun)
+    fun.__kwdefaults__ = {"scale": 5.0}
+    assert digest(fun) != before
 
 
 def test_digest_follows_helpers_defaults_and_globals(monkeypatch):
@@ -430,6 +520,20 @@ def test_what_cannot_be_compiled_is_named_with_its_line(fun):
         assert "vectorized" in message
         assert "test_function.py, line" in message
         assert ("THING.factor" if fun is uses_an_object else "tolist") in message
+
+
+def test_types_of_locals_are_refused():
+    with_locals: Any = njit(locals={"s": types.float32})
+
+    @with_locals
+    def rounded(x):
+        s = 0.1 * x[0]
+        return s * 1.0
+
+    for fun in (rounded, lambda x: rounded(x)):
+        for call in (fc.value, fc.hessian, fc.explain):
+            with pytest.raises(TypeError, match=r"rounded was made by numba.njit with locals=\{'s': float32\}.*leave"):
+                call(fun, [1.0])
 
 
 def test_not_a_function():

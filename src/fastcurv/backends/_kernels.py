@@ -15,6 +15,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from ..function import (
     DiskCache,
+    Pointer,
     compiled,
     package_digest,
     play,
@@ -102,9 +103,15 @@ class Kernel:
 
 
 def _evaluators(roles: tuple[Role | None, ...], mode: str, kinds: Kinds) -> list[Callable | None]:
-    """What blocks call, of functions with such arguments."""
-    unpacked = unpacker(kinds)
-    return [role and _AT_POINTS.get(role.kind, _number_at)(_evaluator(role, mode), unpacked) for role in roles]
+    """What blocks call, of functions with such arguments; where one is a C function, they are its own."""
+    unpacked, is_for_c = unpacker(kinds), any(role and isinstance(role.function, Pointer) for role in roles)
+    nothing = unpacker(Kinds())
+
+    def evaluator(role: Role) -> Callable:
+        given = nothing if is_for_c and not isinstance(role.function, Pointer) else unpacked
+        return _AT_POINTS.get(role.kind, _number_at)(_evaluator(role, mode), given)
+
+    return [role and evaluator(role) for role in roles]
 
 
 def _blocks(operation: Operation, roles: tuple[Role | None, ...]) -> tuple[tuple[str | None, ...], Callable]:

@@ -47,7 +47,7 @@ class Job:
         self.operation, self.roles = operation, roles
         self.function = next(role.function for role in roles if role)
         self.is_vectorized = isinstance(self.function, Vectorized)
-        self.is_pointer = isinstance(self.function, Pointer)
+        self.pointer = next((role.function for role in roles if role and isinstance(role.function, Pointer)), None)
 
     @cached_property
     def kernel(self) -> Kernel:
@@ -116,8 +116,8 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         _launch_vectorized(job, points, data, plan, evaluations, items)
         return
     x, args, point_args = points
-    if job.is_pointer:
-        args = job.function.native_args(args)  # pyright: ignore[reportAttributeAccessIssue]
+    if job.pointer is not None:
+        args = job.pointer.native_args
     made = job.kernel
     with loop(plan.workers) as (address, workers):
         start = perf_counter()

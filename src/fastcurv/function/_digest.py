@@ -14,8 +14,8 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import partial, reduce
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
@@ -61,9 +61,52 @@ def globals_in(code: types.CodeType) -> set[str]:
 
 
 def is_library(thing) -> bool:
-    """Whether a module, or the module that defines a function, is one of `LIBRARIES`."""
-    name = thing.__name__ if isinstance(thing, types.ModuleType) else getattr(thing, "__module__", None)
-    return isinstance(name, str) and name.partition(".")[0] in LIBRARIES
+    """Whether a module is one of `LIBRARIES`, or anything else is what one of them has under its name."""
+    if isinstance(thing, types.ModuleType):
+        return thing.__name__.partition(".")[0] in LIBRARIES
+    return _library_name(thing) is not None
+
+
+def _library_name(thing) -> str | None:
+    """Where a library has it. What it says of itself does not tell: `functools.wraps` copies that, objects inherit."""
+    module = getattr(thing, "__module__", None)
+    if not isinstance(module, str) or module.partition(".")[0] not in LIBRARIES:
+        return None
+    for kind in ("__qualname__", "__name__"):
+        name = getattr(thing, kind, None)
+        if isinstance(name, str) and _attribute(sys.modules.get(module), name) is thing:
+            return f"{module}.{name}"
+    return None
+
+
+def _attribute(owner, dotted: str):
+    return reduce(lambda found, name: getattr(found, name, _ABSENT), dotted.split("."), owner)
+
+
+class _Plain(NamedTuple):
+    """What all classes of named tuples have."""
+
+
+def _is_plain(kind: type) -> bool:
+    """Whether a class of named tuples has nothing but its fields."""
+    return kind.__bases__ == (tuple,) and vars(kind).keys() <= {*vars(_Plain), *getattr(kind, "_fields", ())}
+
+
+def _python_function(dispatcher: Dispatcher) -> types.FunctionType:
+    """What a dispatcher compiles: it is compiled anew, for x of several types."""
+    if dispatcher.locals:
+        raise TypeError(
+            f"{dispatcher.py_func.__qualname__} was made by numba.njit with locals={dispatcher.locals}, types that "
+            f"hold for one type of x only; convert in its code, as in s = np.float32(s), and leave locals out"
+        )
+    return dispatcher.py_func
+
+
+def _is_numbers(thing) -> bool:
+    """Whether it is one of NumPy's own arrays or numbers, and its bytes are all there is to it."""
+    if not isinstance(thing, (np.ndarray, np.generic)) or isinstance(thing, np.ma.MaskedArray):
+        return False
+    return is_library(type(thing)) and not np.asarray(thing).dtype.hasobject
 
 
 class _Walk:
@@ -77,7 +120,7 @@ class _Walk:
     def feed(self, thing) -> None:
         """Hash one object, by kind."""
         if isinstance(thing, Dispatcher):
-            thing = thing.py_func
+            thing = _python_function(thing)
         if isinstance(thing, types.FunctionType):
             self._function(thing)
         elif isinstance(thing, types.CodeType):
@@ -86,30 +129,34 @@ class _Walk:
             self._module(thing)
         elif thing is None or thing is Ellipsis or type(thing) in (bool, int, float, complex, str, bytes):
             self._text(f"{type(thing).__name__} {thing!r}")
-        elif isinstance(thing, (np.ndarray, np.generic)) and not np.asarray(thing).dtype.hasobject:
+        elif _is_numbers(thing):
             array = np.asarray(thing)
-            self._text(f"{type(thing).__name__} {array.dtype.str} {array.shape}")
+            self._text(f"{type(thing).__name__} {array.dtype!r} {array.shape}")
             self.hash.update(np.ascontiguousarray(array).tobytes())
-        elif isinstance(thing, (tuple, list)):
-            self._text(f"{type(thing).__qualname__} {len(thing)}")
+        elif type(thing) in (tuple, list) or (isinstance(thing, tuple) and _is_plain(type(thing))):
+            self._text(f"{type(thing).__qualname__} {getattr(thing, '_fields', '')} {len(thing)}")
             for item in thing:
                 self.feed(item)
-        elif isinstance(thing, frozenset):
-            self._text(f"frozenset {sorted(map(repr, thing))}")
-        elif is_library(thing) and hasattr(thing, "__name__"):
-            self._text(f"{thing.__module__}.{getattr(thing, '__name__', '')}")
+        elif type(thing) is frozenset:
+            self._text(f"frozenset {len(thing)}")
+            for item in sorted(thing, key=repr):
+                self.feed(item)
+        elif name := _library_name(thing):
+            self._text(name)
         else:
             self._unknown(thing)
 
     def _function(self, function: types.FunctionType) -> None:
-        if is_library(function):
-            return self._text(f"{function.__module__}.{function.__qualname__}")
+        if name := _library_name(function):
+            return self._text(name)
         if id(function) in self._seen:  # recursion: named by its place in the walk
             return self._text(f"again {self._seen[id(function)]}")
         self._seen[id(function)] = len(self._seen)
         code = function.__code__
         self._watch(function, "__code__")
         self._watch(function, "__defaults__")
+        self._read(partial(getattr, function, "__kwdefaults__"))
+        self.feed(tuple(sorted((function.__kwdefaults__ or {}).items())))
         names = sorted(names_in(code))
         for cell in function.__closure__ or ():
             self._watch(cell, "cell_contents")
@@ -130,15 +177,18 @@ class _Walk:
     def _watch(self, owner, name: str) -> None:
         # otherwise a cell's `cell_contents` or a function's `__code__`
         read = partial(owner.get, name, _ABSENT) if isinstance(owner, dict) else partial(getattr, owner, name, _ABSENT)
-        value = read()
-        self.reads.append(read)
-        self.values.append(value)
+        value = self._read(read)
         if value is not _ABSENT:
             self._text(name)
             self.feed(value)
 
+    def _read(self, read: Callable[[], Any]) -> Any:
+        self.reads.append(read)
+        self.values.append(read())
+        return self.values[-1]
+
     def _code(self, code: types.CodeType) -> None:
-        self.hash.update(code.co_code)
+        self.hash.update(code.co_code + code.co_exceptiontable)
         self._text(f"{code.co_names} {code.co_varnames} {code.co_freevars} {code.co_cellvars}")
         self._text(f"{code.co_argcount} {code.co_kwonlyargcount} {code.co_flags}")
         for constant in code.co_consts:

@@ -109,10 +109,9 @@ class Pointer:
 
         return evaluate
 
-    def native_args(self, args: tuple) -> tuple:
+    @property
+    def native_args(self) -> tuple:
         """What the evaluator is given: address and data of the function."""
-        if args:
-            raise ValueError(f"args: a C function takes none, got {len(args)}; put its data behind the void pointer")
         return (self.address, self.data)
 
 
@@ -270,11 +269,15 @@ def _compiled(fun) -> Compiled:
     return found
 
 
-def _pointer(fun, name: str) -> Pointer:
+def _pointer(fun: Any, name: str) -> Pointer:
     from scipy import LowLevelCallable  # slow to import
 
-    if isinstance(fun, CFunc):
-        fun = LowLevelCallable(fun.ctypes)
+    fun = fun.ctypes if isinstance(fun, CFunc) else fun
+    if isinstance(fun, _C_FUNCTION) and (fun.argtypes is None or fun.restype is not ctypes.c_double):
+        raise TypeError(
+            f"{name} must be a C function whose types are set, got {fun!r}: set its restype to ctypes.c_double and its "
+            f"argtypes to [ctypes.c_int, ctypes.POINTER(ctypes.c_double)] (and ctypes.c_void_p, for data)"
+        )
     if not isinstance(fun, LowLevelCallable):
         fun = LowLevelCallable(fun)
     signature = re.sub(r"\s+", "", fun.signature)

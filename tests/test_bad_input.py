@@ -567,6 +567,53 @@ def test_all_points_bad():
         assert np.isnan(call(fragile, np.full((3, 5), 11.0))).all()
 
 
+def new(name):
+    """A logarithm that no call was made of: no point has told yet whether its trace is right."""
+    return lambda x: math.log(x[0]) + math.exp(math.sin(x[0] * x[1])) * x[1] ** 1.3 + len(name) - len(name)
+
+
+@pytest.mark.parametrize("method", ["auto", "traced"])
+def test_all_points_bad_of_a_new_function(method):
+    for bad, dtype in ((math.nan, np.float64), (-1.0, np.float32)):
+        f, x = new(f"{method} {dtype}"), np.array([bad, 1.0], dtype)
+        assert np.isnan(fc.hessian(f, x, method=method)).all()
+        assert np.isnan(fc.gradient(f, x, method=method)).all()
+        assert (fc.curvature(f, x, method=method).status == -3).all()
+    outside = fc.hessian(new("1"), np.array([5.0, 5.0]), method=method, bounds=(0, 1))
+    assert np.isnan(outside).all()
+
+
+def test_all_points_bad_of_a_new_function_otherwise():
+    x = np.array([-1.0, 1.0])
+    assert np.isnan(fc.objective(new("2")).hess(x)).all()
+    assert np.isnan(fc.hessian(new("3"), x, sparse=True).toarray()[0]).all()
+    _, error = fc.hessian(new("4"), [x, x], sparse=True, return_error=True)
+    assert np.isnan(error).all()
+    found = fc.check(new("5"), x)
+    assert (found.skipped, found.differences) == (1, ())
+    told = fc.explain(new("6"), x)
+    assert told.method.startswith("hyperdual (auto: ")
+    assert "no finite value at the points tried" in told.method
+    assert fc.explain(new("7"), [5.0, 5.0], bounds=(0, 1)).method.startswith("hyperdual (auto: ")
+    assert fc.explain(new("8"), x, method="traced").method == "traced (asked for)"
+    assert fc.explain(new("9"), [x, -x, abs(x)]).method.startswith("traced (auto: ")
+
+
+@pytest.mark.parametrize("call", [fc.hessian, fc.gradient])
+@pytest.mark.parametrize("bad", [32, 2000])
+def test_good_points_do_not_tell_of_their_neighbours_nor_of_earlier_calls(call, bad):
+    """Whether a function is trusted is decided at points where it is finite, however few they are."""
+    f = new(f"{call.__name__} {bad}")
+    x = np.random.default_rng(3).uniform(0.2, 1.0, (bad + 1, 2))
+    x[:, 0] *= -1
+    x[-2, 0] *= -1
+    first, alone, again = call(f, x), call(f, x[-2]), call(f, x)
+    np.testing.assert_array_equal(first[-2], alone)
+    np.testing.assert_array_equal(first, again)
+    assert np.isfinite(alone).all()
+    assert np.isnan(first).sum() == bad * alone.size
+
+
 def whole(x):
     return float(int(x[0])) + x[1] ** 2
 

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -309,6 +310,16 @@ def test_what_numba_stumbles_over_is_a_compilation_error():
             fc.hessian(serialised, np.ones(2), **options)
         if options != {"method": "exact"}:
             assert fc.explain(serialised, np.ones(2), **options).method.startswith("none: serialised cannot be")
+
+
+def test_explain_tells_of_functions_that_are_none_of_x():
+    def noisy(x):
+        return x[0] ** 2 + np.random.normal(0.0, 1e-3)  # noqa: NPY002  what Numba knows
+
+    told = fc.explain(noisy, [[1.5]]).method
+    assert re.search(
+        r"hyperdual \(auto: .*noisy gives different values at the same point, x = \[1\.5\]; .* noise=", told
+    )
 
 
 def test_explain_says_what_a_call_would_say():

@@ -15,6 +15,7 @@ from . import _launch as launch
 from ._by_differences import ONE
 from ._by_numbers import nothing_more
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING
+from ._errors import UndecidedError
 from ._inputs import is_ready, read_only
 from .backends import cpu
 from .backends._arguments import NOTHING_PACKED, pack
@@ -89,7 +90,10 @@ def remember(key: Any, call: launch.Call) -> None:
     """Note a Hessian's call that need not be prepared again."""
     function, taken = call.function, launch.arguments_taken(call)
     call = launch.by_known_method(call, "hessian")
-    job, formula, evaluations, _, _ = launch.outline(call, False)
+    try:
+        job, formula, evaluations, _, _ = launch.outline(call, False)
+    except UndecidedError:  # at other points it may be
+        return
     (count, n), is_traced = call.shape, call.plan.method == "traced"
     simple = call.plan.is_exact or job.operation.factory is central_hessian_block
     if not isinstance(function, Compiled) or not simple or not count or taken is None:

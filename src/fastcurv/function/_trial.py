@@ -46,6 +46,15 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
     return None
 
 
+def repeats(function, x: np.ndarray, args: tuple) -> bool:
+    """Whether plain Python gives the same values in two evaluations at a point, or none."""
+    try:
+        with np.errstate(all="ignore"):
+            return bool(np.array_equal(function(x, *args), function(x, *args), equal_nan=True))
+    except Exception:  # what compiled code has a value for
+        return True
+
+
 def _is_data_dependent(error: Exception) -> bool:
     """Whether the compiled function would give NaN: raised on purpose, or by the domain of an operation."""
     if isinstance(error, ArithmeticError) or (isinstance(error, TypeError) and "complex" in str(error)):

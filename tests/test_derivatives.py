@@ -426,6 +426,27 @@ def test_noise_widens_steps_and_error_estimates():
     assert np.abs(H[:, 0, 0] + c.prod(axis=1)).max() < 0.05
 
 
+def test_noise_in_float32_of_functions_that_branch():
+    def branching(x):
+        if x[0] > 0.0:
+            return x[0] ** 2
+        return x[0] ** 3
+
+    x = np.array([[1.0], [-1.0]], np.float32)
+    for options in ({}, {"method": "forward"}, {"bounds": (-1, 1)}):
+        g = fc.gradient(branching, x, noise=1e-4, **options)
+        H = fc.hessian(branching, x, noise=1e-4, **options)
+        assert g.dtype == H.dtype == np.float32
+        np.testing.assert_allclose(g.ravel(), [2.0, 3.0], rtol=0.05)
+        np.testing.assert_allclose(H.ravel(), [2.0, -6.0], rtol=0.5)
+
+
+def test_no_noise_widens_no_steps():
+    """Also where the function is 0 all around a point: the kink at 1 is far from 0.5."""
+    H = fc.hessian(lambda x: max(x[0] - 1.0, 0.0) ** 2, [[0.5], [3.0]], noise=[0.0, 1e-3])
+    np.testing.assert_allclose(H.ravel(), [0.0, 2.0], atol=1e-2)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     x=hnp.arrays(np.float64, (3, 2), elements=st.floats(-1, 1)),

@@ -407,6 +407,28 @@ def test_steps_are_what_was_asked():
     assert g[0] - 12.25 == pytest.approx(0.01, rel=1e-6)
 
 
+def test_steps_along_vectors_do_not_depend_on_their_length():
+    def quartic(x):
+        return x[0] ** 4 / 4.0 + x[1] ** 2
+
+    def slopes(x):
+        return (x[0] ** 3, 2.0 * x[1])
+
+    x, v, h = np.array([2.0, 0.5]), np.array([1.0, -0.5]), 0.25
+    # of a cubic gradient the error of the first difference along v is h² v³, of a quartic that of the second h² v⁴ / 2
+    for length in (1.0, 4.0, 2.0**-9):
+        of_gradient = fc.hvp(quartic, x, length * v, grad=slopes, abs_step=h, method="central") / length
+        np.testing.assert_allclose(of_gradient, [12.0 + h**2, -1.0], rtol=1e-12)
+        largest = fc.hvp(quartic, x, length * v, grad=slopes, abs_step=[1e-3, h], method="central") / length
+        np.testing.assert_array_equal(largest, of_gradient)
+        form = fc.vhv(quartic, x, length * v, abs_step=h) / length**2
+        np.testing.assert_allclose(form, 12.0 + 0.5 + h**2 / 2, rtol=1e-12)
+    one, many = (fc.hvp(quartic, x, length * v, abs_step=h) / length for length in (1.0, 1024.0))
+    np.testing.assert_allclose(one, many, rtol=1e-12)
+    assert np.isnan(fc.hvp(quartic, [np.nan, 1.0], v, abs_step=h)).all()
+    assert (fc.hvp(quartic, x, 0.0 * v, abs_step=h) == 0.0).all()
+
+
 def test_noise_widens_steps_and_error_estimates():
     seed = np.random.default_rng(8)
     level = 1e-7

@@ -76,12 +76,16 @@ def hvp(
 
     Parameters
     ----------
-    fun, x, args, method, order, rel_step, abs_step, noise, bounds, return_error, point_args, device, out
+    fun, x, args, method, order, noise, bounds, return_error, point_args, device, out
         As for `gradient`. Near `bounds` the Hessian is formed.
     v : array_like, shape B + (n,) or, a block of k vectors to each point, B + (k, n)
         Leading axes of `x` and `v` broadcast.
     grad : callable, optional
         The gradient of `fun`: one evaluation of it per product (by differences two, in place of 4n of `fun`).
+    rel_step, abs_step : float or array_like, shape (n,), optional
+        As for `gradient`, along each coordinate. The step t along `v` is such that the largest |t v_i|, in units of
+        max(1, |x_i|) or as it is, is `rel_step` or `abs_step`, of an array its largest entry, whatever the length of
+        `v`.
 
     Returns
     -------

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import pytest
 from functions import fragile
@@ -711,6 +712,44 @@ def test_division_by_zero_is_ieee():
     found = fc.value(quotient, [[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [1.0, -0.0], [1.0, 2.0]])
     same([found], [np.array([math.inf, -math.inf, math.nan, -math.inf, 0.5])])
     assert fc.value(quotient, [3, 0]) == math.inf  # integers are float64
+
+
+def negative_powers(x, k, p):
+    s, t = x[0], x[0]
+    t **= -1
+    one = 1.0  # of one type, also for float32
+    return (one * s**-2, one * s**-3, one * s**p, one * pow(s, p), one * s**-2.0, one * t, one * s**-40, one * s**3)[k]
+
+
+def test_negative_powers_of_zero_are_ieee():
+    inf = math.inf
+    x = np.array([0.0, -0.0, 2.0, -inf])
+    expected = np.array(
+        [
+            [inf, inf, 0.25, 0.0], [inf, -inf, 0.125, -0.0], [inf, -inf, 0.125, -0.0], [inf, -inf, 0.125, -0.0],
+            [inf, inf, 0.25, 0.0], [inf, -inf, 0.5, -0.0], [inf, inf, 2.0**-40, 0.0], [0.0, -0.0, 8.0, -inf],
+        ]
+    )  # fmt: skip
+    for dtype in (np.float64, np.float32):
+        for k, row in enumerate(expected):
+            found = fc.value(negative_powers, x[:, None].astype(dtype), (k, -3))
+            np.testing.assert_array_equal(found, row.astype(dtype))
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(row))
+    for method in ("auto", "hyperdual", "central"):
+        c = fc.curvature(lambda x: x[0] ** -2 + x[0] ** -3, x[:3, None], method=method)
+        np.testing.assert_array_equal(c.value, [inf, math.nan, 0.375])
+        assert c.status.tolist() == [-3, -3, 0]
+
+
+def test_powers_of_other_functions_are_left_alone():
+    """What Numba compiles for others with Python's error model raises as before."""
+    power = numba.njit(lambda x, k: x**-2 + x**k)
+    fc.value(negative_powers, [1.0], (0, -3))
+    assert power(2.0, -1) == 0.75
+    with pytest.raises(ZeroDivisionError):
+        power(0.0, 1)
+    with pytest.raises(ZeroDivisionError):
+        numba.njit(lambda x, k: x**k)(0.0, -1)
 
 
 def steep(x, scale):

@@ -1,4 +1,4 @@
-"""What Numba's own rewriting must leave alone, of ``np.array([...])`` and of ``np.exp(x)``: it knows NumPy's types only."""
+"""What Numba must not rewrite, of ``np.array([...])`` and ``np.exp(x)``: its rewriting knows the types of NumPy only."""
 
 from __future__ import annotations
 

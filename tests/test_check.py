@@ -218,6 +218,13 @@ def test_explain_near_bounds_tells_the_most_evaluations(order):
         assert at == 0.5 or found > 0.5 * most
 
 
+@pytest.mark.parametrize("order", [2, 6])
+def test_bounds_that_are_far_take_no_evaluations(order):
+    for call in (fc.hessian, fc.gradient, fc.curvature):
+        free = evaluations(call, counted, np.ones((1, 4)), order=order)
+        assert evaluations(call, counted, np.ones((1, 4)), order=order, bounds=(-9.0, 9.0)) == free
+
+
 def test_explain_tells_the_number_of_evaluations_of_a_gradient():
     """Of the central differences of a gradient: 2n, 4n, .. and one."""
     for order in (2, 4, 6, 8):

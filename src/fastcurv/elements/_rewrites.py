@@ -1,4 +1,4 @@
-"""What Numba must not rewrite, of ``np.array([...])`` and ``np.exp(x)``: its rewriting knows the types of NumPy only."""
+"""What Numba must not rewrite, of ``np.array([...])`` and ``np.exp(x)``: it knows the types of NumPy only."""
 
 from __future__ import annotations
 

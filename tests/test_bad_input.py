@@ -704,6 +704,57 @@ def test_bad_matrices_harm_no_others(call):
 # ---- what the arithmetic gives
 
 
+def eighth(x, scale):
+    return scale * (x[0] ** 8 + x[1] ** 2)
+
+
+@pytest.mark.parametrize("method", ["traced", "central"])
+def test_what_overflows_when_it_is_rounded_is_not_finite(method):
+    """Results that are computed in double, of points in single precision: of x0^8, its gradient, its Hessian."""
+    x, v = np.array([[1.0, 1.0], [1e5, 1.0], [1e6, 1.0]], np.float32), np.array([1.0, 0.0], np.float32)
+    value = fc.value(eighth, x, (1.0,))
+    assert np.isfinite(value).tolist() == [True, False, False]
+    c = fc.curvature(eighth, x, (1.0,), method=method, extra=EXTRAS)
+    assert c.status.tolist() == [0, -3, -3]
+    assert c.index[1:].tolist() == c.nullity[1:].tolist() == [-1, -1]
+    assert c.kind[1:].tolist() == c.definiteness[1:].tolist() == [-1, -1]
+    np.testing.assert_array_equal(c.value, value)
+    model = fc.quadratic_model(eighth, x, (1.0,), method=method)
+    np.testing.assert_array_equal(model.value, value)
+    derived = (
+        c.gradient, c.eigenvalues, c.eigenvalue_error, c.eigenvectors, c.hessian, c.newton_step, c.gradient_curvature,
+        model.gradient, model.hessian, model.hessian_error,
+    )  # fmt: skip
+    for result in derived:
+        assert np.isfinite(result[0]).all()
+        assert np.isnan(result[1:]).all()
+
+    def told(call, scale, *vectors):
+        found, error = call(eighth, x, *vectors, (scale,), method=method, return_error=True)
+        again = call(eighth, x, *vectors, (scale,), method=method)
+        assert (np.isnan(again) == np.isnan(found)).all()
+        assert (np.isnan(error) == np.isnan(found)).all()
+        finite = np.isfinite(found).reshape(3, -1).all(axis=1)
+        assert np.isnan(found[~finite]).all()
+        return finite.tolist()
+
+    assert told(fc.gradient, 1.0) == [True, True, False]
+    assert told(fc.hessian, 1e10) == [True, False, False]
+    assert told(fc.hvp, 1e10, v) == [True, False, False]
+    assert told(fc.vhv, 1e10, v) == [True, False, False]
+    jacobian = fc.jacobian(lambda x: (x[0], 1e10 * x[0] ** 8), x, method=method)
+    assert np.isnan(jacobian).all(axis=(1, 2)).tolist() == [False, True, True]
+    if method == "traced":
+        assert np.isnan(fc.hessian(eighth, x, (1e10,), sparse=True).values[1:]).all()
+
+
+def test_repeated_calls_that_overflow():
+    x = np.array([1.0, 1.0], np.float32)
+    for _ in range(20):
+        assert np.isfinite(fc.hessian(eighth, x, (1e10,))).all()
+    assert np.isnan(fc.hessian(eighth, np.array([1e6, 1.0], np.float32), (1e10,))).all()
+
+
 def quotient(x):
     return x[0] / x[1]
 

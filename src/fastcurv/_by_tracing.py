@@ -14,7 +14,7 @@ from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING,
 from ._errors import TracingError, UndecidedError
 from ._inputs import read_only
 from ._plan import Plan
-from ._rounding import of_rows, rounding_of
+from ._rounding import of_forms, of_rows, rounding_of
 from ._sparse import SparseHessians
 from ._versions import NO_STARTS, Leaves, Prepared, Version
 from .backends import cpu
@@ -425,9 +425,8 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
     prepared, job = _ready(call, plan, Wanted(form=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out[:, None, None])
     error = NO_MATRIX
-    if errors:  # its terms may cancel: what H v is known to, is what bounds it
-        product = products(call, plan, directions, True, np.empty_like(directions))
-        error = (np.abs(directions) * product.error).sum(axis=1)
+    if errors:
+        error = of_forms(directions, products(call, plan, directions, True, np.empty_like(directions)).error)
     return Product(out, error, status)
 
 

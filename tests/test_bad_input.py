@@ -4,6 +4,7 @@ One table of calls goes through all of it. The shared functions are few, so that
 """
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -959,6 +960,42 @@ def reaches_too_far(x):
 
 def short_gradient(x):
     return x[:3]
+
+
+def writes_to_x(x):
+    x[0] = 0.0
+    return x[1]
+
+
+def writes_to_args(x, a):
+    a += x
+    return a[0]
+
+
+def always_raises(x):
+    raise ValueError("not " + "implemented")
+
+
+def with_keywords(x, *, a=1.0, b):
+    return a * x[0] + b
+
+
+@pytest.mark.parametrize("call", [fc.value, fc.hessian, fc.explain])
+def test_wrong_functions_say_what_to_do(call):
+    x = np.array([1.0, 2.0])
+    for function, args in ((writes_to_x, ()), (writes_to_args, (np.ones(2),))):
+        with pytest.raises(
+            ValueError, match=rf"^{function.__name__} must not write to x, nor .*; write to a copy, x.copy"
+        ):
+            call(function, x, args)
+    with pytest.raises(TypeError, match=r"^with_keywords must have no keyword-only parameters, .* got a, b; move them"):
+        call(with_keywords, x)
+    message = r"^always_raises returns nothing on any path; at x = \[1. 2.\] it raised ValueError: not implemented"
+    if call is fc.explain:
+        assert re.search("none: " + message[1:], call(always_raises, x).method)
+    else:
+        with pytest.raises(fc.CompilationError, match=message):
+            call(always_raises, x)
 
 
 @pytest.mark.parametrize("x", [X, X[0]])

@@ -4,9 +4,11 @@ One table of calls goes through all of it. The shared functions are few, so that
 """
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import pytest
 from functions import fragile
@@ -580,6 +582,53 @@ def test_all_points_bad():
         assert np.isnan(call(fragile, np.full((3, 5), 11.0))).all()
 
 
+def new(name):
+    """A logarithm that no call was made of: no point has told yet whether its trace is right."""
+    return lambda x: math.log(x[0]) + math.exp(math.sin(x[0] * x[1])) * x[1] ** 1.3 + len(name) - len(name)
+
+
+@pytest.mark.parametrize("method", ["auto", "traced"])
+def test_all_points_bad_of_a_new_function(method):
+    for bad, dtype in ((math.nan, np.float64), (-1.0, np.float32)):
+        f, x = new(f"{method} {dtype}"), np.array([bad, 1.0], dtype)
+        assert np.isnan(fc.hessian(f, x, method=method)).all()
+        assert np.isnan(fc.gradient(f, x, method=method)).all()
+        assert (fc.curvature(f, x, method=method).status == -3).all()
+    outside = fc.hessian(new("1"), np.array([5.0, 5.0]), method=method, bounds=(0, 1))
+    assert np.isnan(outside).all()
+
+
+def test_all_points_bad_of_a_new_function_otherwise():
+    x = np.array([-1.0, 1.0])
+    assert np.isnan(fc.objective(new("2")).hess(x)).all()
+    assert np.isnan(fc.hessian(new("3"), x, sparse=True).toarray()[0]).all()
+    _, error = fc.hessian(new("4"), [x, x], sparse=True, return_error=True)
+    assert np.isnan(error).all()
+    found = fc.check(new("5"), x)
+    assert (found.skipped, found.differences) == (1, ())
+    told = fc.explain(new("6"), x)
+    assert told.method.startswith("hyperdual (auto: ")
+    assert "no finite value at the points tried" in told.method
+    assert fc.explain(new("7"), [5.0, 5.0], bounds=(0, 1)).method.startswith("hyperdual (auto: ")
+    assert fc.explain(new("8"), x, method="traced").method == "traced (asked for)"
+    assert fc.explain(new("9"), [x, -x, abs(x)]).method.startswith("traced (auto: ")
+
+
+@pytest.mark.parametrize("call", [fc.hessian, fc.gradient])
+@pytest.mark.parametrize("bad", [32, 2000])
+def test_good_points_do_not_tell_of_their_neighbours_nor_of_earlier_calls(call, bad):
+    """Whether a function is trusted is decided at points where it is finite, however few they are."""
+    f = new(f"{call.__name__} {bad}")
+    x = np.random.default_rng(3).uniform(0.2, 1.0, (bad + 1, 2))
+    x[:, 0] *= -1
+    x[-2, 0] *= -1
+    first, alone, again = call(f, x), call(f, x[-2]), call(f, x)
+    np.testing.assert_array_equal(first[-2], alone)
+    np.testing.assert_array_equal(first, again)
+    assert np.isfinite(alone).all()
+    assert np.isnan(first).sum() == bad * alone.size
+
+
 def whole(x):
     return float(int(x[0])) + x[1] ** 2
 
@@ -669,6 +718,57 @@ def test_bad_matrices_harm_no_others(call):
 # ---- what the arithmetic gives
 
 
+def eighth(x, scale):
+    return scale * (x[0] ** 8 + x[1] ** 2)
+
+
+@pytest.mark.parametrize("method", ["traced", "central"])
+def test_what_overflows_when_it_is_rounded_is_not_finite(method):
+    """Results that are computed in double, of points in single precision: of x0^8, its gradient, its Hessian."""
+    x, v = np.array([[1.0, 1.0], [1e5, 1.0], [1e6, 1.0]], np.float32), np.array([1.0, 0.0], np.float32)
+    value = fc.value(eighth, x, (1.0,))
+    assert np.isfinite(value).tolist() == [True, False, False]
+    c = fc.curvature(eighth, x, (1.0,), method=method, extra=EXTRAS)
+    assert c.status.tolist() == [0, -3, -3]
+    assert c.index[1:].tolist() == c.nullity[1:].tolist() == [-1, -1]
+    assert c.kind[1:].tolist() == c.definiteness[1:].tolist() == [-1, -1]
+    np.testing.assert_array_equal(c.value, value)
+    model = fc.quadratic_model(eighth, x, (1.0,), method=method)
+    np.testing.assert_array_equal(model.value, value)
+    derived = (
+        c.gradient, c.eigenvalues, c.eigenvalue_error, c.eigenvectors, c.hessian, c.newton_step, c.gradient_curvature,
+        model.gradient, model.hessian, model.hessian_error,
+    )  # fmt: skip
+    for result in derived:
+        assert np.isfinite(result[0]).all()
+        assert np.isnan(result[1:]).all()
+
+    def told(call, scale, *vectors):
+        found, error = call(eighth, x, *vectors, (scale,), method=method, return_error=True)
+        again = call(eighth, x, *vectors, (scale,), method=method)
+        assert (np.isnan(again) == np.isnan(found)).all()
+        assert (np.isnan(error) == np.isnan(found)).all()
+        finite = np.isfinite(found).reshape(3, -1).all(axis=1)
+        assert np.isnan(found[~finite]).all()
+        return finite.tolist()
+
+    assert told(fc.gradient, 1.0) == [True, True, False]
+    assert told(fc.hessian, 1e10) == [True, False, False]
+    assert told(fc.hvp, 1e10, v) == [True, False, False]
+    assert told(fc.vhv, 1e10, v) == [True, False, False]
+    jacobian = fc.jacobian(lambda x: (x[0], 1e10 * x[0] ** 8), x, method=method)
+    assert np.isnan(jacobian).all(axis=(1, 2)).tolist() == [False, True, True]
+    if method == "traced":
+        assert np.isnan(fc.hessian(eighth, x, (1e10,), sparse=True).values[1:]).all()
+
+
+def test_repeated_calls_that_overflow():
+    x = np.array([1.0, 1.0], np.float32)
+    for _ in range(20):
+        assert np.isfinite(fc.hessian(eighth, x, (1e10,))).all()
+    assert np.isnan(fc.hessian(eighth, np.array([1e6, 1.0], np.float32), (1e10,))).all()
+
+
 def quotient(x):
     return x[0] / x[1]
 
@@ -677,6 +777,44 @@ def test_division_by_zero_is_ieee():
     found = fc.value(quotient, [[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [1.0, -0.0], [1.0, 2.0]])
     same([found], [np.array([math.inf, -math.inf, math.nan, -math.inf, 0.5])])
     assert fc.value(quotient, [3, 0]) == math.inf  # integers are float64
+
+
+def negative_powers(x, k, p):
+    s, t = x[0], x[0]
+    t **= -1
+    one = 1.0  # of one type, also for float32
+    return (one * s**-2, one * s**-3, one * s**p, one * pow(s, p), one * s**-2.0, one * t, one * s**-40, one * s**3)[k]
+
+
+def test_negative_powers_of_zero_are_ieee():
+    inf = math.inf
+    x = np.array([0.0, -0.0, 2.0, -inf])
+    expected = np.array(
+        [
+            [inf, inf, 0.25, 0.0], [inf, -inf, 0.125, -0.0], [inf, -inf, 0.125, -0.0], [inf, -inf, 0.125, -0.0],
+            [inf, inf, 0.25, 0.0], [inf, -inf, 0.5, -0.0], [inf, inf, 2.0**-40, 0.0], [0.0, -0.0, 8.0, -inf],
+        ]
+    )  # fmt: skip
+    for dtype in (np.float64, np.float32):
+        for k, row in enumerate(expected):
+            found = fc.value(negative_powers, x[:, None].astype(dtype), (k, -3))
+            np.testing.assert_array_equal(found, row.astype(dtype))
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(row))
+    for method in ("auto", "hyperdual", "central"):
+        c = fc.curvature(lambda x: x[0] ** -2 + x[0] ** -3, x[:3, None], method=method)
+        np.testing.assert_array_equal(c.value, [inf, math.nan, 0.375])
+        assert c.status.tolist() == [-3, -3, 0]
+
+
+def test_powers_of_other_functions_are_left_alone():
+    """What Numba compiles for others with Python's error model raises as before."""
+    power = numba.njit(lambda x, k: x**-2 + x**k)
+    fc.value(negative_powers, [1.0], (0, -3))
+    assert power(2.0, -1) == 0.75
+    with pytest.raises(ZeroDivisionError):
+        power(0.0, 1)
+    with pytest.raises(ZeroDivisionError):
+        numba.njit(lambda x, k: x**k)(0.0, -1)
 
 
 def steep(x, scale):
@@ -876,6 +1014,42 @@ def reaches_too_far(x):
 
 def short_gradient(x):
     return x[:3]
+
+
+def writes_to_x(x):
+    x[0] = 0.0
+    return x[1]
+
+
+def writes_to_args(x, a):
+    a += x
+    return a[0]
+
+
+def always_raises(x):
+    raise ValueError("not " + "implemented")
+
+
+def with_keywords(x, *, a=1.0, b):
+    return a * x[0] + b
+
+
+@pytest.mark.parametrize("call", [fc.value, fc.hessian, fc.explain])
+def test_wrong_functions_say_what_to_do(call):
+    x = np.array([1.0, 2.0])
+    for function, args in ((writes_to_x, ()), (writes_to_args, (np.ones(2),))):
+        with pytest.raises(
+            ValueError, match=rf"^{function.__name__} must not write to x, nor .*; write to a copy, x.copy"
+        ):
+            call(function, x, args)
+    with pytest.raises(TypeError, match=r"^with_keywords must have no keyword-only parameters, .* got a, b; move them"):
+        call(with_keywords, x)
+    message = r"^always_raises returns nothing on any path; at x = \[1. 2.\] it raised ValueError: not implemented"
+    if call is fc.explain:
+        assert re.search("none: " + message[1:], call(always_raises, x).method)
+    else:
+        with pytest.raises(fc.CompilationError, match=message):
+            call(always_raises, x)
 
 
 @pytest.mark.parametrize("x", [X, X[0]])

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -217,6 +218,13 @@ def test_explain_near_bounds_tells_the_most_evaluations(order):
         assert at == 0.5 or found > 0.5 * most
 
 
+@pytest.mark.parametrize("order", [2, 6])
+def test_bounds_that_are_far_take_no_evaluations(order):
+    for call in (fc.hessian, fc.gradient, fc.curvature):
+        free = evaluations(call, counted, np.ones((1, 4)), order=order)
+        assert evaluations(call, counted, np.ones((1, 4)), order=order, bounds=(-9.0, 9.0)) == free
+
+
 def test_explain_tells_the_number_of_evaluations_of_a_gradient():
     """Of the central differences of a gradient: 2n, 4n, .. and one."""
     for order in (2, 4, 6, 8):
@@ -309,6 +317,16 @@ def test_what_numba_stumbles_over_is_a_compilation_error():
             fc.hessian(serialised, np.ones(2), **options)
         if options != {"method": "exact"}:
             assert fc.explain(serialised, np.ones(2), **options).method.startswith("none: serialised cannot be")
+
+
+def test_explain_tells_of_functions_that_are_none_of_x():
+    def noisy(x):
+        return x[0] ** 2 + np.random.normal(0.0, 1e-3)  # noqa: NPY002  what Numba knows
+
+    told = fc.explain(noisy, [[1.5]]).method
+    assert re.search(
+        r"hyperdual \(auto: .*noisy gives different values at the same point, x = \[1\.5\]; .* noise=", told
+    )
 
 
 def test_explain_says_what_a_call_would_say():

@@ -434,6 +434,28 @@ def test_steps_are_what_was_asked():
     assert g[0] - 12.25 == pytest.approx(0.01, rel=1e-6)
 
 
+def test_steps_along_vectors_do_not_depend_on_their_length():
+    def quartic(x):
+        return x[0] ** 4 / 4.0 + x[1] ** 2
+
+    def slopes(x):
+        return (x[0] ** 3, 2.0 * x[1])
+
+    x, v, h = np.array([2.0, 0.5]), np.array([1.0, -0.5]), 0.25
+    # of a cubic gradient the error of the first difference along v is h² v³, of a quartic that of the second h² v⁴ / 2
+    for length in (1.0, 4.0, 2.0**-9):
+        of_gradient = fc.hvp(quartic, x, length * v, grad=slopes, abs_step=h, method="central") / length
+        np.testing.assert_allclose(of_gradient, [12.0 + h**2, -1.0], rtol=1e-12)
+        largest = fc.hvp(quartic, x, length * v, grad=slopes, abs_step=[1e-3, h], method="central") / length
+        np.testing.assert_array_equal(largest, of_gradient)
+        form = fc.vhv(quartic, x, length * v, abs_step=h) / length**2
+        np.testing.assert_allclose(form, 12.0 + 0.5 + h**2 / 2, rtol=1e-12)
+    one, many = (fc.hvp(quartic, x, length * v, abs_step=h) / length for length in (1.0, 1024.0))
+    np.testing.assert_allclose(one, many, rtol=1e-12)
+    assert np.isnan(fc.hvp(quartic, [np.nan, 1.0], v, abs_step=h)).all()
+    assert (fc.hvp(quartic, x, 0.0 * v, abs_step=h) == 0.0).all()
+
+
 def test_noise_widens_steps_and_error_estimates():
     seed = np.random.default_rng(8)
     level = 1e-7
@@ -451,6 +473,27 @@ def test_noise_widens_steps_and_error_estimates():
     assert np.abs(per_point - exact).max() < 0.02 * plain
     H = fc.hessian(noisy, x, noise=level)
     assert np.abs(H[:, 0, 0] + c.prod(axis=1)).max() < 0.05
+
+
+def test_noise_in_float32_of_functions_that_branch():
+    def branching(x):
+        if x[0] > 0.0:
+            return x[0] ** 2
+        return x[0] ** 3
+
+    x = np.array([[1.0], [-1.0]], np.float32)
+    for options in ({}, {"method": "forward"}, {"bounds": (-1, 1)}):
+        g = fc.gradient(branching, x, noise=1e-4, **options)
+        H = fc.hessian(branching, x, noise=1e-4, **options)
+        assert g.dtype == H.dtype == np.float32
+        np.testing.assert_allclose(g.ravel(), [2.0, 3.0], rtol=0.05)
+        np.testing.assert_allclose(H.ravel(), [2.0, -6.0], rtol=0.5)
+
+
+def test_no_noise_widens_no_steps():
+    """Also where the function is 0 all around a point: the kink at 1 is far from 0.5."""
+    H = fc.hessian(lambda x: max(x[0] - 1.0, 0.0) ** 2, [[0.5], [3.0]], noise=[0.0, 1e-3])
+    np.testing.assert_allclose(H.ravel(), [0.0, 2.0], atol=1e-2)
 
 
 @settings(max_examples=60, deadline=None)

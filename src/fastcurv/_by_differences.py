@@ -40,8 +40,8 @@ def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
     data = (formula.steps, plan.bounds.rows, formula.reach, width, magnitude)
     run.launch(job, call.points, data, shared, evaluations)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.clip(np.nan_to_num(plan.noise / magnitude, nan=1.0, posinf=1.0), plan.eps, 1.0)
-    return (ratio / plan.eps) ** plan.exponent(derivative)
+        level = np.where(plan.noise > 0, np.nan_to_num(plan.noise / magnitude, nan=1.0, posinf=1.0), 0.0)
+    return np.clip(level / plan.eps, 1.0, 1.0 / plan.eps) ** plan.exponent(derivative)
 
 
 def _known(plan: Plan, *sizes: int) -> tuple[int, ...]:
@@ -117,7 +117,7 @@ def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, l
         formula = plan.formula(1, errors)
         job = _first_job(Role(gradient, "vector"), plan, lanes, n, errors, True, role if errors else None)
         return Outline(job, formula, 1 + _axis_evaluations(plan, formula) * n, n, EVERY_N)
-    formula = plan.formula(2, errors or not plan.is_central)
+    formula = plan.formula(2, errors)
     axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2
     if not plan.is_central:
         nodes = max(len(formula.central.offsets), len(formula.sided.offsets))
@@ -162,7 +162,7 @@ def second_order(
         scale = widening(call, plan, 1, Role(call.gradient, "vector"))
     else:
         scale = widening(call, plan, 2, Role(call.function, "row"))
-        errors = errors or not plan.is_central
+        errors = errors or not plan.is_central  # for which the block has room in any case
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     run = launcher(plan)
     shared = run.plan_shares(job, count, evaluations, divisible, spacing, together, call.lanes)

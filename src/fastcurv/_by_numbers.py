@@ -10,7 +10,7 @@ import numpy as np
 from ._by_differences import Outline
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, settle
 from ._plan import Plan
-from ._rounding import estimate_all, of_rows, rounding_of
+from ._rounding import estimate_all, of_forms, of_rows, rounding_of
 from .backends import cpu
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
@@ -151,9 +151,8 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
     found = _along(call, job, 1, directions, False, out)
     if not errors:
         return found
-    # its terms may cancel: what H v is known to, is what bounds it
     product = products(call, plan, directions, True, np.empty_like(directions))
-    return found._replace(error=(np.abs(directions) * product.error).sum(axis=1))
+    return found._replace(error=of_forms(directions, product.error))
 
 
 def _along(call: Call, job: Job, parts: int, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:

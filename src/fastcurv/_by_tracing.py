@@ -14,13 +14,13 @@ from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING,
 from ._errors import TracingError, UndecidedError
 from ._inputs import read_only
 from ._plan import Plan
-from ._rounding import of_rows, rounding_of
+from ._rounding import of_forms, of_rows, rounding_of
 from ._sparse import SparseHessians
 from ._versions import NO_STARTS, Leaves, Prepared, Version
 from .backends import cpu
 from .backends._kernels import Role
 from .backends.cpu import Job, Points, Shares
-from .function import Compiled
+from .function import Compiled, repeats
 from .tracing import Wanted
 
 #: sets of values of arguments that steer a function, for each of which it is traced
@@ -121,6 +121,23 @@ def _is_finite(shared: np.ndarray) -> bool:
     return not len(shared) or bool(np.isfinite(shared).all())
 
 
+def _trust(
+    call: Call, plan: Plan, version: Version, prepared: Prepared, wanted: Wanted, leaves: Leaves, vector: bool
+) -> None:
+    """Hold a traced function against the compiled one, if it was not and there are points.
+
+    Where none of them tells, and no other method is to be taken, it is run there all the same: its values are not
+    finite.
+    """
+    if version.is_trusted or not len(call.x):
+        return
+    try:
+        _hold_against_compiled(call, plan, version, prepared, wanted, leaves, vector)
+    except UndecidedError:
+        if plan.others:
+            raise
+
+
 def _hold_against_compiled(
     call: Call, plan: Plan, version: Version, prepared: Prepared, wanted: Wanted, leaves: Leaves, vector: bool
 ) -> None:
@@ -131,33 +148,59 @@ def _hold_against_compiled(
     TracingError
         If they differ, or none of the points tells.
     """
+    m = len(version.traced.outputs)
+    few, expected = _samples(call, plan, m, vector)
+    x, args, point_args = few.points
+    own, shared = _own(few), shared_numbers(args)
+    if wanted.is_directed:
+        own = np.concatenate([own, np.zeros(x.shape)], axis=1)
+    found = _values(prepared, plan.on_cpu, Work(x, own, shared), leaves, m)
+    is_told = np.isfinite(found) & np.isfinite(expected)
+    with np.errstate(invalid="ignore", over="ignore"):
+        differs = is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))
+    for b, r in np.argwhere(differs):
+        largest = tracing.largest(version.traced, x[b], shared, own[b])
+        if not abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
+            name, function = call.function.name, call.function.function  # pyright: ignore[reportAttributeAccessIssue]
+            if not repeats(function, x[b], (*args, *(array[b] for array in point_args))):
+                raise TracingError(
+                    f"{name} gives different values at the same point, x = {x[b]}; say how far apart by noise="
+                )
+            raise TracingError(f"{name} gives {found[b, r]} when traced, {expected[b, r]} when compiled, at x = {x[b]}")
+    if not is_told.any():
+        raise UndecidedError(f"{call.function.name} has no finite value at the points tried")
+    version.is_trusted = True
+
+
+def _samples(call: Call, plan: Plan, m: int, vector: bool) -> tuple[Call, np.ndarray]:
+    """The call at points where the compiled function is finite, and its values, shape (N, m).
+
+    Points are taken from all over the batch, more and more of them until enough are finite: whether a function is
+    trusted must not depend on the neighbours of a point.
+    """
     from ._launch import values
 
     x, args, point_args = call.points
     low, high = plan.bounds.rows
     (inside,) = np.nonzero(((low <= x) & (x <= high)).all(axis=1))
-    rows = inside[np.linspace(0, len(inside) - 1, min(SAMPLES, len(inside))).astype(int)]
-    points = Points(read_only(x[rows].astype(np.float64)), args, tuple(read_only(a[rows]) for a in point_args))
-    few, m = call._replace(points=points), len(version.traced.outputs)
-    expected = np.empty((len(rows), m))
-    values(few._replace(plan=plan.on_cpu), expected if vector else expected[:, 0])
-    own, shared = _own(few), shared_numbers(args)
-    if wanted.is_directed:
-        own = np.concatenate([own, np.zeros(x[rows].shape)], axis=1)
-    found = _values(prepared, plan.on_cpu, Work(points.x, own, shared), leaves, m)
-    is_told = np.isfinite(found) & np.isfinite(expected)
-    with np.errstate(invalid="ignore", over="ignore"):
-        differs = is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))
-    for b, r in np.argwhere(differs):
-        largest = tracing.largest(version.traced, points.x[b], shared, own[b])
-        if not abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
-            raise TracingError(
-                f"{call.function.name} gives {found[b, r]} when traced, {expected[b, r]} when compiled, "
-                f"at x = {x[rows[b]]}"
-            )
-    if not is_told.any():
-        raise UndecidedError(f"{call.function.name} has no finite value at the points tried")
-    version.is_trusted = True
+    count = SAMPLES
+    while True:
+        rows = inside[_spread(count, len(inside))]
+        points = Points(read_only(x[rows].astype(np.float64)), args, tuple(read_only(a[rows]) for a in point_args))
+        expected = np.empty((len(rows), m))
+        values(call._replace(points=points, plan=plan.on_cpu), expected if vector else expected[:, 0])
+        (finite,) = np.nonzero(np.isfinite(expected).any(axis=1))
+        if len(finite) >= SAMPLES or count >= len(inside):
+            break
+        count *= 8
+    chosen = finite[_spread(SAMPLES, len(finite))]
+    own = tuple(read_only(array[chosen]) for array in points.point_args)
+    return call._replace(points=Points(read_only(points.x[chosen]), args, own)), expected[chosen]
+
+
+def _spread(count: int, size: int) -> np.ndarray:
+    """So many numbers below `size`, or all, at equal distances."""
+    return np.linspace(0, size - 1, min(count, size)).astype(int)
 
 
 def _values(prepared: Prepared, plan: Plan, work: Work, leaves: Leaves, m: int) -> np.ndarray:
@@ -223,8 +266,7 @@ def _prepared(call: Call, plan: Plan, version: Version, wanted: Wanted, leaves: 
     others = plan.bounds.any or call.points.point_args or wanted.is_directed
     may_be_small = leaves == "matrices" and not others
     prepared = version.prepared(wanted, call.shape[1], may_be_small, leaves == "lanes")
-    if not version.is_trusted and len(call.x):
-        _hold_against_compiled(call, plan, version, prepared, wanted, leaves, vector)
+    _trust(call, plan, version, prepared, wanted, leaves, vector)
     return prepared
 
 
@@ -354,8 +396,7 @@ def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessian
     """Hessians on their pattern, points flattened, and their errors."""
     version, count = _version(call, False), len(call.x)
     prepared, pattern = version.sparse(plan.n)
-    if not version.is_trusted and count:
-        _hold_against_compiled(call, plan, version, prepared, Wanted(second=True), "matrices", False)
+    _trust(call, plan, version, prepared, Wanted(second=True), "matrices", False)
     found = np.empty((count, 1, len(pattern.columns)), call.x.dtype)
     job = prepared.job(call.x.dtype, plan.bounds.any, "matrices")
     _along(call, plan, prepared, job, call.x, _own(call), found)
@@ -384,9 +425,8 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
     prepared, job = _ready(call, plan, Wanted(form=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out[:, None, None])
     error = NO_MATRIX
-    if errors:  # its terms may cancel: what H v is known to, is what bounds it
-        product = products(call, plan, directions, True, np.empty_like(directions))
-        error = (np.abs(directions) * product.error).sum(axis=1)
+    if errors:
+        error = of_forms(directions, products(call, plan, directions, True, np.empty_like(directions)).error)
     return Product(out, error, status)
 
 

@@ -193,7 +193,7 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         raise TypeError(f"explain takes the options {', '.join(known)}; got {', '.join(unknown)}")
     point_args, device = options.pop("point_args", ()), options.pop("device", "auto")
     asked = Options(**options)
-    call, refusals = launch.settled(launch.call(fun, x, args, point_args, device, grad, options=asked))
+    call, refusals = launch.decided(launch.call(fun, x, args, point_args, device, grad, options=asked))
     function = call.function
     try:
         call, refused = launch.settled_lanes(call)

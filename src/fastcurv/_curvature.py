@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import check_broadcast, real_array, rounded, vectors
+from ._inputs import check_broadcast, overflown, poison, real_array, rounded, vectors
 from ._lazy import cached_property
 from ._plan import Options
 from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
 from .backends import cpu
 from .backends._kernels import Operation
 from .backends._threads import get_threads
+from .differences._outcome import NOT_FINITE
 from .symmetric import Way, places_size
 
 
@@ -355,12 +356,15 @@ def curvature(
 
 def _shaped(call: launch.Call, results: dict[str, np.ndarray], critical: np.ndarray) -> Curvature:
     """Results of flattened points as those of the batch, in the type of the points."""
-
-    def shaped(array: np.ndarray) -> np.ndarray:
-        array = rounded(array, call.x.dtype) if array.dtype.kind == "f" else array
-        return array.reshape(call.batch + array.shape[1:])
-
-    found = {name: shaped(array) for name, array in results.items()}
+    floats = {name: rounded(array, call.x.dtype) for name, array in results.items() if array.dtype.kind == "f"}
+    results = results | floats
+    decisive = (results[name] for name in ("value", "gradient", "eigenvalues", "hessian") if name in results)
+    lost = overflown(*decisive)
+    poison(lost, *(array for name, array in floats.items() if name != "value"))
+    results["index"][lost] = results["nullity"][lost] = -1
+    status = results["status"]
+    status[lost] = np.where(status[lost] == 0, NOT_FINITE, status[lost])
+    found = {name: array.reshape(call.batch + array.shape[1:]) for name, array in results.items()}
     return Curvature(call.batch, call.shape[1], found, critical.reshape(call.batch))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from . import _launch as launch
 from . import _repeat as repeat
 from ._call import on_device
-from ._inputs import flag, lives_on_device, output, rounded
+from ._inputs import flag, lives_on_device, output, overflown, poison, rounded
 from ._model import QuadraticModel
 from ._plan import Options
 from .backends._kernels import Role
@@ -186,7 +186,9 @@ def _first(call: launch.Call, role: Role, m: int | None, errors: bool, out: Any)
     shape = (*call.batch, n) if m is None else (*call.batch, m, n)
     result = output(out, shape, call.x.dtype, **call.points._asdict())
     rows = m or 1
-    found = launch.first_order(call, role, rows, errors, result.reshape(count, rows, n))
+    J = result.reshape(count, rows, n)
+    found = launch.first_order(call, role, rows, errors, J)
+    poison(overflown(J), J, *([found.error] if errors else []))
     return (result, rounded(found.error, result.dtype).reshape(shape)) if errors else result
 
 
@@ -263,7 +265,9 @@ def hessian(
     count, n = call.shape
     shape = (*call.batch, n, n)
     result = output(out, shape, call.x.dtype, **call.points._asdict())
-    found = launch.second_order(call, errors=errors, out=result.reshape(count, n, n))
+    H = result.reshape(count, n, n)
+    found = launch.second_order(call, errors=errors, out=H)
+    poison(overflown(H), H, *([found.hessian_error] if errors else []))
     if key is not None:
         repeat.remember(key, call)
     return (result, rounded(found.hessian_error, result.dtype).reshape(shape)) if errors else result
@@ -287,6 +291,7 @@ def _sparse(fun, x, args, point_args, device, grad, options: Options, errors: bo
         )
     call = launch.call(fun, x, args, point_args, device, None, options=options._replace(method="traced"))
     found, error = launch.sparse_hessians(call, errors)
+    poison(overflown(found.values), found.values, *([error] if errors else []))
     found = found._replace(values=found.values.reshape(*call.batch, found.values.shape[-1]))
     result = found if call.batch else found[()]
     return (result, rounded(error, found.values.dtype).reshape(found.values.shape)) if errors else result
@@ -331,15 +336,17 @@ def quadratic_model(
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
     count, n = call.shape
-    H = np.empty((*call.batch, n, n), call.x.dtype)
-    found = launch.second_order(call, errors=True, out=H.reshape(count, n, n))
+    H = np.empty((count, n, n), call.x.dtype)
+    found = launch.second_order(call, errors=True, out=H)
+    value, g = rounded(found.value, H.dtype), rounded(found.gradient, H.dtype)
+    poison(overflown(value, g, H), g, H, found.hessian_error)
     largest = found.hessian_error.max(axis=(1, 2), keepdims=True)
     scale = np.where((largest > 0) & (largest < np.inf), largest, 1.0)  # against overflow of squares
     error = scale[:, 0, 0] * np.sqrt(((found.hessian_error / scale) ** 2).sum(axis=(1, 2)))
     return QuadraticModel(
         point=call.x.reshape((*call.batch, n)).copy(),
-        value=rounded(found.value, H.dtype).reshape(call.batch)[()],
-        gradient=rounded(found.gradient, H.dtype).reshape((*call.batch, n)),
-        hessian=H,
+        value=value.reshape(call.batch)[()],
+        gradient=g.reshape((*call.batch, n)),
+        hessian=H.reshape((*call.batch, n, n)),
         hessian_error=error.reshape(call.batch),
     )

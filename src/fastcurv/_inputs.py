@@ -128,6 +128,26 @@ def rounded(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return array.astype(dtype)
 
 
+NO_POINTS = np.zeros(0, np.int64)
+
+
+def overflown(*results: np.ndarray) -> np.ndarray:
+    """Points, by number, of which a result (N, ...) is infinite in single precision.
+
+    Blocks see what is not finite in double; this is for what overflows when it is rounded.
+    """
+    if results[0].dtype == np.float64:
+        return NO_POINTS
+    infinite = [np.isinf(array).any(axis=tuple(range(1, array.ndim))) for array in results]
+    return np.flatnonzero(np.logical_or.reduce(infinite))
+
+
+def poison(points: np.ndarray, *results: np.ndarray) -> None:
+    """Make results (N, ...) of some points NaN."""
+    for array in results if len(points) else ():
+        array[points] = np.nan
+
+
 def arguments(args: Any) -> tuple:
     """The arguments shared by all points, in few types: int64, float64, float32, bool, complex and read-only arrays."""
     if type(args) is tuple and not args:

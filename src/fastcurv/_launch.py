@@ -14,7 +14,7 @@ from . import _by_differences as by_differences
 from . import _by_numbers as by_numbers
 from ._by_differences import Outline
 from ._call import Call, First, Product, Second, by_device, call, launcher
-from ._errors import CompilationError, LanesError, UndecidedError
+from ._errors import CompilationError, LanesError, TracingError, UndecidedError
 from ._inputs import arguments
 from ._sparse import SparseHessians
 from .backends._kernels import Operation, Role
@@ -211,12 +211,25 @@ def settled(call: Call) -> tuple[Call, tuple[str, ...]]:
             while call.plan.others:
                 call = call.by_next_method
             return call, (str(error),)
-    found = _by_method(call, "hessian")
-    reasons = []
-    while call.plan.method != found.plan.method:
-        reasons.append(_refused(call)[_case(call, "hessian")])
-        call = call.by_next_method
-    return found, tuple(reasons)
+    return _passed_on(call, ())
+
+
+def _passed_on(call: Call, reasons: tuple[str, ...]) -> tuple[Call, tuple[str, ...]]:
+    """The call by the first method that is not refused for Hessians, and why those before it are."""
+    while call.plan.others and (reason := _refused(call).get(_case(call, "hessian"))) is not None:
+        call, reasons = call.by_next_method, (*reasons, reason)
+    return call, reasons
+
+
+def decided(call: Call) -> tuple[Call, tuple[str, ...]]:
+    """The same at the points of the call: none of them may tell whether a traced function is right."""
+    call, reasons = settled(call)
+    if call.plan.method == "traced" and call.plan.others:
+        try:
+            outline(call, True)
+        except TracingError as error:
+            return _passed_on(call.by_next_method, (*reasons, str(error)))
+    return call, reasons
 
 
 def settled_lanes(call: Call) -> tuple[Call, str | None]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from . import _launch as launch
 from ._call import on_device
-from ._inputs import flag, lives_on_device, output, points_array, read_only, real_array, rounded
+from ._inputs import flag, lives_on_device, output, overflown, points_array, poison, read_only, real_array, rounded
 from ._plan import Options
+from ._rounding import of_forms
 
 
 class _Directions(NamedTuple):
@@ -76,12 +77,16 @@ def hvp(
 
     Parameters
     ----------
-    fun, x, args, method, order, rel_step, abs_step, noise, bounds, return_error, point_args, device, out
+    fun, x, args, method, order, noise, bounds, return_error, point_args, device, out
         As for `gradient`. Near `bounds` the Hessian is formed.
     v : array_like, shape B + (n,) or, a block of k vectors to each point, B + (k, n)
         Leading axes of `x` and `v` broadcast.
     grad : callable, optional
         The gradient of `fun`: one evaluation of it per product (by differences two, in place of 4n of `fun`).
+    rel_step, abs_step : float or array_like, shape (n,), optional
+        As for `gradient`, along each coordinate. The step t along `v` is such that the largest |t v_i|, in units of
+        max(1, |x_i|) or as it is, is `rel_step` or `abs_step`, of an array its largest entry, whatever the length of
+        `v`.
 
     Returns
     -------
@@ -106,6 +111,8 @@ def hvp(
         error = np.einsum("bij,bkj->bki", second.hessian_error, np.abs(given.by_point)) if given.errors else np.empty(0)
     else:
         error = launch.products(call, given.directions, given.errors, result.reshape(-1, n)).error
+    flat = result.reshape(-1, n)
+    poison(overflown(flat), flat, *([error.reshape(-1, n)] if given.errors else []))
     return (result, rounded(error, result.dtype).reshape(given.shape)) if given.errors else result
 
 
@@ -171,8 +178,9 @@ def vhv(
         product = launch.products(call, v_array, given.errors, np.empty_like(v_array))
         flat[...] = (v_array * product.product).sum(axis=-1)
         if given.errors:
-            error = (np.abs(v_array) * product.error).sum(axis=-1)
+            error = of_forms(v_array, product.error)
     else:
         error = launch.forms(call, v_array, given.errors, flat).error
+    poison(overflown(flat), flat, *([error.reshape(-1)] if given.errors else []))
     result = result if result.ndim or out is not None else result[()]
     return (result, rounded(error, call.x.dtype).reshape(given.shape[:-1])[()]) if given.errors else result

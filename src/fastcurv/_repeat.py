@@ -15,7 +15,8 @@ from . import _launch as launch
 from ._by_differences import ONE
 from ._by_numbers import nothing_more
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING
-from ._inputs import is_ready, read_only
+from ._errors import UndecidedError
+from ._inputs import is_ready, overflown, poison, read_only
 from .backends import cpu
 from .backends._arguments import NOTHING_PACKED, pack
 from .backends._threads import get_threads, loop, may_run_parallel
@@ -76,20 +77,25 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
     if data is None or packed.identity != known.packed or (known.shared.workers > 1 and not may_run_parallel()):
         return None
     points, matrices, shape = known.shapes
-    (before, after), H = data, np.empty(shape, x.dtype)
+    (before, after), H = data, np.empty(matrices, x.dtype)
     with loop(known.shared.workers) as (address, workers):
         known.entry(
             address, 0, known.shared.tasks, workers, known.shared.layout, read_only(x.reshape(points)), packed.address,
-            *before, H.reshape(matrices), *after,
+            *before, H, *after,
         )  # fmt: skip
-    return H
+    if H.dtype.char == "f":  # in double nothing is rounded
+        poison(overflown(H), H)
+    return H.reshape(shape)
 
 
 def remember(key: Any, call: launch.Call) -> None:
     """Note a Hessian's call that need not be prepared again."""
     function, taken = call.function, launch.arguments_taken(call)
     call = launch.by_known_method(call, "hessian")
-    job, formula, evaluations, _, _ = launch.outline(call, False)
+    try:
+        job, formula, evaluations, _, _ = launch.outline(call, False)
+    except UndecidedError:  # at other points it may be
+        return
     (count, n), is_traced = call.shape, call.plan.method == "traced"
     simple = call.plan.is_exact or job.operation.factory is central_hessian_block
     if not isinstance(function, Compiled) or not simple or not count or taken is None:

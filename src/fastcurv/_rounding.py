@@ -19,6 +19,12 @@ def of_rows(rows: np.ndarray) -> np.ndarray:
     return np.broadcast_to(rounding_of(rows.dtype) * largest, rows.shape).copy()
 
 
+def of_forms(directions: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Of v'Hv, whose terms may cancel: what H v is known to is what bounds it."""
+    with np.errstate(invalid="ignore"):  # products may have overflown when they were rounded
+        return (np.abs(directions) * errors).sum(axis=-1)
+
+
 def largest_of(x, g, H, n):
     """max|g_i|, max|H_ij|, max|H_ij x_j| at a point, or at one in each lane; NaN where H has none."""
     slope, bend, lever = 0.0 * H[0, 0], 0.0 * H[0, 0], 0.0 * H[0, 0]

@@ -459,6 +459,7 @@ OTHERS = {
     "integer powers": lambda x: x[0] ** 17 * x[1] ** -3,
     "powers of a number": lambda x: 2.5 ** x[0] * x[1],
     "rint": lambda x: np.rint(x[0]) * x[1],
+    "logarithms of sums": lambda x: np.logaddexp(x[0], x[1]) * np.logaddexp2(x[0], 3.0),
     "min and max": lambda x: min(x[0], x[1]) * max(x[0], 3.0),
     "where": lambda x: np.where(x[0] > x[1], x[0] ** 2, -x[1]),
     "branches": lambda x: x[0] * x[1] if (x[0] > 0 and x[1] < 1) or not x[0] < 2 else x[1] ** 2,

@@ -315,6 +315,36 @@ def test_functions_that_print(project, tmp_path):
         assert run(project, tmp_path / "cache", script) == ["4.0", "at 3.0 (1, 'of', 2)", "9.0"]
 
 
+def chatty(x):
+    y = np.exp(x)
+    print("at", x[0], (x[1], 2, y), x, x[:1], np.outer(x, y).shape)
+    print(np.outer(x, x))
+    return y[0] * y[1] + x[0] ** 2
+
+
+PRINTED = """at 2.0 (3.0, 2, array([ 7.3890561 , 20.08553692])) [2. 3.] [2.] (2, 2)
+[[4. 6.]
+ [6. 9.]]
+"""
+
+
+def test_what_is_printed_are_numbers(capfd):
+    """Whatever takes the place of numbers: those that carry derivatives, lanes, symbols."""
+    x = np.array([2.0, 3.0])
+    fc.value(chatty, x)
+    capfd.readouterr()
+    for method in ("auto", "hyperdual"):
+        for call in (fc.hessian, fc.gradient):
+            call(chatty, x, method=method)
+            assert capfd.readouterr() == (PRINTED, "")
+    fc.gradient(chatty, x, method="central")
+    found, errors = capfd.readouterr()
+    assert errors == ""
+    assert found.startswith(PRINTED)
+    assert found.count("at ") == 5  # at x, and two points along each coordinate
+    assert "it prints" in fc.explain(chatty, x).method
+
+
 TEMPLATES = """
 import sys
 import fastcurv as fc

@@ -133,7 +133,9 @@ def numpy_sums(x):
 
 
 def numpy_functions(x):
-    return np.sum(np.exp(-(x**2)) * np.cos(2.0 * np.pi * x)) + np.sqrt(np.sum(x * x)) + np.arctan2(x[0], x[1])
+    whole = np.exp(x)
+    s = np.sum(np.exp(-(x**2)) * np.cos(2.0 * np.pi * x)) + np.sqrt(np.sum(x * x)) + np.arctan2(x[0], x[1])
+    return s + whole[0] * np.sum(np.logaddexp(x, whole))
 
 
 def numpy_products(x, A):

@@ -9,6 +9,7 @@ import pytest
 from mpmath import mp
 
 import fastcurv as fc
+from fastcurv.numbers import _rules as rules
 from fastcurv.numbers import _special
 from fastcurv.numbers._rules import BINARY, MOST_FACTORS, UNARY, integer_power, power, tanh_by_exp
 
@@ -40,6 +41,15 @@ class Floats:
 
     def single(self, x):
         return np.float64(np.float32(x))
+
+    def cbrt(self, x):
+        return rules.cube_root(self, x)
+
+    def logaddexp(self, x, y):
+        return rules.log_of_sum(self, x, y)
+
+    def logaddexp2(self, x, y):
+        return rules.log2_of_sum(self, x, y)
 
     def digamma(self, x):
         return np.float64(_special.digamma(x))
@@ -307,6 +317,13 @@ def hypot_sizes(x, y):
     return 0, 0, 0, bend, bend, bend
 
 
+def exact_differences(points):
+    """Pairs, made such that the difference is a number: the rounding of others is what the exponential magnifies."""
+    found = [(x, y) for x, y in points if mp.mpf(x) - mp.mpf(y) == x - y]
+    near = [(x + d, x) for x in (0.0, 0.75, -2.0, 300.0) for d in (2.0**-40, 0.125, -3.0, 30.0, -36.75, 37.5, 500.0)]
+    return found + near
+
+
 def floor_division(x, y):
     return mp.floor(x / y)
 
@@ -329,7 +346,27 @@ def copysign(x, y):
     return abs(x) * sign, mp.sign(x) * sign, mp.mpf(0), mp.mpf(0), mp.mpf(0), mp.mpf(0)
 
 
+def logarithms_of_sums(base):
+    """log(b^x + b^y) / log b, and its derivatives: the shares of both, and their product."""
+
+    def exact(x, y):
+        b = mp.mpf(base) if base != "e" else mp.e
+        d = y - x
+        f_x, f_y = 1 / (1 + b**d), 1 / (1 + b**-d)
+        bend = mp.log(b) * f_x * f_y
+        return max(x, y) + mp.log1p(b ** -abs(d)) / mp.log(b), f_x, f_y, bend, -bend, bend
+
+    return exact
+
+
+def logarithm_sizes(x, y):
+    """The value is a difference where the larger number is negative."""
+    return max(abs(max(x, y)), mp.exp(-abs(x - y))), *(SMALLEST_NORMAL,) * 5
+
+
 BINARY_CASES = {
+    "logaddexp": (logarithms_of_sums("e"), logarithm_sizes, (2, 4, 4, 6, 6, 6)),
+    "logaddexp2": (logarithms_of_sums(2), logarithm_sizes, (3, 4, 4, 6, 6, 6)),
     "atan2": (atan2, atan2_sizes, (1, 4, 4, 8, 8, 8)),
     "hypot": (hypot, hypot_sizes, (1, 4, 4, 8, 8, 8)),
     "fmod": (remainder(truncated_division), None, (0, 0, 2, 0, 0, 0)),
@@ -343,6 +380,8 @@ def test_functions_of_two_variables(name):
     exact, sizes, bounds = BINARY_CASES[name]
     if name in ("atan2", "hypot"):  # or 1/r or r overflows
         points = [(x, y) for x, y in pairs() if SMALLEST_NORMAL < max(abs(x), abs(y)) < 1e308]
+    elif name.startswith("log"):
+        points = exact_differences(pairs())
     else:
         points = [(x, y) for x, y in pairs() if y != 0]
     assert_within(worst_errors(BINARY[name], exact, points, sizes), bounds)
@@ -562,6 +601,16 @@ BINARY_EDGES = [
     ("mod", (5.5, -2.0), (-0.5, 1.0, 3.0, 0.0, 0.0, 0.0)),
     ("mod", (-1e-20, 3.0), (3.0, 1.0, 1.0, 0.0, 0.0, 0.0)),
     ("mod", (INF, 3.0), (NAN, 1.0, NAN, 0.0, 0.0, 0.0)),
+    ("logaddexp", (3.0, 3.0), (3.0 + math.log(2.0), 0.5, 0.5, 0.25, -0.25, 0.25)),
+    ("logaddexp", (1e300, -1e300), (1e300, 1.0, 0.0, 0.0, 0.0, 0.0)),
+    ("logaddexp", (-LARGEST, LARGEST), (LARGEST, 0.0, 1.0, 0.0, 0.0, 0.0)),
+    ("logaddexp", (-INF, 2.0), (2.0, 0.0, 1.0, 0.0, 0.0, 0.0)),
+    ("logaddexp", (-INF, -INF), (-INF, 0.5, 0.5, 0.25, -0.25, 0.25)),
+    ("logaddexp", (INF, INF), (INF, 0.5, 0.5, 0.25, -0.25, 0.25)),
+    ("logaddexp", (NAN, 1.0), (NAN,) * 6),
+    ("logaddexp", (1.0, NAN), (NAN,) * 6),
+    ("logaddexp2", (3.0, 3.0), (4.0, 0.5, 0.5, *(s * math.log(2.0) / 4 for s in (1, -1, 1)))),
+    ("logaddexp2", (-INF, 2.0), (2.0, 0.0, 1.0, 0.0, 0.0, 0.0)),
     ("copysign", (2.0, -0.0), (-2.0, -1.0, 0.0, 0.0, 0.0, 0.0)),
     ("copysign", (-2.0, -3.0), (-2.0, 1.0, 0.0, 0.0, 0.0, 0.0)),
     ("copysign", (0.0, -3.0), (-0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),
@@ -681,6 +730,32 @@ def test_compiled_functions_of_two_variables(function, names):
     k, x = zip(*[(k, point) for k in range(len(names)) for point in points], *edges, strict=True)
     expected = np.array([evaluated(BINARY[names[i]], *point) for i, point in zip(k, x, strict=True)])
     compare(function, np.array(x), (np.array(k),), expected[:, 0], expected[:, 1:3], expected[:, 3:])
+
+
+@pytest.mark.parametrize("method", ["traced", "hyperdual", "central"])
+def test_cube_roots_and_logarithms_of_sums_by_every_method(method):
+    def roots(x):
+        return np.cbrt(x[0]) * x[1] + np.sum(np.cbrt(x))
+
+    def logarithms(x):
+        return np.logaddexp(x[0], 2.0 * x[1]) + np.sum(np.logaddexp2(x, 0.5))
+
+    x = np.array([[1.5, 0.3], [-2.0, 4.0], [30.0, -700.0], [-0.25, -0.25]])
+    rtol = 1e-5 if method == "central" else 1e-14
+    t, y = x.T
+    slope, bend = (np.abs(x) ** (-2 / 3) / 3, -2 * np.sign(x) * np.abs(x) ** (-5 / 3) / 9)
+    g = np.stack([slope[:, 0] * (y + 1), np.cbrt(t) + slope[:, 1]], axis=1)
+    np.testing.assert_allclose(fc.gradient(roots, x, method=method), g, rtol=rtol)
+    H = np.stack([bend[:, 0] * (y + 1), slope[:, 0], slope[:, 0], bend[:, 1]], axis=1).reshape(-1, 2, 2)
+    np.testing.assert_allclose(fc.hessian(roots, x, method=method), H, rtol=10 * rtol, atol=rtol)
+    assert np.isnan(fc.gradient(roots, [0.0, 1.0], method=method)).all() or method == "central"
+
+    s, *parts = 1 / (1 + np.exp(2 * y - t)), *(1 / (1 + 2 ** (0.5 - x.T)))
+    g = np.stack([s + parts[0], 2 * (1 - s) + parts[1]], axis=1)
+    np.testing.assert_allclose(fc.gradient(logarithms, x, method=method), g, rtol=rtol, atol=1e-200)
+    mixed, (first, second) = s * (1 - s), (math.log(2) * part * (1 - part) for part in parts)
+    H = np.stack([mixed + first, -2 * mixed, -2 * mixed, 4 * mixed + second], axis=1).reshape(-1, 2, 2)
+    np.testing.assert_allclose(fc.hessian(logarithms, x, method=method), H, rtol=10 * rtol, atol=rtol)
 
 
 def of_the_rest(x, k, c, n):

@@ -13,7 +13,7 @@ from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from .._errors import CompilationError
 from .._lazy import cached_property
-from ..function import Compiled, Pointer, Vectorized, compilation_error, compiled
+from ..function import Compiled, Pointer, Vectorized, compilation_error, compiled, exception_at
 from ..simd import lanes_kind
 from ._arguments import pack
 from ._kernels import CARRYING, Kernel, Operation, Role, kernel
@@ -168,7 +168,7 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
                 alone.compile(tuple(kinds))
             except Exception as error:
                 raise compilation_error(function, error) from error
-            _check_result(role, alone.overloads[tuple(kinds)].signature.return_type)
+            _check_result(role, alone.overloads[tuple(kinds)].signature.return_type, own)
             if role.kind in CARRYING:
                 from ..numbers._vector import seeded_kind  # what it teaches Numba takes time to import
 
@@ -190,8 +190,12 @@ def _lanes_error(roles: tuple[Role | None, ...], points: Points, lanes: int, err
     return compilation_error(next(role for role in roles if role).function.function, error, lanes=True)  # pyright: ignore
 
 
-def _check_result(role: Role, kind: types.Type) -> None:
+def _check_result(role: Role, kind: types.Type, arguments: tuple) -> None:
     """Whether what a function returns when compiled, on all of its paths, is what its role asks for."""
+    if kind == types.none:
+        error = exception_at(role.function.function, arguments[0], arguments[1:])  # pyright: ignore
+        raised = "" if error is None else f"; at x = {arguments[0]} it raised {type(error).__name__}: {error}"
+        raise CompilationError(f"{role.function.name} returns nothing on any path{raised}") from error
     real = (types.Integer, types.Float, types.Boolean)
     if role.kind in ("vector", "numbers"):
         entries = getattr(kind, "types", [getattr(kind, "dtype", kind)])

@@ -254,12 +254,12 @@ def symmetrise(a):
 
 
 def magnitude_block(g, known, values):
-    """The largest |g_r| at x and at x +- h e_i, which noise is measured against."""
+    """The largest |g_r| at x and at x +- h e_i, which noise is measured against; at x in double, as lanes are."""
 
     def block(task, worker, layout, points, arguments, steps, bounds, reach, width, magnitude):
         n = points.shape[1]
         raised = stack_array(1, layout)
-        x = stack_array(known, points) if known else np.empty(n, points.dtype)
+        x = stack_array(known, steps) if known else np.empty(n, steps.dtype)
         y = stack_array(values, steps) if known else np.empty(width)
         begin, end = span(layout, task, len(points))
         for b in range(begin, end):

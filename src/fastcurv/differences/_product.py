@@ -15,11 +15,12 @@ from ._steps import central_step
 
 
 def step_along(x, v, step, widen):
-    """The step t along v, by the length max_i |v_i| / max(1, |x_i|) that it is measured by; 0 where v vanishes."""
-    longest = 0.0 * widen
+    """The step t along v, such that max_i |t v_i| / max(1, |x_i|) or max_i |t v_i| is what was asked; 0 for v = 0."""
+    relative = absolute = 0.0 * widen
     for i in range(len(x)):
-        longest = max(longest, abs(v[i]) / max(1.0, abs(x[i])))
-    return where(longest == 0.0, 0.0, step[0] * widen / longest + step[1])
+        relative = max(relative, abs(v[i]) / max(1.0, abs(x[i])))
+        absolute = max(absolute, abs(v[i]))
+    return where(relative == 0.0, 0.0, step[0] * widen / relative + step[1] / absolute)
 
 
 def read_group(points, directions, scale, noise, b, lanes, memory, first):

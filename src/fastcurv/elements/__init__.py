@@ -9,5 +9,5 @@ __all__ = ["NUMPY_NAMES", "Element", "LazyVector", "is_real", "teach_arrays"]
 
 
 def teach_arrays() -> None:
-    """Teach Numba what functions may do with arrays of elements (it takes time to import)."""
-    from . import _element_wise, _rewrites, _whole  # noqa: F401  what they teach Numba
+    """Teach Numba what functions may do with arrays of elements, and powers of 0 (it takes time to import)."""
+    from . import _element_wise, _powers, _printing, _rewrites, _whole  # noqa: F401  what they teach Numba

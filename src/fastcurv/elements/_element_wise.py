@@ -99,6 +99,7 @@ def _each(function: Callable) -> None:
 for _function in (
     operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.mod,
     np.add, np.subtract, np.multiply, np.divide, np.power, np.minimum, np.maximum, np.hypot, np.arctan2,
+    np.logaddexp, np.logaddexp2,
 ):  # fmt: skip
     _element_wise(_function)
 for _function in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):

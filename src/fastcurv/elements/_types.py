@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from numba import types
+from numba.core.errors import TypingError
 
 
 class Element(types.Type):
@@ -14,6 +15,10 @@ class Element(types.Type):
     def curved(self) -> Any:
         """The type of any function of such elements, and what arrays of them hold."""
         return self
+
+    def shown(self, context: Any, builder: Any, value: Any) -> Any:
+        """The number that is shown where one is printed, in code that is being written."""
+        raise TypingError("it prints what are several numbers at once")
 
 
 class LazyVector(types.IterableType):

@@ -14,7 +14,7 @@ from ._kinds import (
     user_function,
     vectorized,
 )
-from ._trial import trial
+from ._trial import exception_at, repeats, trial
 
 
 def digest(fun) -> str | None:
@@ -25,6 +25,6 @@ def digest(fun) -> str | None:
 
 __all__ = [
     "Compiled", "DiskCache", "Pointer", "UserFunction", "Vectorized", "compilation_error", "compiled", "digest",
-    "folder", "package_digest", "play", "play_vector", "record", "record_vector", "trial", "user_function",
-    "vectorized",
+    "exception_at", "folder", "package_digest", "play", "play_vector", "record", "record_vector", "repeats", "trial",
+    "user_function", "vectorized",
 ]  # fmt: skip

@@ -27,6 +27,13 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
     vector : bool
         Whether a vector of values is expected, or one.
     """
+    if code := getattr(function, "__code__", None):
+        names = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+        if names:
+            raise TypeError(
+                f"{_name(function)} must have no keyword-only parameters, which are not compiled, got "
+                f"{', '.join(names)}; move them before the *, and give their values in args"
+            )
     for b in rows:
         x = points[b].copy()
         x.flags.writeable = False
@@ -36,6 +43,11 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
         except Exception as error:
             if _is_data_dependent(error):
                 continue
+            if isinstance(error, ValueError) and "read-only" in str(error):
+                raise ValueError(
+                    f"{_name(function)} must not write to x, nor to arrays in args ({error}, at x = {x}); write to a "
+                    f"copy, x.copy()"
+                ) from error
             error.add_note(f"{_name(function)} was evaluated in plain Python at x = {x} to check it before compiling")
             raise
         # a complex number is the root of a negative one, NaN when compiled; if it is always, compiling tells
@@ -44,6 +56,25 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
         if not np.iscomplexobj(result):
             return _check_scalar(result, function, x)
     return None
+
+
+def exception_at(function, x: np.ndarray, args: tuple) -> Exception | None:
+    """What plain Python raises at a point."""
+    try:
+        with np.errstate(all="ignore"):
+            function(x, *args)
+    except Exception as error:
+        return error
+    return None
+
+
+def repeats(function, x: np.ndarray, args: tuple) -> bool:
+    """Whether plain Python gives the same values in two evaluations at a point, or none."""
+    try:
+        with np.errstate(all="ignore"):
+            return bool(np.array_equal(function(x, *args), function(x, *args), equal_nan=True))
+    except Exception:  # what compiled code has a value for
+        return True
 
 
 def _is_data_dependent(error: Exception) -> bool:

@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from . import _rules as rules
 from . import _special
 
 DOUBLE = ir.DoubleType()
@@ -226,6 +227,15 @@ class Emitter:
 
     def pow(self, x, y):
         return self.intrinsic("pow", x, y)
+
+    def cbrt(self, x):
+        return rules.cube_root(self, x)
+
+    def logaddexp(self, x, y):
+        return rules.log_of_sum(self, x, y)
+
+    def logaddexp2(self, x, y):
+        return rules.log2_of_sum(self, x, y)
 
     def mod(self, x, y):
         """x % y as Python has it; NaN for y = 0."""

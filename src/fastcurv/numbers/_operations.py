@@ -165,7 +165,7 @@ def _named(name: str) -> list[Any]:
 for _name in UNARY.keys() - {"abs"}:
     for _function in _named(_name):
         _register(_function, 1, _curved, _by_unary(_name))
-for _name in ("atan2", "hypot"):
+for _name in ("atan2", "hypot", "logaddexp", "logaddexp2"):
     for _function in _named(_name):
         _register(_function, 2, _curved, _by_binary(_name))
 for _functions, _name in {

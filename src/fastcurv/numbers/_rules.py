@@ -187,10 +187,15 @@ def sqrt(m, x):
 
 @_unary
 def cbrt(m, x):
-    root = m.copysign(m.pow(abs(x), 1.0 / 3.0), x)
-    root = m.where((x == 0.0) | (abs(x) == math.inf), x, root - (root - x / (root * root)) / 3.0)  # one Newton step
+    root = m.cbrt(x)
     slope = 1.0 / (3.0 * root * root)
     return root, slope, -2.0 * slope / (3.0 * x)
+
+
+def cube_root(m, x):
+    """The cube root by a power and one Newton step: what machine code is made of."""
+    root = m.copysign(m.pow(abs(x), 1.0 / 3.0), x)
+    return m.where((x == 0.0) | (abs(x) == math.inf), x, root - (root - x / (root * root)) / 3.0)
 
 
 @_unary
@@ -258,6 +263,39 @@ def hypot(m, x, y):
 def long_and_ratio(m, steep, x, y):
     """The longer one, and the other one divided by it: neither overflows."""
     return m.where(steep, y, x), m.where(steep, x, y) / m.where(steep, y, x)
+
+
+@_binary
+def logaddexp(m, x, y):
+    return m.logaddexp(x, y), *_shares(m, x, y, m.exp(-_apart(m, x, y)), 1.0)
+
+
+@_binary
+def logaddexp2(m, x, y):
+    return m.logaddexp2(x, y), *_shares(m, x, y, m.pow(2.0, -_apart(m, x, y)), LOG_2)
+
+
+def _apart(m, x, y):
+    """|x - y|, which is 0 also between equal infinities."""
+    return m.where(x == y, 0.0, abs(x - y))
+
+
+def _shares(m, x, y, decay, log_base):
+    """Derivatives of log(b^x + b^y) / log b, by b^-|x - y|: the shares of b^x and b^y in the sum, and their product."""
+    larger = 1.0 / (1.0 + decay)
+    smaller = decay * larger
+    bend = log_base * larger * smaller
+    return m.where(x > y, larger, smaller), m.where(x > y, smaller, larger), bend, -bend, bend
+
+
+def log_of_sum(m, x, y):
+    """log(e^x + e^y) for any size of both: what machine code is made of."""
+    return m.where(x > y, x, y) + m.log1p(m.exp(-_apart(m, x, y)))
+
+
+def log2_of_sum(m, x, y):
+    """The same to base 2."""
+    return m.where(x > y, x, y) + m.log1p(m.pow(2.0, -_apart(m, x, y))) / LOG_2
 
 
 @_binary

@@ -55,6 +55,10 @@ class Number(Element):
             return self._alike(self.linear and other.linear) if other.curved == self.curved else None
         return self if is_real(other) else None
 
+    def shown(self, context: Any, builder: Any, value: Any) -> Any:
+        """Its value."""
+        return cgutils.create_struct_proxy(self)(context, builder, value=value).value
+
     def unify(self, typingctx, other):
         return self.joined(other)
 

@@ -105,13 +105,13 @@ def _vectorised(function: Callable, name: str) -> Callable:
 
 _UNARY = (
     "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
-    "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "gamma", "lgamma",
+    "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "gamma", "lgamma", "cbrt",
 )  # fmt: skip
 
 
 def _named(name: str) -> list[Any]:
-    """The functions of a name in `math` and in NumPy."""
-    found = [getattr(math, name, None), getattr(np, NUMPY_NAMES.get(name, name), None)]
+    """The functions of a name in `math` and in NumPy, as far as Numba knows them for floats."""
+    found = [None if name == "cbrt" else getattr(math, name, None), getattr(np, NUMPY_NAMES.get(name, name), None)]
     return [function for function in found if function is not None]
 
 
@@ -121,7 +121,9 @@ for _name in _UNARY:
 for _name in ("atan2", "hypot"):
     for _function in _named(_name):
         register(_function, 2, same, _vectorised(_function, _name))
-for _function in (operator.mod, operator.imod, np.mod, operator.floordiv, operator.ifloordiv):
+for _function in (
+    operator.mod, operator.imod, np.mod, operator.floordiv, operator.ifloordiv, np.logaddexp, np.logaddexp2,
+):  # fmt: skip
     register(_function, 2, same, lambda *args, function=_function: _lane_by_lane(function, *args))
 
 

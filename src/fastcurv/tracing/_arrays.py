@@ -261,7 +261,14 @@ _NUMPY = {
     "array": _array, "asarray": _asarray, "ascontiguousarray": _asarray, "float64": _float,
     "isscalar": _asking(np.isscalar),
 }  # fmt: skip
+
+
+def _print(*values: Any, **options: Any) -> None:
+    raise TracingError("it prints, and symbols are no numbers")
+
+
 _BUILTINS = {
+    "print": _print,
     "min": _folded(min, least), "max": _folded(max, greatest), "float": _float, "isinstance": _asking(isinstance),
     "type": _asking(type), "hasattr": _asking(hasattr),
 }  # fmt: skip

@@ -1004,6 +1004,10 @@ def returns_string(x):
     return "1"
 
 
+def returns_ragged(x):
+    return x[0], (x[1], 1.0)
+
+
 def returns_matrix(x):
     return np.zeros((2, 2))
 
@@ -1059,7 +1063,7 @@ def test_wrong_functions(x):
             call_by_name(name, returns_vector, x)
         with pytest.raises(TypeError, match=r"returns_string must return one real number; .*'1' of type str"):
             call_by_name(name, returns_string, x)
-    for fun in (fragile, returns_string, returns_matrix):
+    for fun in (fragile, returns_string, returns_matrix, returns_ragged):
         with pytest.raises(
             TypeError, match=f"{fun.__name__} must return a tuple, a list or a 1-D array of real numbers"
         ):

@@ -282,7 +282,7 @@ def test_explain_specialisation():
     assert fc.explain(rosenbrock, np.ones((7, 3))).specialisation.startswith("n = 3, ")
     assert fc.explain(rosenbrock, np.ones((7, 3)), method="central").specialisation.startswith("n = 3, ")
     large = fc.explain(rosenbrock, np.ones((7, 30)), method="central")
-    assert large.specialisation == "one compilation for every n > 16"
+    assert large.specialisation == "one compilation for every n > 8"
     for options in ({"order": 4}, {"stencil": "4-point"}, {"grad": rosenbrock_gradient, "method": "central"}):
         found = fc.explain(rosenbrock, np.ones((7, 3)), **options)
         assert found.specialisation == "one compilation for every n"

@@ -19,8 +19,8 @@ from .differences._product import form_block, gradient_product_block, product_bl
 from .differences._sided import sided_hessian_block
 from .function import UserFunction
 
-#: kernels of order 2 know n up to here (3x faster at n = 2, 1.1x at 16 for cheap functions)
-MAX_KNOWN = 16
+#: kernels of order 2 know n up to here (3x faster at n = 2; at n = 16 no more than 1.1x)
+MAX_KNOWN = 8
 EPS = float(np.finfo(np.float64).eps)
 EVERY_N = "one compilation for every n"
 #: steps are not widened

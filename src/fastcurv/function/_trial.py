@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import numbers
 import traceback
+from contextlib import suppress
 
 import numpy as np
 
@@ -109,7 +110,10 @@ def _check_scalar(result, function, x) -> int:
 
 
 def _length(result, function, x) -> int:
-    values = np.asarray(result) if isinstance(result, (tuple, list, np.ndarray)) else None
+    values = None
+    if isinstance(result, (tuple, list, np.ndarray)):
+        with suppress(ValueError):  # ragged
+            values = np.asarray(result)
     if values is None or values.ndim != 1 or values.dtype.kind not in "biufc":
         raise TypeError(
             f"{_name(function)} must return a tuple, a list or a 1-D array of real numbers; "

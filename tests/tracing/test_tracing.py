@@ -235,8 +235,7 @@ def test_where_nothing_can_be_told_numbers_serve():
         return math.sqrt(x[0]) * x[1]
 
     assert np.isnan(fc.hessian(root, [-1.0, 1.0])).all()
-    with pytest.raises(fc.CompilationError, match="no finite value"):
-        fc.hessian(root, [-1.0, 1.0], method="traced")
+    assert np.isnan(fc.hessian(root, [-1.0, 1.0], method="traced")).all()
     assert np.isfinite(fc.hessian(root, [4.0, 1.0], method="traced")).all()
 
 

@@ -482,7 +482,7 @@ def test_noise_in_float32_of_functions_that_branch():
         return x[0] ** 3
 
     x = np.array([[1.0], [-1.0]], np.float32)
-    for options in ({}, {"method": "forward"}, {"bounds": (-1, 1)}):
+    for options in ({}, {"bounds": (-1, 1)}):
         g = fc.gradient(branching, x, noise=1e-4, **options)
         H = fc.hessian(branching, x, noise=1e-4, **options)
         assert g.dtype == H.dtype == np.float32

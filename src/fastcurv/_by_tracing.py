@@ -16,23 +16,20 @@ from ._inputs import read_only
 from ._plan import Plan
 from ._rounding import of_forms, of_rows, rounding_of
 from ._sparse import SparseHessians
+from ._trust import hold_against_compiled
 from ._versions import NO_STARTS, Leaves, Prepared, Version
 from .backends import cpu
 from .backends._kernels import Role
 from .backends.cpu import Job, Points, Shares
-from .function import Compiled, repeats
+from .function import Compiled
 from .tracing import Wanted
 
 #: sets of values of arguments that steer a function, for each of which it is traced
 MOST_VERSIONS = 8
 #: shapes of arguments, and values of those that are no symbols, that are remembered of a function
 MOST_CASES = 64
-#: points at which a trace is held against the compiled function
-SAMPLES = 32
 #: operations of an expression that blocks for differences take, which evaluate it in several places
 MOST_INLINED = 500
-#: differences that rounding explains, relative to the largest number that comes up
-TRUSTED = 1e-9
 NOTHING_SHARED = read_only(np.zeros(0))
 
 
@@ -131,76 +128,19 @@ def _trust(
     """
     if version.is_trusted or not len(call.x):
         return
+
+    def evaluate(few: Call) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        own, shared = _own(few), shared_numbers(few.points.args)
+        if wanted.is_directed:
+            own = np.concatenate([own, np.zeros(few.x.shape)], axis=1)
+        work = Work(few.x, own, shared)
+        return _values(prepared, plan.on_cpu, work, leaves, len(version.traced.outputs)), own, shared
+
     try:
-        _hold_against_compiled(call, plan, version, prepared, wanted, leaves, vector)
+        hold_against_compiled(call, version, vector, evaluate)
     except UndecidedError:
         if plan.others:
             raise
-
-
-def _hold_against_compiled(
-    call: Call, plan: Plan, version: Version, prepared: Prepared, wanted: Wanted, leaves: Leaves, vector: bool
-) -> None:
-    """Compare the traced function with the compiled one at some of the points.
-
-    Raises
-    ------
-    TracingError
-        If they differ, or none of the points tells.
-    """
-    m = len(version.traced.outputs)
-    few, expected = _samples(call, plan, m, vector)
-    x, args, point_args = few.points
-    own, shared = _own(few), shared_numbers(args)
-    if wanted.is_directed:
-        own = np.concatenate([own, np.zeros(x.shape)], axis=1)
-    found = _values(prepared, plan.on_cpu, Work(x, own, shared), leaves, m)
-    is_told = np.isfinite(found) & np.isfinite(expected)
-    with np.errstate(invalid="ignore", over="ignore"):
-        differs = is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))
-    for b, r in np.argwhere(differs):
-        largest = tracing.largest(version.traced, x[b], shared, own[b])
-        if not abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
-            name, function = call.function.name, call.function.function  # pyright: ignore[reportAttributeAccessIssue]
-            if not repeats(function, x[b], (*args, *(array[b] for array in point_args))):
-                raise TracingError(
-                    f"{name} gives different values at the same point, x = {x[b]}; say how far apart by noise="
-                )
-            raise TracingError(f"{name} gives {found[b, r]} when traced, {expected[b, r]} when compiled, at x = {x[b]}")
-    if not is_told.any():
-        raise UndecidedError(f"{call.function.name} has no finite value at the points tried")
-    version.is_trusted = True
-
-
-def _samples(call: Call, plan: Plan, m: int, vector: bool) -> tuple[Call, np.ndarray]:
-    """The call at points where the compiled function is finite, and its values, shape (N, m).
-
-    Points are taken from all over the batch, more and more of them until enough are finite: whether a function is
-    trusted must not depend on the neighbours of a point.
-    """
-    from ._launch import values
-
-    x, args, point_args = call.points
-    low, high = plan.bounds.rows
-    (inside,) = np.nonzero(((low <= x) & (x <= high)).all(axis=1))
-    count = SAMPLES
-    while True:
-        rows = inside[_spread(count, len(inside))]
-        points = Points(read_only(x[rows].astype(np.float64)), args, tuple(read_only(a[rows]) for a in point_args))
-        expected = np.empty((len(rows), m))
-        values(call._replace(points=points, plan=plan.on_cpu), expected if vector else expected[:, 0])
-        (finite,) = np.nonzero(np.isfinite(expected).any(axis=1))
-        if len(finite) >= SAMPLES or count >= len(inside):
-            break
-        count *= 8
-    chosen = finite[_spread(SAMPLES, len(finite))]
-    own = tuple(read_only(array[chosen]) for array in points.point_args)
-    return call._replace(points=Points(read_only(points.x[chosen]), args, own)), expected[chosen]
-
-
-def _spread(count: int, size: int) -> np.ndarray:
-    """So many numbers below `size`, or all, at equal distances."""
-    return np.linspace(0, size - 1, min(count, size)).astype(int)
 
 
 def _values(prepared: Prepared, plan: Plan, work: Work, leaves: Leaves, m: int) -> np.ndarray:
@@ -354,8 +294,7 @@ def as_expression(call: Call, vector: bool, is_needed: bool) -> Call:
         raise TracingError(f"{call.function.name} adds terms of several shapes, in no regular order")
     if prepared.program.length > MOST_INLINED:
         raise TracingError(f"{call.function.name} is {prepared.program.length:,} operations that no loop repeats")
-    if not version.is_trusted and len(call.x):
-        _hold_against_compiled(call, call.plan, version, prepared, Wanted(), "matrices", vector)
+    _trust(call, call.plan, version, prepared, Wanted(), "matrices", vector)
     shared = shared_numbers(call.points.args)
     return call._replace(function=prepared.program.expression, points=Points(call.x, (shared, *prepared.tables)))
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from . import _by_tracing as by_tracing
 from ._by_device import checked_order, rows_of, slots_of
-from ._by_tracing import SAMPLES
 from ._call import Call, call
 from ._errors import CompilationError, DeviceError
 from ._plan import Options, device_of
+from ._trust import SAMPLES
 from .backends import _cuda_arrays as arrays
 from .backends import _cuda_eigen as eigen
 from .backends import cuda as backend

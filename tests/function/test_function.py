@@ -333,10 +333,9 @@ def test_what_is_printed_are_numbers(capfd):
     x = np.array([2.0, 3.0])
     fc.value(chatty, x)
     capfd.readouterr()
-    for method in ("auto", "hyperdual"):
-        for call in (fc.hessian, fc.gradient):
-            call(chatty, x, method=method)
-            assert capfd.readouterr() == (PRINTED, "")
+    for method, call in (("auto", fc.hessian), ("hyperdual", fc.gradient)):
+        call(chatty, x, method=method)
+        assert capfd.readouterr() == (PRINTED, "")
     fc.gradient(chatty, x, method="central")
     found, errors = capfd.readouterr()
     assert errors == ""

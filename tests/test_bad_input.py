@@ -734,11 +734,11 @@ def test_what_overflows_when_it_is_rounded_is_not_finite(method):
     np.testing.assert_array_equal(c.value, value)
     model = fc.quadratic_model(eighth, x, (1.0,), method=method)
     np.testing.assert_array_equal(model.value, value)
-    derived = [
-        c.gradient, c.eigenvalues, c.eigenvalue_error, c.gradient_curvature,
-        model.gradient, model.hessian, model.hessian_error,
-    ]  # fmt: skip
-    for result in derived + [c.eigenvectors, c.hessian, c.newton_step] * is_traced:
+    derived = [c.gradient, c.eigenvalues, c.eigenvalue_error, c.gradient_curvature]
+    derived += [model.gradient, model.hessian, model.hessian_error]
+    if is_traced:
+        derived += [c.eigenvectors, c.hessian, c.newton_step]
+    for result in derived:
         assert np.isfinite(result[0]).all()
         assert np.isnan(result[1:]).all()
 

@@ -3,8 +3,10 @@
 import math
 import pickle
 
+import dask.array as dask_array
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,7 +90,7 @@ def test_line():
     np.testing.assert_array_equal(line.coords["t"], t)
 
 
-@pytest.mark.parametrize("kind", ["array", "big-endian", "strided", "memmap", "zarr", "list", "int", "float32"])
+@pytest.mark.parametrize("kind", ["array", "big-endian", "strided", "memmap", "zarr", "dask", "list", "int", "float32"])
 def test_samples(kind, tmp_path):
     points = np.arange(20.0).reshape(10, 2)
     given_points = points
@@ -100,8 +102,9 @@ def test_samples(kind, tmp_path):
         given_points = np.memmap(tmp_path / "points", float, "w+", shape=points.shape)
         given_points[:] = points
     elif kind == "zarr":
-        zarr = pytest.importorskip("zarr")
         given_points = zarr.create_array(tmp_path / "p.zarr", data=points, chunks=(3, 2))
+    elif kind == "dask":
+        given_points = dask_array.from_array(points, chunks=(4, 1))
     elif kind == "list":
         given_points = points.tolist()
     elif kind in {"int", "float32"}:

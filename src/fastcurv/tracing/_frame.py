@@ -39,7 +39,7 @@ def traced_block(f, lanes, bounded, full, transposes):
     `transposes`: points and results are float64, and cross lanes in registers.
     """
     pack = packer(lanes, transposes)
-    unpack = unpacker(lanes, transposes)
+    unpack, clear = unpacker(lanes, transposes), clearer(lanes, transposes)
 
     def block(
         task, worker, layout, points, arguments,
@@ -69,8 +69,7 @@ def traced_block(f, lanes, bounded, full, transposes):
                 poison += 0.0 * y[k]
             one[0] = poison
             if len(positions) > 0:
-                for k in range(place * size, (place + count) * size):
-                    flat_matrix[k] = 0.0
+                clear(flat_matrix, place * size, count * size, flat_y)
                 scatter(flat_y, entries, positions, size, count, flat_matrix, place * size)
             else:
                 unpack(flat_y, entries, size, count, flat_matrix, place * size)
@@ -150,6 +149,24 @@ def packer(lanes, transposes):
             for i in range(0, size, lanes):
                 k = min(i, size - lanes)
                 transpose(flat_x, (to + k) * lanes, lanes, source, b * size + k, size, lanes)
+
+    return in_blocks if transposes else one_by_one
+
+
+def clearer(lanes, transposes):
+    """How so many numbers of the results, from `first` on, are set to zero: LLVM would do it one by one."""
+
+    def one_by_one(target, first, size, source):
+        for k in range(first, first + size):
+            target[k] = 0.0
+
+    def in_blocks(target, first, size, source):
+        zeros = splat(0.0, load(source, 0, lanes))
+        whole = size - size % lanes
+        for k in range(first, first + whole, lanes):
+            store(target, k, zeros)
+        for k in range(first + whole, first + size):
+            target[k] = 0.0
 
     return in_blocks if transposes else one_by_one
 

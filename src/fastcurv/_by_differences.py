@@ -19,7 +19,7 @@ from .differences._product import form_block, gradient_product_block, product_bl
 from .differences._sided import sided_hessian_block
 from .function import UserFunction
 
-#: kernels of order 2 know n up to here (3x faster at n = 2; at n = 16 no more than 1.1x)
+#: kernels of order 2 know n up to here (3x faster at n = 2; at n = 16 1.0-1.15x)
 MAX_KNOWN = 8
 EPS = float(np.finfo(np.float64).eps)
 EVERY_N = "one compilation for every n"

@@ -19,7 +19,7 @@ def ways(dtype, n):
     if n > 3:
         found.add(Way(dtype.str, "values", lanes, 2))
         found.add(choose_lanes(dtype, n, 1000, True, by_rotations=True))
-    if n >= lanes and dtype == np.float64:  # whose vectors are shorter: smaller matrices fill them
+    if n >= lanes:
         found.add(Way(dtype.str, "matrix", lanes, 2))
         found.add(Way(dtype.str, "twisted matrix", lanes, 2))
     return found

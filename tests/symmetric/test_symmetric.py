@@ -356,7 +356,7 @@ def without_sweeps(monkeypatch):
 
 
 @pytest.mark.usefixtures("without_sweeps")
-@pytest.mark.parametrize("n", [5, pytest.param(30, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("n", [5, 30])
 def test_what_does_not_converge_goes_to_lapack(n):
     """The others are left alone."""
     M = np.random.default_rng(1).standard_normal((3, n, n))

@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 from functools import cache
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import njit, types
 from numba.core.errors import TypingError
 from scipy import special
 
 from fastcurv import simd
+from fastcurv.function import compiled
 from fastcurv.simd import (
     all_lanes,
     any_lane,
@@ -22,6 +24,7 @@ from fastcurv.simd import (
     fma,
     lane_array,
     load,
+    own_row,
     reciprocal,
     reciprocal_sqrt,
     reduce_max,
@@ -237,6 +240,41 @@ def test_memory():
     assert out[0] == out[17] == 0
     assert np.array_equal(numbers[2:6], [5] * 4)
     assert np.array_equal(numbers[14:18], numbers[10:14])
+
+
+def test_rows_of_scratch_begin_at_cache_lines():
+    """Wherever the memory happens to be."""
+    row_of = njit(own_row)
+
+    @njit(error_model="numpy")
+    def run(rows, worker):
+        row_of(rows, worker)[0] = 1
+
+    for dtype, size in [(np.float64, 24), (np.float32, 40), (np.intp, 30)]:
+        memory = np.zeros(200, dtype)
+        for start in range(17):
+            rows = memory[start : start + 3 * size].reshape(3, size)
+            for worker in range(3):
+                rows[:] = 0
+                run(rows, worker)
+                address = memory.__array_interface__["data"][0] + np.flatnonzero(memory) * memory.itemsize
+                assert len(address) == 1
+                assert address[0] % 64 == 0
+                assert rows[worker].any()
+
+
+def test_stacks_begin_at_cache_lines():
+    """Of parts of kernels: vectors that leave registers would straddle lines, or not, by chance."""
+
+    def part(x):
+        return x + 1.0
+
+    made = compiled(part, "part")
+    made.compile((types.float64,))
+    (found,) = made.overloads.values()
+    text = str(found.library._final_module)
+    (group,) = re.findall(r"^define i32 .*(#\d+)", text, re.MULTILINE)
+    assert re.search(rf"^attributes {group} = .*alignstack=64", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("dtype", "lanes"), [*KINDS, (np.float64, 2), (np.float32, 4)])

@@ -257,7 +257,7 @@ def _left_in_lanes(work: Work, plan: Plan, prepared: Prepared, job: Job, togethe
     count, n = points.shape
     shared = cpu.plan_shares(job, count, 1, 1, 0, together, LANES)
     apart = LANES * (n + own.shape[1] + prepared.program.slots)
-    rows = cpu.scratch(shared.workers, max(together // LANES * apart, cpu.SMALL), float)
+    rows = cpu.scratch(shared.workers, together // LANES * apart, float)
     found = Second(
         value=np.empty(count),
         gradient=np.empty((count, n)),

@@ -16,7 +16,7 @@ from .backends._kernels import Operation
 from .backends._layout import span
 from .backends._threads import get_threads
 from .function import compiled
-from .simd import unpack
+from .simd import own_row, unpack
 from .symmetric import (
     Way,
     choose,
@@ -211,7 +211,7 @@ def _block(way: Way):
         n = known if known > 0 else n
         count = len(failed)
         first, last = span(layout, task, -(-count // group))
-        work, places = scratch_rows[worker], places_rows[worker]
+        work, places = own_row(scratch_rows, worker), places_rows[worker]
         at = scratch(n, lanes, parts, register, is_twisted)
         results = work[at.vectors :]
         order = results[2 * n * group :]

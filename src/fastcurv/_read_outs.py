@@ -20,7 +20,20 @@ from .backends._layout import home, span
 from .backends._native import call_task
 from .differences._outcome import NOT_CONVERGED, NOT_FINITE, fill
 from .function import compiled
-from .simd import flat, floor_power_of_two, give, lane_array, load, native_lanes, splat, store, take, unpack, where
+from .simd import (
+    flat,
+    floor_power_of_two,
+    give,
+    lane_array,
+    load,
+    native_lanes,
+    own_row,
+    splat,
+    store,
+    take,
+    unpack,
+    where,
+)
 from .symmetric import Way, choose_lanes, columns_of, pack, scratch, unpack_rows, work_size
 
 #: the least power of two whose inverse is a number
@@ -229,7 +242,7 @@ def memory_block(way):
         if present < lanes and b + 1 < len(points):
             return
         n = known_n if known_n > 0 else points.shape[1]
-        first, work = b + 1 - present, scratch_rows[worker]
+        first, work = b + 1 - present, own_row(scratch_rows, worker)
         begin = home(layout, worker, first)
         here = places_after(scratch(n, lanes, 1, 0, False).end, n, lanes)
         packed(flat(hessian_error), begin * n * n, present, n, work, lanes, side)
@@ -275,7 +288,7 @@ def lanes_block(way):
         places_rows, results,
     ):  # fmt: skip
         n = known_n if known_n > 0 else points.shape[1]
-        work, source = scratch_rows[worker], rows[worker]
+        work, source = own_row(scratch_rows, worker), own_row(rows, worker)
         columns = columns_of(n, lanes)
         here = places_after(scratch(n, lanes, 1, 0, False).end, n, lanes)
         begin = b - b % together

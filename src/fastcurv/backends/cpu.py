@@ -26,8 +26,6 @@ WORTH_THREADS = 5e-5
 CALL = 3e-6
 #: float64s between what two threads write to: processors fetch two lines of 64 bytes at once
 APART = 16
-#: scratch of fewer numbers is not worth aligning
-SMALL = 1024
 #: bytes of points collected for one call of a vectorized function
 TAPE_BYTES = 2**26
 
@@ -144,16 +142,8 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
 
 
 def scratch(workers: int, size: int, dtype: Any) -> np.ndarray:
-    """A row of scratch for each worker, on cache lines of its own; where it is large, vectors do not straddle lines."""
-    if size < SMALL:
-        return np.empty((workers, size + 2 * APART), dtype)
-    dtype = np.dtype(dtype)
-    apart = APART * 8 // dtype.itemsize
-    width = -(-size // apart) * apart + apart
-    memory = np.empty(workers * width + apart, dtype)
-    address = memory.__array_interface__["data"][0]  # memory.ctypes.data takes three times as long
-    first = -address // dtype.itemsize % apart
-    return memory[first : first + workers * width].reshape(workers, width)
+    """A row of scratch for each worker, on cache lines of its own; `own_row` is what it uses of it."""
+    return np.empty((workers, size + 4 * APART), dtype)
 
 
 def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:

@@ -19,6 +19,7 @@ from numba.core.compiler import Compiler
 from numba.core.environment import lookup_environment
 
 from .._garbage import no_collection
+from ..backends._native import align_stack
 
 
 class _NoEnvironment:
@@ -35,11 +36,14 @@ class _NoEnvironment:
 
 
 class _Library(JITCodeLibrary):
-    """A module in which the loops of `headers`, by label, are marked for full unrolling."""
+    """A module in which stacks are aligned, and the loops of `headers`, by label, are marked for full unrolling."""
 
     headers: frozenset[int] = frozenset()
 
     def add_ir_module(self, ir_module):
+        for function in ir_module.functions:
+            if not function.is_declaration:
+                align_stack(function)
         if not self.headers:
             super().add_ir_module(ir_module)
             return

@@ -12,7 +12,7 @@ else; on processors without it, `fma` rounds twice.
 from . import _functions  # noqa: F401  what it teaches Numba
 from ._arrays import lane_array, load, spread, store, transpose, transpose_rows, transposed, unpack
 from ._functions import vector_library
-from ._groups import first_aligned, flat, give, group_unpacker, lanes_kind, numbers, read_group, stored, take
+from ._groups import first_aligned, flat, give, group_unpacker, lanes_kind, numbers, own_row, read_group, stored, take
 from ._operations import (
     all_lanes,
     any_lane,
@@ -47,6 +47,7 @@ __all__ = [
     "native_bytes",
     "native_lanes",
     "numbers",
+    "own_row",
     "read_group",
     "reciprocal",
     "reciprocal_sqrt",

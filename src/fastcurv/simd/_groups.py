@@ -32,14 +32,21 @@ def lanes_kind(lanes: int) -> types.Array:
 
 @intrinsic
 def first_aligned(typing_context, memory):
-    """The offset in a flat array of float64 from which vectors do not straddle cache lines; below 8."""
+    """The offset in a flat array of numbers from which vectors do not straddle cache lines; less than 64 bytes."""
+    size = ir.Constant(WORD, memory.dtype.bitwidth // 8)
 
     def codegen(context, builder, sig, values):
         address = builder.ptrtoint(context.make_array(memory)(context, builder, values[0]).data, WORD)
         bytes_over = builder.and_(builder.neg(address), ir.Constant(WORD, 63))
-        return builder.lshr(bytes_over, ir.Constant(WORD, 3))
+        return builder.udiv(bytes_over, size)
 
     return types.intp(memory), codegen
+
+
+def own_row(rows, worker):
+    """A worker's row of scratch, from where vectors do not straddle cache lines."""
+    row = rows[worker]
+    return row[first_aligned(row) :]
 
 
 @intrinsic

@@ -18,6 +18,7 @@ from fastcurv.simd import (
     group_unpacker,
     load,
     numbers,
+    own_row,
     read_group,
     splat,
     store,
@@ -108,7 +109,7 @@ def lanes_block(f, lanes, bounded, together, transposes):
     ):  # fmt: skip
         n, extra = points.shape[1], own.shape[1]
         poisons = stack_array(lanes, own)
-        one, memory = numbers(poisons, 0, 1, lanes, 0), rows[worker]
+        one, memory = numbers(poisons, 0, 1, lanes, 0), own_row(rows, worker)
         flat_points, flat_own = flat(points), flat(own)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
         for group in range(first_group, last_group):

@@ -22,8 +22,9 @@ from ._emitter import LaneEmitter
 from ._graph import Graph
 from ._program import INDEXED, LEAST_ROWS, Class, Columns, Program
 
-#: instances that are computed together where all add to the same results, and operations of them all
-TOGETHER, MOST_TOGETHER = 4, 4_500
+#: instances that are computed together where all add to the same results, twice as many of up to SHORT operations where
+#: there are 32 registers; and operations of them all
+TOGETHER, SHORT, MOST_TOGETHER = 4, 50, 4_500
 #: results that are a node times numbers, where there are so many, are summed in registers
 LEAST_USES = 4
 #: of so many instances at a time, and so many vectors in all, such nodes are kept; registers that sums take
@@ -180,7 +181,9 @@ def _write(m: LaneEmitter, program: Program, vector: ir.Type, x: Any, y: Any, sh
         if c.count == 1:
             code.write([ir.Constant(WORD, 0)], adds=not direct)
             continue
-        together = max(1, min(TOGETHER, MOST_TOGETHER // max(1, c.operations)))
+        has_room = c.operations <= SHORT and native_bytes() == 64 and not m.is_for_cuda
+        together = 2 * TOGETHER if has_room else TOGETHER
+        together = max(1, min(together, MOST_TOGETHER // max(1, c.operations)))
         together = together if c.slots.is_same and c.count >= together else 1
         if code.products:
             code.write_by_rows(together)

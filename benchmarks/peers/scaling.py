@@ -1,6 +1,8 @@
 """All threads against one: fastcurv beside a loop that only computes and one that only copies memory."""
 
 import argparse
+import json
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +14,7 @@ import fastcurv as fc
 
 from ..bench_eigen import NUMBER
 from ..cases import BY_NAME, symmetric_matrices
-from .measure import Timing, interleave, significant, table
+from .measure import interleave, significant, table
 
 CASES = ("Rosenbrock 4", "Rosenbrock 16", "Ackley 8", "logistic regression 20")
 SIZES = (4, 16, 64)
@@ -53,12 +55,9 @@ def calls() -> dict[str, Callable[[], Any]]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
-    every = get_num_threads()
-    rows = []
+def measure(rounds: int) -> dict[str, list[list[float]]]:
+    """Milliseconds, (median, minimum) of one thread and of all, of every call, in this process."""
+    every, found = get_num_threads(), {}
     for name, call in calls().items():
         print("scaling:", name, file=sys.stderr, flush=True)
         call()
@@ -69,15 +68,33 @@ def main() -> None:
                 call()
 
         timings = interleave({"one": (lambda: limited(1), 1), "all": (lambda: limited(every), 1)}, rounds)
-        one, both = (in_milliseconds(timings[k]) for k in ("one", "all"))
-        gain = timings["one"].median / timings["all"].median, timings["one"].minimum / timings["all"].minimum
-        rows.append([name, one, both, f"{gain[0]:.2f} ({gain[1]:.2f})"])
-    print(f"## Threads\n\nMilliseconds, median (minimum), 1 and {every} threads.\n")
-    print(table(["", "1 thread", f"{every} threads", "speed-up"], rows))
+        found[name] = [[timings[k].median / 1e6, timings[k].minimum / 1e6] for k in ("one", "all")]
+    return found
 
 
-def in_milliseconds(timing: Timing) -> str:
-    return f"{significant(timing.median / 1e6)} ({significant(timing.minimum / 1e6)})"
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--processes", type=int, default=5, help="medians of so many, one after the other")
+    options = parser.parse_args()
+    if options.processes == 0:
+        print(json.dumps(measure(options.rounds)))
+        return
+    command = [sys.executable, "-m", __spec__.name, "--rounds", str(options.rounds), "--processes", "0"]
+    runs = [
+        json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        for _ in range(options.processes)
+    ]
+    print(f"## Threads\n\nMilliseconds, median (minimum), 1 and {get_num_threads()} threads: medians of {len(runs)}")
+    print("processes, for where memory lies changes times by 5 %; the speed-ups of medians in all of them.\n")
+    rows = []
+    for name in runs[0]:
+        one, both = (np.median([run[name][k] for run in runs], axis=0) for k in (0, 1))
+        gain = one / both
+        each = ", ".join(f"{run[name][0][0] / run[name][1][0]:.2f}" for run in runs)
+        times = [f"{significant(t[0])} ({significant(t[1])})" for t in (one, both)]
+        rows.append([name, *times, f"{gain[0]:.2f} ({gain[1]:.2f})", each])
+    print(table(["", "1 thread", "all threads", "speed-up", "in each process"], rows))
 
 
 if __name__ == "__main__":

@@ -577,6 +577,20 @@ def test_many_bad_points_first():
     assert _launch.call(fresh, x, (), vector=True).length == 4
 
 
+def test_jacobian_shows_what_a_function_raises():
+    def fun(x):
+        if x[0] > -9:
+            raise ArithmeticError("no such place")
+        return x[0], x[1]
+
+    with pytest.raises(ValueError, match=r"at every point; at x = \[2. 3.\] it raised ArithmeticError: no such place"):
+        fc.jacobian(fun, [[2.0, 3.0], [4.0, 5.0]])
+    with pytest.raises(ValueError, match="how many values it returns: no point is within the bounds"):
+        fc.jacobian(fun, [[2.0, 3.0]], bounds=(0.0, 1.0))
+    with pytest.raises(ValueError, match="how many values it returns: there is no point, and it failed at zeros"):
+        fc.jacobian(fun, np.empty((0, 2)))
+
+
 def test_all_points_bad():
     for call in (fc.gradient, fc.hessian):
         assert np.isnan(call(fragile, np.full((3, 5), 11.0))).all()

@@ -12,7 +12,7 @@ from ._inputs import arguments, arguments_by_point, points_array, read_only
 from ._plan import Options, Plan, device_of, plan
 from .backends import cpu
 from .backends.cpu import Points, Shares
-from .function import Compiled, UserFunction, Vectorized, trial, user_function
+from .function import Compiled, UserFunction, Vectorized, exception_at, trial, user_function
 
 DEFAULT = Options()
 #: points that are worked on at once where stencils are central: one in each lane of a vector of float64
@@ -186,6 +186,19 @@ def _worth_trying(x: np.ndarray, plan: Plan) -> np.ndarray:
     lower, upper = plan.bounds.rows
     (rows,) = np.nonzero(((lower <= x) & (x <= upper) | (lower == -np.inf) & (upper == np.inf)).all(axis=1))
     return rows[np.argsort(~np.isfinite(x[rows]).all(axis=1), kind="stable")]
+
+
+def unknown_length(call: Call) -> ValueError:
+    """What to say where no point tells how many values a function returns."""
+    x, args, point_args = call.points
+    reason, rows = "no point is within the bounds", _worth_trying(x, call.plan)[:1]
+    if len(x) == 0:
+        reason = "there is no point, and it failed at zeros"
+    for b in rows:  # the first
+        own = *args, *(array[b] for array in point_args)
+        error = exception_at(call.function.function, x[b], own)  # pyright: ignore[reportAttributeAccessIssue]
+        reason = f"it failed at every point; at x = {x[b]} it raised {type(error).__name__}: {error}"
+    return ValueError(f"fun: cannot tell how many values it returns: {reason}")
 
 
 def _kind(argument: Any) -> Any:

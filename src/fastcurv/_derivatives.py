@@ -174,9 +174,7 @@ def jacobian(
         return on_device().of_array(fun, x, args, point_args, device, options, "jacobian", out, return_error=errors)
     call = launch.call(fun, x, args, point_args, device, vector=True, options=options)
     if call.length is None:
-        raise ValueError(
-            "fun: cannot tell how many values it returns: it failed at every point, or none is within the bounds"
-        )
+        raise launch.unknown_length(call)
     return _first(call, Role(call.function, "vector"), call.length, errors, out)
 
 

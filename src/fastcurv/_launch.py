@@ -13,7 +13,7 @@ import numpy as np
 from . import _by_differences as by_differences
 from . import _by_numbers as by_numbers
 from ._by_differences import Outline
-from ._call import Call, First, Product, Second, by_device, call, launcher
+from ._call import Call, First, Product, Second, by_device, call, launcher, unknown_length
 from ._errors import CompilationError, LanesError, TracingError, UndecidedError
 from ._inputs import arguments
 from ._sparse import SparseHessians
@@ -24,7 +24,8 @@ from .function import Compiled, UserFunction
 
 __all__ = [
     "Call", "First", "Product", "Second", "arguments_taken", "by_known_method", "call", "first_order", "forms",
-    "outline", "products", "second_order", "settled", "sparse_hessians", "traced_data", "values", "without_expressions",
+    "outline", "products", "second_order", "settled", "sparse_hessians", "traced_data", "unknown_length", "values",
+    "without_expressions",
 ]  # fmt: skip
 
 Result = TypeVar("Result")

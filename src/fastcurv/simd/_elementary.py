@@ -3,7 +3,7 @@
 A call of a vector library empties all registers, and gathers from tables in memory; here tables are registers. After
 Tang, "Table-driven implementation of the exponential function in IEEE floating-point arithmetic" (ACM Trans. Math.
 Softw. 15, 1989) and "Table-driven implementation of the logarithm function in IEEE floating-point arithmetic" (16,
-1990). Errors are below one unit in the last place, but for results of exp that are not normal numbers.
+1990). Errors are up to 1.01 units in the last place (40,000 random numbers in each of seven ranges, against mpmath).
 """
 
 from __future__ import annotations

@@ -250,11 +250,12 @@ def is_critical(x, g, H, gradient_error=0.0, tol=None):
     """max_i |g_i| s_i <= tol max_ij |H_ij| s_i s_j + max_i s_i e_g,i, tol = eps^(1/3)."""
     n = len(x)
     tol = float(np.finfo(x.dtype).eps) ** (1.0 / 3.0) if tol is None else tol
-    s = [max(1.0, abs(t)) for t in x]
-    e = np.broadcast_to(gradient_error, (n,))
+    exact = np.vectorize(lambda number: Fraction(float(number)), otypes=[object])  # it cannot overflow
+    s = exact(np.maximum(1.0, np.abs(x)))
+    g, H, e = exact(g), exact(H), exact(np.broadcast_to(gradient_error, (n,)))
     slope = max(abs(g[i]) * s[i] for i in range(n))
     bend = max(abs(H[i, j]) * s[i] * s[j] for i in range(n) for j in range(n))
-    return slope <= tol * bend + max(s[i] * e[i] for i in range(n))
+    return slope <= Fraction(tol) * bend + max(s[i] * e[i] for i in range(n))
 
 
 def read_outs(value, g, H, eigenvalue_error, x=None, gradient_error=0.0, critical_tol=None):

@@ -10,6 +10,7 @@ import pytest
 from functions import many_rosenbrock, rosenbrock, rosenbrock_gradient
 
 import fastcurv as fc
+from fastcurv import _launch as launch
 
 rng = np.random.default_rng(23)
 EPS = np.finfo(float).eps
@@ -265,6 +266,47 @@ def test_explain_tells_what_was_chosen():
     assert single == f"{np.finfo(np.float32).eps ** 0.25:.2g} max(1, |x_i|)"
     for line, (name, value) in zip(str(found).splitlines(), vars(found).items(), strict=True):
         assert line.split(maxsplit=1) == [name, value]
+
+
+def test_check_stays_within_bounds():
+    """Also to see which methods serve a function: this one must be differenced."""
+    seen = []
+
+    def fun(x):
+        return np.float32(x[0]) * x[1]
+
+    def recorded(X):
+        seen.append(X.copy())
+        return X[:, 0] * X[:, 1]
+
+    asked = []
+    original = launch.settled
+
+    def settled(call):
+        asked.append(call.plan.bounds.any)
+        return original(call)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "settled", settled)
+        for function in (fun, fc.vectorized(recorded)):
+            assert not fc.check(function, [[1.0, 1.5]], bounds=([1.0, 1.0], [2.0, 2.0])).skipped
+    assert all(asked)
+    points = np.concatenate(seen)
+    assert ((points >= 1) & (points <= 2)).all()
+
+
+def test_explain_after_differences_of_branches():
+    """What lanes refuse is said of differences alone."""
+
+    def fun(x):
+        return 0.5 * x[0] ** 2 if abs(x[0]) < 1 else abs(x[0]) - 0.5
+
+    before = fc.explain(fun, [0.3]).method
+    assert "traced" in before
+    fc.check(fun, [0.3])
+    assert fc.explain(fun, [0.3]).method == before
+    assert "traced" in fc.explain(fun, [0.3], method="traced").method
+    assert "in lanes, of the expression" in fc.explain(fun, [0.3], method="central").evaluations
 
 
 def test_explain_kinds_of_function():

@@ -1,5 +1,6 @@
 """The command line: in the process, and as a user starts it."""
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -142,6 +143,20 @@ def test_damaged_stores_are_not_drawn(tmp_path, chunk, capfd):
     assert main([*MULLER_BROWN, "--store", str(store), "--quiet"]) == 0
     content = (store / chunk).read_bytes()
     (store / chunk).write_bytes(content[:-5])
+    assert main(["plot", str(store), "-o", str(tmp_path / "p.png")]) == 1
+    (line,) = lines(capfd.readouterr().err)
+    assert line.startswith(f"fastcurv: StoreError: {store} is damaged (")
+
+
+@pytest.mark.parametrize("lost", ["value/c.0.0", "x/c.0", "x", "value"])
+def test_stores_with_lost_parts_are_not_drawn(tmp_path, lost, capfd):
+    store = tmp_path / "s.zarr"
+    assert main([*MULLER_BROWN, "--store", str(store), "--quiet"]) == 0
+    part = store / lost
+    if part.is_dir():
+        shutil.rmtree(part)
+    else:
+        part.unlink()
     assert main(["plot", str(store), "-o", str(tmp_path / "p.png")]) == 1
     (line,) = lines(capfd.readouterr().err)
     assert line.startswith(f"fastcurv: StoreError: {store} is damaged (")

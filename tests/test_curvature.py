@@ -485,6 +485,8 @@ def test_critical_tol():
     assert names(fc.Kind, at.kind) == ["MINIMUM"]
     shifted = fc.curvature(as_c(lambda x: 1e6 + x[0] ** 2 + x[1] ** 2), [0.0, 0.0])  # |f| must not matter
     assert names(fc.Kind, shifted.kind) == ["MINIMUM"]
+    steep = fc.curvature(lambda x: math.exp(x[0]), [[690.0], [700.0], [709.0]])  # H s² overflows
+    assert names(fc.Kind, steep.kind) == ["REGULAR"] * 3
     for wrong in (-1.0, math.nan, "small", (1.0, 2.0)):
         with pytest.raises(ValueError, match="critical_tol must be"):
             of_quadratic_forms(A[None], np.zeros((1, 2)), np.zeros((1, 2)), critical_tol=wrong)

@@ -133,6 +133,23 @@ def test_batches_and_places_do_not_matter(call):
         same(at(2, call, np.concatenate([FEW, FEW[::-1], FEW])[b]), [result[b] for result in few])
 
 
+def test_sums_do_not_depend_on_the_batch():
+    """Those of NumPy that follow the kernels."""
+    x, v = rng.uniform(-1.5, 1.5, (40, 2)), rng.normal(size=(40, 2))
+    bounds = ([-2.0, -2.0], [2.0, 2.0])
+    calls = [
+        lambda x, v: fc.vhv(rosenbrock, x, v, bounds=bounds),
+        lambda x, v: fc.hvp(rosenbrock, x, v, bounds=bounds),
+        lambda x, v: fc.curvature(rosenbrock, x, extra=("hessian",)).along(v),
+        lambda x, v: fc.curvature(rosenbrock, x, extra=("eigenvectors",)).along(v),
+        lambda x, v: fc.quadratic_model(rosenbrock, x)(x + v),
+        lambda x, v: fc.quadratic_model(rosenbrock, x).minimizer(),
+    ]
+    for call in calls:
+        alone = np.array([call(x[b], v[b]) for b in range(40)])
+        assert np.array_equal(call(x, v), alone, equal_nan=True)
+
+
 def test_blocks_of_directions():
     v = rng.normal(size=(4, 7))
     together = at(1, lambda x: hvp(x, v), MANY[0])

@@ -145,9 +145,9 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
     if isinstance(function, Vectorized):
         if not vector:
             return 1
-        first = _worth_trying(points.x, plan)[:1]
-        own = tuple(array[first] for array in points.point_args)
-        return function.evaluate(points.x[first], points.args, own, vector=True).shape[1] if len(first) else None
+        one, (first, *_) = _for_trials(points, plan)
+        own = tuple(array[first : first + 1] for array in one.point_args)
+        return function.evaluate(one.x[first : first + 1], points.args, own, vector=True).shape[1]
     if not isinstance(function, Compiled):
         for name, given in (("args", points.args), ("point_args", points.point_args)):
             if given:
@@ -164,16 +164,12 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
         case += len(points.args), *map(_kind, points.args + points.point_args)
     known = function.checked.get(case)
     if known is None and (len(points.x) or vector):
-        x, point_args = points.x, points.point_args
-        if len(x) == 0:
-            x = np.zeros((1, x.shape[1]), x.dtype)
-            point_args = tuple(np.zeros((1, *array.shape[1:]), array.dtype) for array in point_args)
-        rows = _worth_trying(x, plan)
+        (x, args, point_args), rows = _for_trials(points, plan)
         known = trial(
             function.function,
             x,
             rows if vector else rows[:10],
-            lambda b: (*points.args, *(array[b] for array in point_args)),
+            lambda b: (*args, *(array[b] for array in point_args)),
             vector=vector,
         )
         if known is not None:
@@ -181,24 +177,32 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
     return known
 
 
-def _worth_trying(x: np.ndarray, plan: Plan) -> np.ndarray:
-    """Points within the bounds, by number, finite ones first."""
+def _for_trials(points: Points, plan: Plan) -> tuple[Points, np.ndarray]:
+    """Points, and which of them are within the bounds, by number, finite ones first.
+
+    Where none is, the first one, or 0 where there is none, is put within the bounds.
+    """
+    x, args, point_args = points
     lower, upper = plan.bounds.rows
     (rows,) = np.nonzero(((lower <= x) & (x <= upper) | (lower == -np.inf) & (upper == np.inf)).all(axis=1))
-    return rows[np.argsort(~np.isfinite(x[rows]).all(axis=1), kind="stable")]
+    if len(rows):
+        return points, rows[np.argsort(~np.isfinite(x[rows]).all(axis=1), kind="stable")]
+    if len(x) == 0:
+        x = np.zeros((1, x.shape[1]), x.dtype)
+        point_args = tuple(np.zeros((1, *array.shape[1:]), array.dtype) for array in point_args)
+    within = np.clip(np.nan_to_num(x[:1]), lower, upper).astype(x.dtype, copy=False)
+    return Points(within, args, point_args), np.zeros(1, int)
 
 
 def unknown_length(call: Call) -> ValueError:
     """What to say where no point tells how many values a function returns."""
-    x, args, point_args = call.points
-    reason, rows = "no point is within the bounds", _worth_trying(x, call.plan)[:1]
-    if len(x) == 0:
-        reason = "there is no point, and it failed at zeros"
-    for b in rows:  # the first
-        own = *args, *(array[b] for array in point_args)
-        error = exception_at(call.function.function, x[b], own)  # pyright: ignore[reportAttributeAccessIssue]
-        reason = f"it failed at every point; at x = {x[b]} it raised {type(error).__name__}: {error}"
-    return ValueError(f"fun: cannot tell how many values it returns: {reason}")
+    (x, args, point_args), (b, *_) = _for_trials(call.points, call.plan)
+    own = *args, *(array[b] for array in point_args)
+    error = exception_at(call.function.function, x[b], own)  # pyright: ignore[reportAttributeAccessIssue]
+    return ValueError(
+        f"fun: cannot tell how many values it returns: it failed at every point tried; at x = {x[b]} it raised "
+        f"{type(error).__name__}: {error}"
+    )
 
 
 def _kind(argument: Any) -> Any:

@@ -103,7 +103,8 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     known = ("rel_step", "abs_step", "noise", "bounds", "point_args", "device")
     if unknown := sorted(set(options) - set(known)):
         raise TypeError(f"check takes the options {', '.join(known)}; got {', '.join(unknown)}")
-    call, _ = launch.settled(launch.call(fun, x, args, options.get("point_args", ()), options.get("device", "auto")))
+    given = options.get("point_args", ()), options.get("device", "auto")
+    call, _ = launch.settled(launch.call(fun, x, args, *given, options=Options(bounds=options.get("bounds"))))
     exact = call.plan.is_exact and not {"rel_step", "abs_step", "noise"} & options.keys()
     low, high = call.plan.method if exact else "order 2", "order 6"
     shared = {name: options[name] for name in ("bounds", "point_args", "device") if name in options}

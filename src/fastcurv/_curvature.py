@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import check_broadcast, overflown, poison, real_array, rounded, vectors
+from ._inputs import apply, check_broadcast, dot, overflown, poison, real_array, rounded, vectors
 from ._lazy import cached_property
 from ._plan import Options
 from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
@@ -263,9 +263,9 @@ class Curvature:
             u = u / np.abs(u).max(axis=-1, keepdims=True)
             square = (u * u).sum(axis=-1)
             if "eigenvectors" in self._found and "hessian" not in self._found:
-                along = np.einsum("...ij,...i->...j", self.eigenvectors, u)
+                along = apply(np.ascontiguousarray(np.swapaxes(self.eigenvectors, -1, -2)), u)
                 return (self.eigenvalues * along**2).sum(axis=-1) / square
-            return np.einsum("...i,...ij,...j->...", u, self.hessian, u) / square
+            return dot(u, apply(self.hessian, u)) / square
 
 
 def _counted(codes: np.ndarray, enumeration: type[IntEnum]) -> str:

@@ -27,6 +27,16 @@ def lives_on_device(a: Any) -> bool:
     return hasattr(a, "__cuda_array_interface__") or is_on_cuda(a)
 
 
+def dot(a: np.ndarray, b: np.ndarray) -> Any:
+    """Sums along the last axis: those of einsum and @ may depend on how many there are in a batch."""
+    return (a * b).sum(axis=-1)
+
+
+def apply(matrices: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Products of matrices with vectors, likewise."""
+    return dot(matrices, v[..., None, :])
+
+
 def real_array(a: Any, name: str) -> np.ndarray:
     """A C-contiguous float32 or float64 array: float32 stays so, integers and bools become float64."""
     if is_ready(a):

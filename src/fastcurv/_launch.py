@@ -241,7 +241,9 @@ def settled_lanes(call: Call) -> tuple[Call, str | None]:
     CompilationError
         If the function cannot be compiled at all.
     """
-    if not call.plan.is_exact and (call.lanes > 1 or _lanes_case(call) in _refused(call)):
+    if call.plan.is_exact:
+        return call, None
+    if call.lanes > 1 or _lanes_case(call) in _refused(call):
         one, n = call.at_first_point(), call.shape[1]
         second_order(one, errors=False, out=np.empty((1, n, n)))
     return _by_known_lanes(call, "hessian"), _refused(call).get(_lanes_case(call))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._inputs import vectors
+from ._inputs import apply, dot, vectors
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,9 +45,7 @@ class QuadraticModel:
     def decrease(self, step: Any, *, sign: float = -1.0) -> Any:
         """m(x) - m(x + step): by how much a step lowers the model; `step` of shape B + (n,), not a step length."""
         s = vectors(step, "step", *self._shape)
-        change = np.einsum("...i,...i->...", self.gradient, s)
-        change = change + 0.5 * np.einsum("...i,...ij,...j->...", s, self.hessian, s)
-        return sign * change
+        return sign * (dot(self.gradient, s) + 0.5 * dot(s, apply(self.hessian, s)))
 
     def minimizer(self) -> np.ndarray:
         """The point that minimises the model, x - H^-1 g; NaN unless H is certainly positive definite."""
@@ -59,6 +57,6 @@ class QuadraticModel:
         error = self.hessian_error + n * np.finfo(self.hessian.dtype).eps * largest
         certain = eigenvalues[..., 0] > error
         with np.errstate(divide="ignore", invalid="ignore"):
-            along = np.einsum("...ij,...i->...j", V, self.gradient) / eigenvalues
-            step = np.einsum("...ij,...j->...i", V, along)
+            along = apply(np.ascontiguousarray(np.swapaxes(V, -1, -2)), self.gradient) / eigenvalues
+            step = apply(V, along)
         return np.where(certain[..., None], self.point - step, np.nan)

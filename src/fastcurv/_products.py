@@ -9,7 +9,19 @@ import numpy as np
 
 from . import _launch as launch
 from ._call import on_device
-from ._inputs import flag, lives_on_device, output, overflown, points_array, poison, read_only, real_array, rounded
+from ._inputs import (
+    apply,
+    dot,
+    flag,
+    lives_on_device,
+    output,
+    overflown,
+    points_array,
+    poison,
+    read_only,
+    real_array,
+    rounded,
+)
 from ._plan import Options
 from ._rounding import of_forms
 
@@ -107,8 +119,8 @@ def hvp(
     result = output(out, given.shape, call.x.dtype, **call.points._asdict(), v=given.directions)
     if call.plan.bounds.any:
         H, second = _hessians(given)
-        result.reshape(given.by_point.shape)[...] = np.einsum("bij,bkj->bki", H, given.by_point)
-        error = np.einsum("bij,bkj->bki", second.hessian_error, np.abs(given.by_point)) if given.errors else np.empty(0)
+        result.reshape(given.by_point.shape)[...] = apply(H[:, None], given.by_point)
+        error = apply(second.hessian_error[:, None], np.abs(given.by_point)) if given.errors else np.empty(0)
     else:
         error = launch.products(call, given.directions, given.errors, result.reshape(-1, n)).error
     flat = result.reshape(-1, n)
@@ -171,9 +183,10 @@ def vhv(
     flat, error = result.reshape(-1), np.empty(0)
     if call.plan.bounds.any:
         (H, second), v_array = _hessians(given), given.by_point
-        flat[...] = np.einsum("bki,bij,bkj->bk", v_array, H, v_array).reshape(-1)
+        flat[...] = dot(v_array, apply(H[:, None], v_array)).reshape(-1)
         if given.errors:
-            error = np.einsum("bki,bij,bkj->bk", np.abs(v_array), second.hessian_error, np.abs(v_array))
+            size = np.abs(v_array)
+            error = dot(size, apply(second.hessian_error[:, None], size))
     elif grad is not None:
         product = launch.products(call, v_array, given.errors, np.empty_like(v_array))
         flat[...] = (v_array * product.product).sum(axis=-1)

@@ -99,17 +99,23 @@ def frobenius(E, n):
 def is_critical(x, g, noise, H, n, tolerance):
     """max_i |g_i| s_i <= tol max_ij |H_ij| s_i s_j + noise, with s_i = max(1, |x_i|) and noise = max_i s_i e_g,i.
 
-    After Dennis & Schnabel (1983), section 7.2, with the curvature in place of |f|: invariant to shifts of f.
+    After Dennis & Schnabel (1983), section 7.2, with the curvature in place of |f|: invariant to shifts of f. Both
+    sides are divided by a power of two close to max_i s_i², so that they do not overflow; noise that did is left out.
     """
+    noise = where(noise < math.inf, noise, 0.0)
+    one = largest = splat(1.0, noise)
+    for i in range(n):
+        largest = max(largest, abs(x[i]))
+    inverse = 1.0 / power_below(largest)
     slope = bend = splat(0.0, noise)
     for i in range(n):
-        s_i = max(splat(1.0, noise), abs(x[i]))
+        s_i = max(one, abs(x[i])) * inverse
         slope = max(slope, abs(g[i]) * s_i)
         row = abs(H[i, i]) * s_i
         for j in range(i):
-            row = max(row, abs(H[i, j]) * max(splat(1.0, noise), abs(x[j])))
+            row = max(row, abs(H[i, j]) * (max(one, abs(x[j])) * inverse))
         bend = max(bend, row * s_i)
-    return slope <= tolerance * bend + noise
+    return slope * inverse <= tolerance * bend + noise * inverse * inverse
 
 
 def gradient_curvature(g, H, n):

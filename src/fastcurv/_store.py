@@ -237,10 +237,24 @@ def open_dataset(path: Path) -> Any:
     """The scan at `path` as an `xarray.Dataset`, read when used; StoreError where there is none."""
     if not _occupied(path):
         raise StoreError(f"{path}: there is no store")
-    _read(path, mode="r")
+    group, _, blocks, done = _read(path, mode="r")
+    for name, array in _made(path):
+        is_coordinate = array.metadata.dimension_names == (name,)
+        own = Blocks(array.shape, array.chunks) if is_coordinate else blocks
+        variable = Variable(name, (), array.shape[len(own.shape) :], array.dtype, 0)
+        _check_array(path, group, variable, own, np.ones(len(own), bool) if is_coordinate else done)
     xarray = _require("xarray", "scan")
     with _damage_told(path):  # coordinates are read at once
         return xarray.open_zarr(path, chunks=None, consolidated=False)
+
+
+def _made(path: Path) -> list[tuple[str, Any]]:
+    """The arrays that the store was made with, whether they are still there or not."""
+    zarr = _require("zarr", "scan")
+    try:
+        return list(zarr.open_group(path, mode="r", zarr_format=3, use_consolidated=True).arrays())
+    except Exception as error:
+        raise StoreError(f"{path} is damaged ({_reason(error)}): {_HINT}") from error
 
 
 def loaded(path: Path, part: Any) -> Any:

@@ -117,7 +117,9 @@ def central_jacobian_block(g, f, room, lanes, transposes, errors, symmetric):
             for r in range(m):
                 poison += 0.0 * middle[r]
             if f is not None and value.size > 0:
-                one[0] = f(x, point)
+                f_0 = f(x, point)
+                poison += 0.0 * f_0
+                one[0] = f_0
                 for lane in range(last + 1):
                     value[b + lane] = poisons[lane]
             if centre.size > 0:
@@ -154,6 +156,8 @@ def central_jacobian_block(g, f, room, lanes, transposes, errors, symmetric):
             for lane in range(last + 1):
                 if poisons[lane] != 0.0 and layout[1] == 1:
                     fill(flat_J, (place + lane) * m * n, m * n)
+                    if centre.size > 0:
+                        fill(flat_centre, (b + lane) * m, m)
                     if errors:
                         fill(flat_E, (place + lane) * m * n, m * n)
                 status[slot(layout, task * lanes, b) + lane] = outcome(raised[0], poisons[lane])
@@ -192,6 +196,8 @@ def jacobian_block(g, f, known, values, errors, symmetric):
             raised[0] = 0
             poison = math.nan
             outside = is_outside(x, bounds)
+            if outside and f is not None and value.size > 0:
+                value[b] = math.nan
             if not outside:
                 point = (raised, arguments, b)
                 widen = scale[min(b, len(scale) - 1)]
@@ -200,7 +206,9 @@ def jacobian_block(g, f, known, values, errors, symmetric):
                 for r in range(m):
                     poison += 0.0 * middle[r]
                 if f is not None and value.size > 0:
-                    value[b] = f(x, point)
+                    f_0 = f(x, point)
+                    poison += 0.0 * f_0
+                    value[b] = f_0
                 if centre.size > 0:
                     copy(middle, centre[b])
                 for i in range(start, stop):
@@ -225,6 +233,8 @@ def jacobian_block(g, f, known, values, errors, symmetric):
                             E[r, i] = 2 * abs(column[r] - column_next[r]) + 2 * e_f * amplification[side] / abs(h)
             if poison != 0.0:
                 fill_nan(J, start, stop)
+                if centre.size > 0:
+                    fill_nan(centre[b : b + 1], 0, m)
                 if errors:
                     fill_nan(E, start, stop)
             elif symmetric and layout[1] == 1:

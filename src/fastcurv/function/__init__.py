@@ -14,7 +14,7 @@ from ._kinds import (
     user_function,
     vectorized,
 )
-from ._trial import exception_at, repeats, trial
+from ._trial import exception_at, repeats, trial, values_at
 
 
 def digest(fun) -> str | None:
@@ -26,5 +26,5 @@ def digest(fun) -> str | None:
 __all__ = [
     "Compiled", "DiskCache", "Pointer", "UserFunction", "Vectorized", "compilation_error", "compiled", "digest",
     "exception_at", "folder", "package_digest", "play", "play_vector", "record", "record_vector", "repeats", "trial",
-    "user_function", "vectorized",
+    "user_function", "values_at", "vectorized",
 ]  # fmt: skip

@@ -78,6 +78,15 @@ def repeats(function, x: np.ndarray, args: tuple) -> bool:
         return True
 
 
+def values_at(function, x: np.ndarray, args: tuple) -> np.ndarray:
+    """What plain Python gives at a point; nothing where it raises."""
+    try:
+        with np.errstate(all="ignore"):
+            return np.atleast_1d(np.asarray(function(x, *args), float))
+    except Exception:  # what compiled code has a value for
+        return np.empty(0)
+
+
 def _is_data_dependent(error: Exception) -> bool:
     """Whether the compiled function would give NaN: raised on purpose, or by the domain of an operation."""
     if isinstance(error, ArithmeticError) or (isinstance(error, TypeError) and "complex" in str(error)):

@@ -126,7 +126,9 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
                     value[b] = math.nan
             else:
                 if f is not None and value.size > 0:
-                    value[b] = f(points[b], point)
+                    f_0 = f(points[b], point)
+                    fine = math.isfinite(f_0)
+                    value[b] = f_0
                 for part in range(start, stop):
                     j = min(part * lanes, n - width)
                     x = seeded(points, b, points, b, 0, j, COORDINATES, 0, lanes, known)

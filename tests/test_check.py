@@ -309,6 +309,17 @@ def test_explain_after_differences_of_branches():
     assert "in lanes, of the expression" in fc.explain(fun, [0.3], method="central").evaluations
 
 
+def test_explain_of_what_cannot_be_compiled_for_numbers():
+    def fun(x):
+        y = np.empty(1)
+        y[0] = x[0]
+        return y[0] * x[0]
+
+    with pytest.raises(fc.CompilationError, match="numbers that carry derivatives"):
+        fc.hessian(fun, [2.0], method="hyperdual")
+    assert fc.explain(fun, [2.0], method="hyperdual").method.startswith("none: ")
+
+
 def test_explain_kinds_of_function():
     x = np.ones((7, 3))
     assert "C function" in fc.explain(counted, x).function

@@ -60,6 +60,8 @@ def test_scan_store_picture_and_summary(tmp_path, capfd):
     counts = [int(part.split()[-1]) for part in second.removeprefix("Hessian: ").split(",")]
     assert sum(counts) == 600
     assert third == f"store: {store}"
+    assert main([*MULLER_BROWN, "--store", str(store)]) == 0
+    assert lines(capfd.readouterr().out)[0] == "muller_brown: 600 points, all of which were in the store"
     assert fourth == f"picture: {picture}"
     assert "600/600" in captured.err
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from fastcurv import __version__
 from fastcurv._drawing import NEEDED, grid_dims, needed_of, thinned
+from fastcurv._errors import StoreError
 from fastcurv._optional import _require
 from fastcurv._plan import METHODS
 from fastcurv._quantities import DEFAULT, QUANTITIES
@@ -129,13 +131,14 @@ def _scan(options: argparse.Namespace) -> int:
     if options.method is not None:
         chosen["method"] = options.method
 
+    held = _held(options.store)
     started = time.perf_counter()
     ds = fastcurv.scan(fun, grid, args, store=options.store, name=options.name, progress=not options.quiet, **chosen)
     seconds = time.perf_counter() - started
     if options.plot is not None:
         _draw(ds, options.plot, _kind(grid.dims))
     if not options.quiet:
-        print(_summary(ds, grid.size, seconds))
+        print(_summary(ds, grid.size, held, seconds))
         for what, path in (("store", options.store), ("picture", options.plot)):
             if path is not None:
                 print(f"{what}: {path}")
@@ -163,9 +166,21 @@ def _info(options: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(ds: Any, size: int, seconds: float) -> str:
-    rate = size / max(seconds, 1e-9)
-    lines = [f"{ds.attrs['function']}: {size:,} points in {seconds:.3g} s, {rate:,.0f} points/s"]
+def _held(store: Path | None) -> float:
+    """Which part of the blocks is in a store already; what is wrong with it the scan tells."""
+    from fastcurv._store import blocks_done
+
+    with suppress(StoreError):
+        done, total = (0, 1) if store is None or not store.exists() else blocks_done(store)
+        return done / total
+    return 0.0
+
+
+def _summary(ds: Any, size: int, held: float, seconds: float) -> str:
+    done = f" in {seconds:.3g} s, {size / max(seconds, 1e-9):,.0f} points/s"
+    if held > 0:
+        done = f", {'all' if held == 1 else f'{held:.0%}'} of which were in the store"
+    lines = [f"{ds.attrs['function']}: {size:,} points{done}"]
     if "definiteness" in ds:
         codes = ds["definiteness"]
         counts = dict.fromkeys(codes.attrs["flag_values"], 0)

@@ -204,14 +204,14 @@ def forms(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> 
 
 def settled(call: Call) -> tuple[Call, tuple[str, ...]]:
     """The call by the method that Hessians are taken with, and why not by each of those before it."""
-    if call.plan.others or call.plan.device is not None:
+    if call.plan.others or call.plan.device is not None or call.plan.method == "hyperdual":
         one, n = call.at_first_point(), call.shape[1]
         try:
             second_order(one, errors=True, out=np.empty((1, n, n)))
         except CompilationError as error:  # by any method
             while call.plan.others:
                 call = call.by_next_method
-            return call, (str(error),)
+            return call, (f"none: {error}",)
     return _passed_on(call, ())
 
 

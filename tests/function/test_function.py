@@ -264,9 +264,13 @@ def test_edits_of_inner_functions_and_hits_in_new_processes(project, tmp_path):
     (project / "inner.py").write_text("def g(t):\n    return 5.0 * t\n")
     assert run(project, folder) == ["16.0 [5.0, 1.0]", "0"]
     assert run(project, folder) == ["16.0 [5.0, 1.0]", "2"]
-    # damaged: cut, overwritten, emptied
+    # damaged: each in the place of another; cut, overwritten, emptied
     entries = sorted(folder.glob("*.kernel"))
     assert len(entries) >= 4
+    contents = [entry.read_bytes() for entry in entries]
+    for entry, content in zip(entries, contents[1:] + contents[:1], strict=True):
+        entry.write_bytes(content)
+    assert run(project, folder) == ["16.0 [5.0, 1.0]", "0"]
     for k, entry in enumerate(entries):
         content = entry.read_bytes()
         entry.write_bytes([content[: len(content) // 2], bytes(len(content)), b""][k % 3])

@@ -95,7 +95,7 @@ class DiskCache:
         except OSError:
             return None
         checksum, payload = content[:32], content[32:]
-        if hashlib.sha256(payload).digest() != checksum:
+        if _checksum(path, payload) != checksum:
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
@@ -120,7 +120,7 @@ class DiskCache:
             return
         payload = serialize.dumps(content)
         with contextlib.suppress(OSError):  # a full or read-only disk costs the next process a compilation
-            _write(path, hashlib.sha256(payload).digest() + payload)
+            _write(path, _checksum(path, payload) + payload)
             _limit(path.parent, len(payload))
 
     def flush(self) -> None:
@@ -143,6 +143,11 @@ def _is_linked_late(library) -> bool:
     It is so where functions call each other, or themselves with other types.
     """
     return any(variable.name.startswith(RuntimeLinker.PREFIX) for variable in library._final_module.global_variables)
+
+
+def _checksum(path: Path, payload: bytes) -> bytes:
+    """Of an entry under its own name: one that was put in the place of another is damaged, too."""
+    return hashlib.sha256(path.name.encode() + payload).digest()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 import pytest
-from functions import fragile
+from functions import fragile, rosenbrock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -575,6 +575,40 @@ def test_many_bad_points_first():
         fc.jacobian(fresh, x[:39])
     # what failed before was no verdict on the function
     assert _launch.call(fresh, x, (), vector=True).length == 4
+
+
+def test_options_are_real_numbers():
+    """Text is no number, and imaginary parts and masks are not dropped."""
+    x, masked = [[0.5, 0.5]], np.ma.masked_array([0.1, 0.2], [False, True])
+    for wrong in (np.array([0.1, 0.2j]), np.array(["0", "0"]), masked):
+        for option in ("rel_step", "bounds"):
+            value = (wrong, [1.0, 1.0]) if option == "bounds" else wrong
+            with pytest.raises((ValueError, TypeError), match=option):
+                fc.gradient(rosenbrock, x, method="central", **{option: value})
+    with pytest.raises(ValueError, match="noise"):
+        fc.gradient(rosenbrock, x, noise=1e-9 + 1j)
+    for option in ("method", "device"):
+        with pytest.raises(ValueError, match=f"{option} must be"):
+            fc.gradient(rosenbrock, x, **{option: np.array(["auto", "cpu"])})
+
+
+def test_integers_of_64_bits_in_any_order():
+    def fun(x, k):
+        return x[0] * 2.0 + k
+
+    for k in (1, 2**63, -1, 2**64 - 1):
+        assert fc.value(fun, [2.0], (k,)) == 4.0 + k
+
+
+def test_objectives_are_of_functions_at_one_point():
+    with pytest.raises(TypeError, match="fun must be"):
+        fc.objective(5)
+    with pytest.raises(TypeError, match="args must be a tuple"):
+        fc.objective(rosenbrock, args=3)
+    with pytest.raises(ValueError, match="x must be one point"):
+        fc.objective(rosenbrock).fun(np.ones((3, 2)))
+    with pytest.raises(ValueError, match="batch_size"):
+        fc.vectorized(rosenbrock, batch_size=True)
 
 
 def test_jacobian_shows_what_a_function_raises():

@@ -220,3 +220,10 @@ def test_muller_brown_extrema_lie_in_the_right_regions():
         there = ds.sel(x=x, y=y, method="nearest")
         assert names[int(there.definiteness)] == {"minimum": "POSITIVE", "saddle": "INDEFINITE"}[point.kind]
         assert float(there.value) == pytest.approx(point.value, rel=0.02)
+
+
+@pytest.mark.parametrize("wrong", [{"progress": "no"}, {"resume": 1}, {"quantities": None}, {"quantities": 5}])
+def test_options_of_a_scan_are_what_they_look_like(wrong):
+    (name,) = wrong
+    with pytest.raises((TypeError, ValueError), match=name):
+        fc.scan(bowl, fc.Grid(x=(0.0, 1.0, 3), y=0.0), **wrong)

@@ -171,6 +171,8 @@ def arguments(args: Any) -> tuple:
 def _argument(value: Any, name: str) -> Any:
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise ValueError(f"{name} must be a number of at most 64 bits, got {value}; write it as a float")
+    if isinstance(value, int) and value >= 2**63:
+        return np.uint64(value)  # of a type of its own: others are compiled for int64
     if isinstance(value, (bool, int, float, complex, str)) or value is None:
         return value
     if isinstance(value, np.generic):
@@ -240,13 +242,14 @@ def limits(bounds: Any, n: int, dtype: np.dtype) -> Limits:
         return Limits(rows, False)
     try:
         if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds, slow to import
-            rows[0], rows[1] = bounds.lb, bounds.ub
+            rows[0], rows[1] = real_numbers(bounds.lb, "bounds"), real_numbers(bounds.ub, "bounds")
         elif len(bounds) == 2 and not (n == 2 and all(isinstance(side, tuple) for side in bounds)):
-            rows[0], rows[1] = bounds
+            rows[0], rows[1] = (real_numbers(side, "bounds") for side in bounds)
         elif len(bounds) == n:
             for i, pair in enumerate(bounds):
                 low, high = pair
-                rows[:, i] = -np.inf if low is None else low, np.inf if high is None else high
+                low, high = -np.inf if low is None else low, np.inf if high is None else high
+                rows[:, i] = real_numbers([low, high], "bounds")
         else:
             raise ValueError
     except (TypeError, ValueError):
@@ -270,10 +273,19 @@ def _representable(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.where(rows[0] == rows[1], nearest, moved).astype(np.float64)
 
 
+def real_numbers(value: Any, name: str) -> np.ndarray:
+    """Numbers as float64; neither text, nor what would lose an imaginary part or a mask, is taken for them."""
+    refuse_masked(value, name)
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufO":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array.astype(np.float64)
+
+
 def positive(value: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """A positive finite number, or an array of them that broadcasts to a shape."""
     try:
-        array = np.asarray(value, np.float64)
+        array = real_numbers(value, name)
         result = np.broadcast_to(array, shape)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number or an array of shape {shape}, got {value!r}") from None

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._derivatives import gradient, hessian, value
+from ._inputs import arguments
 from ._products import hvp
-from .function import Vectorized
+from .function import Vectorized, user_function
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -31,7 +32,10 @@ class Objective:
 
     def fun(self, x: Any) -> float:
         """f(x)."""
-        return float(value(self._fun, x, self._args))
+        found = value(self._fun, x, self._args)
+        if np.ndim(found):
+            raise ValueError(f"x must be one point, shape (n,), got shape {np.shape(x)}")
+        return float(found)
 
     def jac(self, x: Any) -> np.ndarray:
         """The gradient, shape (n,): the user's own if one was given."""
@@ -94,4 +98,8 @@ def objective(fun: Callable, args: tuple = (), *, grad: Callable | None = None, 
     known = ("method", "order", "rel_step", "abs_step", "stencil", "noise", "bounds")
     if unknown := sorted(set(options) - set(known)):
         raise TypeError(f"objective takes the options {', '.join(known)}; got {', '.join(unknown)}")
+    user_function(fun)
+    if grad is not None:
+        user_function(grad, "grad")
+    arguments(args)  # checked here, and given to the user's gradient as they are
     return Objective(fun, args, grad, options)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._errors import DeviceError
-from ._inputs import Limits, integer, limits, positive
+from ._inputs import Limits, integer, limits, positive, real_numbers
 from ._lazy import cached_property
 from .differences import _tables as tables
 
@@ -165,7 +165,7 @@ def _amplification(weights: np.ndarray, central: tables.Axis, sided: tables.Axis
 
 def plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> Plan:
     """Check the keywords of a call at points of a shape."""
-    if options.method not in METHODS:
+    if not isinstance(options.method, str) or options.method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {options.method!r}")
     if options.stencil is not None and options.stencil not in STENCILS:
         raise ValueError(f"stencil must be one of {STENCILS}, got {options.stencil!r}")
@@ -226,7 +226,7 @@ def _methods(options: Options, order: int) -> tuple[str, ...]:
 def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:
     """The absolute level of noise of each point."""
     try:
-        array = np.asarray(value, np.float64)
+        array = real_numbers(value, "noise")
     except (TypeError, ValueError):
         raise ValueError(f"noise must be a number or an array of shape {batch}, got {value!r}") from None
     if not (np.isfinite(array).all() and (array >= 0).all()):
@@ -261,9 +261,9 @@ def device_name(device: int) -> str:
 
 def device_of(device: Any) -> int | None:
     """The number of a CUDA device, or EVERY; None for the CPU."""
-    if device in ("auto", "cpu"):
-        return None
     if isinstance(device, str):
+        if device in ("auto", "cpu"):
+            return None
         name, _, number = device.partition(":")
         if name == "cuda" and (device == "cuda" or number.isdecimal()):
             return int(number) if number else EVERY

@@ -7,7 +7,7 @@ here; points come from `_grids`, files are `_store`'s business, and nothing is d
 import inspect
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import numpy as np
 from fastcurv._errors import StoreError
 from fastcurv._grids import _Points
 from fastcurv._identity import described, function_digest
-from fastcurv._inputs import refuse_masked
+from fastcurv._inputs import flag, refuse_masked
 from fastcurv._optional import _require
 from fastcurv._quantities import DEFAULT, INNER_DIMS, QUANTITIES, variable
 from fastcurv._store import Blocks, Variable, create_store, open_dataset, open_store
@@ -124,6 +124,7 @@ def scan(
         raise TypeError(f"args: expected a tuple, got {type(args).__name__}; a single argument is (a,)")
     if name is not None and not (isinstance(name, str) and name):
         raise TypeError(f"name: expected a string that is not empty, got {name!r}")
+    progress, resume = flag(progress, "progress"), flag(resume, "resume")
     chosen = _chosen(quantities, grid)
     points = _points_per_block(chunk, grid.n, chosen)
     _check_options(options)
@@ -231,8 +232,8 @@ def _dataset(
 
 def _chosen(quantities: Sequence[str], grid: _Points) -> tuple[str, ...]:
     """The quantities asked for, each once, in the order of the table."""
-    named = (quantities,) if isinstance(quantities, str) else tuple(quantities)
-    unknown = [quantity for quantity in named if quantity not in QUANTITIES]
+    named = tuple(quantities) if isinstance(quantities, Iterable) and not isinstance(quantities, str) else (quantities,)
+    unknown = [quantity for quantity in named if not isinstance(quantity, str) or quantity not in QUANTITIES]
     if unknown or not named:
         got = ", ".join(map(repr, unknown)) or "none"
         raise ValueError(f"quantities: expected one or more of {', '.join(QUANTITIES)}; got {got}")

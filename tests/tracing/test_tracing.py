@@ -213,6 +213,21 @@ def test_arguments_that_steer_and_never_settle():
 # ---- when a trace is trusted, and what takes over
 
 
+def test_integers_that_are_not_pythons_are_told():
+    """Compiled, 10**-k is 0 for an integer k: what is differentiated then is not what Python computes."""
+
+    def fun(x):
+        s = 0.0
+        for k in range(3):
+            s += x[0] ** 2 * 10 ** (-k)
+        return s
+
+    with pytest.warns(RuntimeWarning, match=r"1\.11 when traced, 1\.0 when compiled.*write 10\.0\*\*-k"):
+        assert fc.gradient(fun, [1.0]) == [2.0]
+    with pytest.raises(fc.CompilationError, match="Python gives what the trace does"):
+        fc.gradient(fun, [1.0], method="traced")
+
+
 def test_a_trace_that_is_wrong_is_not_used(monkeypatch):
     def square(x):
         return x[0] ** 2 + x[1] ** 2

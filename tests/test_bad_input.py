@@ -577,6 +577,14 @@ def test_many_bad_points_first():
     assert _launch.call(fresh, x, (), vector=True).length == 4
 
 
+def test_noise_beyond_measure():
+    """Steps are of their largest length, and nothing overflows on the way (warnings are errors here)."""
+    x = np.array([[0.5, 0.5], [1.0, 2.0]])
+    largest, beyond = (fc.hessian(rosenbrock, x, method="central", noise=noise) for noise in (1e200, 1e300))
+    assert np.isfinite(beyond).all()
+    assert np.array_equal(largest, beyond)
+
+
 def test_options_are_real_numbers():
     """Text is no number, and imaginary parts and masks are not dropped."""
     x, masked = [[0.5, 0.5]], np.ma.masked_array([0.1, 0.2], [False, True])
@@ -1191,3 +1199,43 @@ def test_what_does_not_compile_is_named_with_the_way_out(call, fun):
         call(fun, X)
     for part in (fun.__name__, "test_bad_input.py, ", "line ", "vectorized"):
         assert part in str(caught.value)
+
+
+def divided(x, k):
+    return x[0] ** 2 * x[1] + 7 // k
+
+
+def with_remainder(x, k):
+    return x[0] ** 2 * x[1] + 7 % k
+
+
+def with_both(x, k):
+    return x[0] ** 2 * x[1] + divmod(7, k)[1]
+
+
+def into_floats(x, k):
+    return x[0] ** 2 * x[1] + 7 / k + 7.0 // k
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint16])
+@pytest.mark.parametrize("fun", [divided, with_remainder, with_both, into_floats])
+def test_division_of_integers_by_zero(fun, kind):
+    """Integers have no infinity: the point raises, as in Python; quotients that are floats are IEEE's."""
+    k = np.array([2, 0, 3, 0, 5], kind)
+    x = np.array([3.0, 4.0])
+    points = np.broadcast_to(x, (len(k), 2))
+    is_float = fun is into_floats
+    expected = [x[0] ** 2 * x[1] + (0.0 if is_float else fun(np.zeros(2), int(d))) if d else np.nan for d in k]
+    for method in ("auto", "hyperdual", "central"):
+        c = fc.curvature(fun, points, point_args=(k,), extra=["hessian"], method=method)
+        good = k != 0
+        # a trace has points' own integers for real numbers, whose remainder is NaN
+        is_number = is_float or (fun is with_remainder and kind is np.int64 and method == "auto")
+        assert (c.status == np.where(good, 0, -3 if is_number else -6)).all()
+        if is_float:
+            assert (c.value[~good] == np.inf).all()
+        else:
+            assert np.array_equal(c.value, expected, equal_nan=True)
+        assert np.isnan(c.hessian[~good]).all()
+        assert np.allclose(c.hessian[good], [[8.0, 6.0], [6.0, 0.0]], rtol=1e-5, atol=1e-4)
+    assert np.array_equal(np.isnan(fc.value(fun, points, point_args=(k,))), ~good & (not is_float))

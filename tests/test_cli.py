@@ -183,6 +183,7 @@ def test_info(capfd):
         (["scan", "muller_brown", "--grid", "x=1:2"], "NAME=START:STOP:NUMBER.*'x=1:2'"),
         (["scan", "muller_brown", "--grid", "x=0:1:3.5"], "'x=0:1:3.5'"),
         (["scan", "muller_brown", "--grid", "x=0:inf:3"], "'x=0:inf:3'"),
+        (["scan", "muller_brown", "--grid", "x=0:1:-3"], "'x=0:1:-3'"),
         (["scan", "muller_brown", "--grid", "=0:1:3"], "'=0:1:3'"),
         (["scan", "muller_brown", "--grid", "x=0", "--grid", "y=0"], "at least one axis"),
         (["scan", "muller_brown", "--grid", "x=0:1:3", "--grid", "x=0"], "axis x is there twice"),

@@ -224,6 +224,11 @@ def test_missing_variables_are_named(himmelblau, picture, variable):
         getattr(fc.plot, picture)(himmelblau.drop_vars(variable))
 
 
+def test_axes_of_another_kind(himmelblau):
+    with pytest.raises(TypeError, match=r"ax: expected matplotlib's axes, .* got str"):
+        fc.plot.landscape(himmelblau, ax="top left")
+
+
 @pytest.mark.parametrize("picture", PICTURES)
 def test_other_dimensions_are_refused(himmelblau, row, picture):
     with pytest.raises(ValueError, match="2-D scan, and this one has 1 axis: x"):

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -247,6 +248,37 @@ def test_what_is_no_store_is_left_alone(tmp_path, what):
     with pytest.raises(fc.StoreError, match="no store of a scan"):
         scanned(path)
     assert sorted(p.relative_to(path) for p in path.rglob("*")) == before
+
+
+def place(folder, what):
+    """A path at which no store can be made."""
+    (folder / "file").write_text("")
+    (folder / "loop").symlink_to(folder / "loop")
+    (folder / "closed").mkdir(mode=0o500)
+    return folder / what
+
+
+@pytest.mark.parametrize("what", ["file/scan.zarr", "file/deeper/scan.zarr", "loop", "loop/scan.zarr", "closed/scan"])
+def test_impossible_places_are_refused_at_once(tmp_path, what, monkeypatch):
+    path = place(tmp_path, what)
+    if what == "closed/scan" and os.access(tmp_path / "closed", os.W_OK):
+        pytest.skip("this user may write anywhere")
+
+    @functools.wraps(fc._curvature.curvature)
+    def never(*_, **__):
+        raise AssertionError("something was computed")
+
+    monkeypatch.setattr(fc._curvature, "curvature", never)
+    with pytest.raises(fc.StoreError, match=r"(file|loop|closed) (is no folder|exists and is no store)"):
+        scanned(path)
+
+
+def test_links_lead_to_stores(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "scan.zarr")
+    scanned(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert xr.open_zarr(tmp_path / "folder" / "scan.zarr").sizes["x"] == 24
+    scanned(tmp_path / "link")  # goes on
 
 
 def test_an_empty_folder_becomes_the_store(tmp_path):

@@ -41,7 +41,7 @@ def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
     run.launch(job, call.points, data, shared, evaluations)
     with np.errstate(divide="ignore", invalid="ignore"):
         level = np.where(plan.noise > 0, np.nan_to_num(plan.noise / magnitude, nan=1.0, posinf=1.0), 0.0)
-    return np.clip(level / plan.eps, 1.0, 1.0 / plan.eps) ** plan.exponent(derivative)
+    return (np.clip(level, plan.eps, 1.0) / plan.eps) ** plan.exponent(derivative)
 
 
 def _known(plan: Plan, *sizes: int) -> tuple[int, ...]:

@@ -21,9 +21,11 @@ import numpy as np
 from fastcurv import __version__
 from fastcurv._drawing import NEEDED, grid_dims, needed_of, thinned
 from fastcurv._errors import StoreError
+from fastcurv._grid_arguments import count
 from fastcurv._optional import _require
 from fastcurv._plan import METHODS
 from fastcurv._quantities import DEFAULT, QUANTITIES
+from fastcurv._store import no_folder_above
 
 _EXAMPLES = """\
 examples:
@@ -232,7 +234,7 @@ def _axis(text: str) -> tuple[str, Any]:
             raise ValueError
         if ":" in value:
             start, stop, number = value.split(":")
-            return name, (_finite(start), _finite(stop), int(number))
+            return name, (_finite(start), _finite(stop), count("NUMBER", int(number)))
         if "," in value:
             return name, [_finite(part) for part in value.split(",")]
         return name, _finite(value)
@@ -250,8 +252,7 @@ def _picture(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"expected a file that ends in .{', .'.join(sorted(formats))}, got {text!r}")
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a folder; name a file in it")
-    above = next(parent for parent in path.absolute().parents if parent.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK)):
+    if above := no_folder_above(path):
         raise argparse.ArgumentTypeError(f"cannot write {text}: {above} is no folder that can be written to")
     return path
 

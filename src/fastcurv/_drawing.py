@@ -89,8 +89,11 @@ def ascending(ds: Any) -> Any:
 
 
 def axes_or_new(ax: "Axes | None") -> "Axes":
-    plt = _require("matplotlib.pyplot", "scan")
-    return plt.subplots(figsize=(7.2, 5.4), layout="constrained")[1] if ax is None else ax
+    if ax is None:
+        return _require("matplotlib.pyplot", "scan").subplots(figsize=(7.2, 5.4), layout="constrained")[1]
+    if not isinstance(ax, _require("matplotlib.axes", "scan").Axes):
+        raise TypeError(f"ax: expected matplotlib's axes, as plt.subplots()[1], got {type(ax).__name__}")
+    return ax
 
 
 def figure_of(ax: Any) -> Any:

@@ -151,7 +151,7 @@ def scan(
         return _dataset(data, variables, grid, attrs)
     if not isinstance(store, str | os.PathLike):
         raise TypeError(f"store: expected a path, got {type(store).__name__}")
-    path = Path(store).absolute()
+    path = Path(os.path.realpath(store))  # where links lead
     key = _key(fun, digest, grid, args, name, chosen, method, options)
     _to_store(path, key, compute, grid, variables, points, attrs, bar, resume)
     return open_dataset(path)[list(chosen)]

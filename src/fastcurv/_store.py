@@ -138,9 +138,11 @@ def open_store(
     Raises
     ------
     StoreError
-        Something else lies there, another scan's store, or a damaged one.
+        Something else lies there, another scan's store, or a damaged one; or nothing can be written there.
     """
     if not _occupied(path):
+        if above := no_folder_above(path):
+            raise StoreError(f"{path} cannot be made: {above} is no folder that can be written to; choose another path")
         return None
     group, held, blocks, done = _read(path, mode="r+")
     there, here = _plain(held), _plain(key)
@@ -279,7 +281,13 @@ def blocks_done(path: Path) -> tuple[int, int]:
 
 
 def _occupied(path: Path) -> bool:
-    return path.exists() and not (path.is_dir() and not any(path.iterdir()))
+    return os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir()))
+
+
+def no_folder_above(path: Path) -> Path | None:
+    """What keeps `path` from being made: the nearest thing above it, if that is no folder that can be written to."""
+    above = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    return None if above.is_dir() and os.access(above, os.W_OK | os.X_OK) else above
 
 
 def _read(path: Path, mode: str) -> tuple[Any, dict[str, Any], Blocks, np.ndarray]:

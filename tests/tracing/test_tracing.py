@@ -275,6 +275,16 @@ def test_explain_tells_why_not():
     assert fc.explain(rosenbrock, x, method="hyperdual").method == "hyperdual (asked for)"
 
 
+def volume(x):
+    return np.linalg.det(np.outer(x, x) + np.eye(2))
+
+
+def test_explain_names_what_is_not_known():
+    method = fc.explain(volume, [1.0, 2.0]).method
+    assert method.startswith("central, order 2 (auto: volume cannot be traced: NumPy's det is not traced at ")
+    assert "volume cannot be evaluated in numbers that carry derivatives: there is no det for such arguments" in method
+
+
 def test_what_is_too_long_for_a_line():
     """Neither a sum nor short: no code is made of it."""
 

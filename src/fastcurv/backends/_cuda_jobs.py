@@ -174,7 +174,7 @@ def _compile(made: Any, arguments: tuple, job: Job) -> None:
     except DeviceError:
         raise
     except Exception as error:
-        raise _refusal(job.function.function, error) from error  # pyright: ignore[reportAttributeAccessIssue]
+        raise _refusal(job.function.function, error) from None  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _refusal(function: Any, error: Exception) -> CompilationError:

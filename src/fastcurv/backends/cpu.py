@@ -127,10 +127,10 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
             if is_compiled or any(role and role.kind == "traced" for role in job.roles):
                 raise
             if plan.lanes > 1 and isinstance(job.function, Compiled):
-                raise _lanes_error(job.roles, points, plan.lanes, error) from error
+                raise _lanes_error(job.roles, points, plan.lanes, error) from None
             _diagnose(job.roles, points)
             if any(role and role.kind in CARRYING for role in job.roles):
-                raise compilation_error(job.function.function, error, exact=True) from error  # pyright: ignore
+                raise compilation_error(job.function.function, error, exact=True) from None  # pyright: ignore
             raise
         seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
     # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
@@ -157,7 +157,7 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
             try:
                 alone.compile(tuple(kinds))
             except Exception as error:
-                raise compilation_error(function, error) from error
+                raise compilation_error(function, error) from None
             _check_result(role, alone.overloads[tuple(kinds)].signature.return_type, own)
             if role.kind in CARRYING:
                 from ..numbers._vector import seeded_kind  # what it teaches Numba takes time to import
@@ -165,7 +165,7 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
                 try:
                     compiled(function, "diagnosis").compile((seeded_kind(points.x.dtype), *kinds[1:]))
                 except Exception as error:
-                    raise compilation_error(function, error, exact=True) from error
+                    raise compilation_error(function, error, exact=True) from None
 
 
 def _lanes_error(roles: tuple[Role | None, ...], points: Points, lanes: int, error: Exception) -> CompilationError:

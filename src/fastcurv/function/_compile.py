@@ -23,11 +23,12 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
 
 from .._errors import CompilationError, LanesError
+from . import _error_model
 from ._digest import globals_in, is_library, names_in
 from ._parts import KernelCompiler, PartCompiler, recursive
 
-#: IEEE division by zero; contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
-FLAGS = {"error_model": "numpy", "fastmath": {"contract"}}
+#: contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
+FLAGS = {"error_model": _error_model.NAME, "fastmath": {"contract"}}
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
 
@@ -199,5 +200,7 @@ def _reason(message: str) -> str:
     for line in message.splitlines():
         text = line.strip(" -:|")
         if text and not text.startswith(_NOISE) and not set(text) <= set("^~ "):
-            return next((words for name, words in _IN_WORDS.items() if name in text), text)
+            unknown = re.match(r"No implementation of function Function\(<(?:built-in )?\w+ '?([\w.]+)", text)
+            told = f"there is no {unknown[1]} for such arguments" if unknown else text
+            return next((words for name, words in _IN_WORDS.items() if name in text), told)
     return message.strip().partition("\n")[0] or "an error inside Numba"

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import dis
 import linecache
+import re
 import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -137,7 +138,11 @@ def _name(function: Callable) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, TracingError):
         return str(error)
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    text = str(error).partition("\n")[0]
+    if isinstance(error, TypeError) and ("Symbol" in text or "dtype('O')" in text):
+        name = re.search(r"ufunc '(\w+)'|callable (\w+) method", text)
+        return f"NumPy's {name[1] or name[2]} is not traced" if name else "it calls what cannot be traced"
+    return f"{type(error).__name__}: {text}"
 
 
 def _nodes(run: Trace, result: Any) -> tuple[int, ...]:

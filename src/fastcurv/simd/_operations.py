@@ -340,9 +340,10 @@ def _reciprocal(builder, kind, x, fused, constant, steps):
     if not has_avx512():
         return builder.fdiv(constant(1.0), x)
     y = _approximation(builder, "rcp14", kind, x)
-    minus_x = builder.fneg(x)
-    for _ in range(steps):
-        y = fused(y, fused(minus_x, y, constant(1.0)), y)
+    error = fused(builder.fneg(x), y, constant(1.0))
+    y = fused(y, error, y)
+    if steps == 2:  # 1 / (1 - error) = (1 + error) (1 + error²) ...: the square need not wait for the first step
+        y = fused(y, builder.fmul(error, error), y)
     return y
 
 

@@ -19,9 +19,8 @@ class Limits(NamedTuple):
     coupling: float
     #: the same for squared couplings, whose squares the root-free sweep forms
     squared_coupling: float
-    #: where a squared cosine is so small against its sine's, or a product of it so small, digits are lost
-    cosine: float
-    product: float
+    #: the least shifted pivot of a root-free sweep: the fourth power of its quotients is a number
+    shifted: float
     #: the least pivot of a factorisation
     pivot: float
     #: entries of eigenvectors up to here are taken as zero: their products are numbers
@@ -29,6 +28,6 @@ class Limits(NamedTuple):
 
 
 LIMITS = {
-    np.dtype(np.float64): Limits(2.0**-53, 2.0**-1021, 1e-280, 1e-140, 1e-200, 1e-40, 1e-290, 1e-30, 1e-140),
-    np.dtype(np.float32): Limits(2.0**-24, 2.0**-125, 1e-30, 1e-17, 1e-20, 1e-20, 1e-36, 1e-12, 1e-18),
+    np.dtype(np.float64): Limits(2.0**-53, 2.0**-1021, 1e-280, 1e-140, 1e-200, 1e-60, 1e-30, 1e-140),
+    np.dtype(np.float32): Limits(2.0**-24, 2.0**-125, 1e-30, 1e-17, 1e-20, 1e-9, 1e-12, 1e-18),
 }

@@ -24,17 +24,17 @@ def pack(matrices, first, count, n, target, lanes, block):
                 for k in range(i + 1):
                     target[there + k * lanes] = matrices[here + k] if lane < count else 0.0
     elif columns == n:
-        for k in range(0, size, block):
-            place = k if k + block <= size else size - block
-            for lane in range(0, lanes, block):
+        for lane in range(0, lanes, block):  # few matrices at a time: their entries may meet in one set of the cache
+            for k in range(0, size, block):
+                place = k if k + block <= size else size - block
                 transpose(target, place * lanes + lane, lanes, matrices, first + lane * size + place, size, block)
     else:
-        for i in range(n):
-            for k in range(0, i + 1, block):
-                place = k if k + block <= n else n - block
-                here, there = first + i * n + place, (i * columns + place) * lanes
-                for lane in range(0, lanes, block):
-                    transpose(target, there + lane, lanes, matrices, here + lane * size, size, block)
+        for lane in range(0, lanes, block):
+            for i in range(n):
+                for k in range(0, i + 1, block):
+                    place = k if k + block <= n else n - block
+                    here, there = first + lane * size + i * n + place, (i * columns + place) * lanes + lane
+                    transpose(target, there, lanes, matrices, here, size, block)
 
 
 def scale(a, n, scales, part, limits):

@@ -76,58 +76,77 @@ def wilkinson_shift(d_0, d_1, e_0):
     return d_0 - e_0 / (x + math.copysign(math.sqrt(fma(x, x, 1.0)), x))
 
 
-def ql_values(d, e, n, limits):
-    """Eigenvalues in place of d, in no order, by QL without square roots; e holds squares. Lanes that converged.
+def ql_values(d, e2, n, limits):
+    """Eigenvalues in place of d, in no order, by QL without square roots; e2 holds squares. Lanes that converged.
 
-    Pal, Walker & Kahan; Parlett, The Symmetric Eigenvalue Problem, 8.14-8.15; LAPACK's sterf.
+    Pal, Walker & Kahan; Parlett, The Symmetric Eigenvalue Problem, 8.14-8.15; LAPACK's sterf. A sweep is over all rows
+    from the last to `low`, where the lane's first unreduced block begins, also over blocks that are not the first:
+    that does no harm, and begins anew by itself where a coupling is 0. Rows before `low` are left as they are.
     """
-    found = find_windows(d, e, n, all_rows(n), d, limits.half_ulp, limits.squared_coupling, True)
+    zero = d[0] - d[0]
+    low, margin = zero + n, d[n - 1] * d[n - 1]
+    for i in range(n - 2, -1, -1):
+        low, margin, e2[i] = _deflated(low, margin, i, d[i], e2[i], limits)
     for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
-        low, high = found[0], found[1]
-        first, last = int(reduce_min(low)), int(reduce_max(high))
+        first = int(reduce_min(low))
         if first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n:
             break
-        shift = wilkinson_shift(found[2], found[3], math.sqrt(found[4]))
-        found = root_free_sweep(d, e, n, first, last, low, high, shift, limits)
-        if is_incomplete(found, low, high, n, last):
-            found = find_windows(d, e, n, first, d, limits.half_ulp, limits.squared_coupling, True)
+        d_0, d_1, coupling = zero, zero, zero + 1.0
+        for i in range(first, int(reduce_max(where(low < n, low, 0.0))) + 1):
+            here = low == i
+            d_0, d_1, coupling = where(here, d[i], d_0), where(here, d[i + 1], d_1), where(here, e2[i], coupling)
+        low = root_free_sweep(d, e2, n, first, low, _shift(d_0, d_1, coupling), limits)
     return low >= n
 
 
-def root_free_sweep(d, e2, n, first, last, low, high, shift, limits):
-    """One QL sweep upwards, on squares of cosine (c), sine (s) and coupling; p = gamma² / c, or its limit for c = 0."""
-    ratio, floor = limits.half_ulp, limits.squared_coupling
-    top = high - 1.0
-    d_below, e_below = d[last], e2[last]
-    d_done = d_below
-    zero = d_below - d_below
-    c, s, gamma, p = zero + 1.0, zero, zero, zero
-    found = _start(zero, n, last, d_below)
-    for i in range(last - 1, first - 1, -1):
-        enters, leaves = top == i, low == i
-        inside = (top >= i) & (low <= i)
+def _shift(d_0, d_1, e2_0):
+    """Wilkinson's, of the squared coupling."""
+    half = 0.5 * (d_1 - d_0)
+    return d_0 - e2_0 / (half + math.copysign(math.sqrt(fma(half, half, e2_0)), half))
+
+
+def _deflated(low, margin, i, d_i, e_i, limits):
+    """Go on to row i in the search for where each lane's first block begins; a negligible coupling is cleared.
+
+    margin : the square of the diagonal below.
+    """
+    below, margin = margin, d_i * d_i
+    negligible = e_i <= fma(limits.half_ulp * limits.half_ulp, margin + below, limits.squared_coupling)
+    return where(negligible, low, i), margin, where(negligible, 0.0, e_i)
+
+
+def _pivot(gamma, p, inverse_c, limits):
+    """gamma and p, not zero: a change by what is negligible, after which the square of p is still a number."""
+    least = limits.shifted * limits.shifted
+    vanishes = p < least
+    if any_lane(vanishes):  # hardly ever; what follows does not wait for the answer
+        gamma, p = where(vanishes, limits.shifted, gamma), where(vanishes, least * inverse_c, p)
+    return gamma, p
+
+
+def root_free_sweep(d, e2, n, first, low, shift, limits):
+    """One QL sweep upwards, on squares of sine (s), cosine (p / r) and coupling; p = gamma² / cosine².
+
+    Where each lane's first block then begins.
+    """
+    gamma = d[n - 1] - shift
+    s = margin = shift - shift
+    gamma, p = _pivot(gamma, gamma * gamma, s + 1.0, limits)
+    found, d_below = s + n, d[n - 1]
+    for i in range(n - 2, first - 1, -1):
         d_i, e_i = d[i], e2[i]
-        gamma = where(enters, d_below - shift, gamma)
-        p = where(enters, gamma * gamma, p)
-        c, s = where(enters, 1.0, c), where(enters, 0.0, s)
         r = p + e_i
-        r_inverse = reciprocal(r)
-        e_done = where(inside & ~enters, s * r, e_below)
-        vanishes, limit = p <= limits.cosine * e_i + limits.product, c * e_i
-        inverse_c = r * reciprocal(p)
-        c, s = p * r_inverse, e_i * r_inverse
-        previous = gamma
-        gamma = fma(p, d_i - shift, -(e_i * previous)) * r_inverse
-        d_done = where(inside, previous + (d_i - gamma), d_done)
-        p = where(vanishes, limit, gamma * inverse_c * gamma)
-        if i + 1 < last:
-            found, e_done = _search(found, i + 1, d_done, e_done, d_done, ratio, floor, True)
-        else:
-            found = _start(zero, n, last, d_done)
-        e2[i + 1], d[i + 1] = e_done, d_done
-        e_below, d_done, d_below = where(leaves, s * p, e_i), where(leaves, shift + gamma, d_i), d_i
-    found, e_below = _search(found, first, d_done, e_below, d_done, ratio, floor, True)
-    e2[first], d[first] = e_below, d_done
+        x = fma(p, d_i - shift, -(e_i * gamma))
+        r_inverse, p_inverse = 1.0 / r, reciprocal(p)  # one by the divider, the other by what multiplies meanwhile
+        e_done, s = s * r, e_i * r_inverse
+        previous, gamma = gamma, x * r_inverse
+        gamma, p = _pivot(gamma, gamma * (x * p_inverse), r * p_inverse, limits)
+        d_done = previous + where(e_i == 0.0, shift, d_i - gamma)
+        d_done = where(low <= i + 1, d_done, d_below)
+        found, margin, e2[i + 1] = _deflated(found, margin, i + 1, d_done, e_done, limits)
+        d[i + 1], d_below = d_done, d_i
+    d[first] = where(low <= first, gamma + shift, d_below)
+    found, margin, e2[first] = _deflated(found, margin, first, d[first], s * p, limits)
     return found
 
 

@@ -46,7 +46,7 @@ def stages(way: Way) -> tuple[Callable, Callable]:
     }[way.kind](way)  # fmt: skip
 
 
-def _reduced(work, vectors, n, part, count, lanes, parts, limits):
+def _reduced(work, vectors, n, part, count, lanes, parts, in_register, limits):
     """Scale the packed matrices of a part, if there are any, and make them tridiagonal."""
     row = n * lanes * parts
     a = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
@@ -60,7 +60,13 @@ def _reduced(work, vectors, n, part, count, lanes, parts, limits):
     scale(a, n, scales, part, limits)
     if n > 1:
         q, y = lane_array(vectors, 2 * row, n, lanes), lane_array(vectors, 3 * row, n, lanes)
-        tridiagonalise(a, n, d, e, part, q, y, limits)
+        apart = lanes // in_register
+        same = (
+            lane_array(work, 0, (n, columns_of(n, lanes) * apart), in_register),
+            lane_array(vectors, 2 * row, n * apart, in_register),
+            lane_array(vectors, 3 * row, n * apart, in_register),
+        )
+        tridiagonalise(a, n, d, e, part, q, y, same, apart, limits)
     else:
         d[0, part], e[0, part] = a[0, 0], 0.0
     return a
@@ -89,9 +95,12 @@ def _in_order(d, order, others, good, n):
 
 def _value_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
+    in_register = way.in_register
 
     def reduce_part(work, n, part, count):
-        _reduced(work, work[scratch(n, lanes, parts, 0, False).vectors :], n, part, count, lanes, parts, limits)
+        _reduced(
+            work, work[scratch(n, lanes, parts, 0, False).vectors :], n, part, count, lanes, parts, in_register, limits
+        )
 
     def finish(work, places, n, count):
         d, e, _, _, others = _vectors(work[scratch(n, lanes, parts, 0, False).vectors :], n, group)
@@ -128,11 +137,11 @@ def _jacobi_stages(way: Way) -> tuple[Callable, Callable]:
 
 
 def _lane_stages(way: Way) -> tuple[Callable, Callable]:
-    limits, lanes = LIMITS[np.dtype(way.dtype)], way.lanes
+    limits, lanes, in_register = LIMITS[np.dtype(way.dtype)], way.lanes, way.in_register
 
     def reduce_part(work, n, part, count):
         vectors = work[scratch(n, lanes, 1, 0, False).vectors :]
-        a = _reduced(work, vectors, n, part, count, lanes, 1, limits)
+        a = _reduced(work, vectors, n, part, count, lanes, 1, in_register, limits)
         if n > 1:
             accumulate_lanes(a, n, _vectors(vectors, n, lanes)[3])
         else:
@@ -160,12 +169,12 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
 
 def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
-    narrow = way.register
+    in_register, narrow = way.in_register, way.register
     middle, wide = 2 * narrow, 4 * narrow
 
     def reduce_part(work, n, part, count):
         at = scratch(n, lanes, parts, narrow, False)
-        _reduced(work, work[at.vectors :], n, part, count, lanes, parts, limits)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, parts, in_register, limits)
         columns = -(-n // narrow) * narrow
         size = columns * at.stride
         first = at.z + part * lanes * size
@@ -259,11 +268,11 @@ def _finish_twisted(d, z, good, others, n):
 
 
 def _twisted_stages(way: Way) -> tuple[Callable, Callable]:
-    limits, lanes = LIMITS[np.dtype(way.dtype)], way.lanes
+    limits, lanes, in_register = LIMITS[np.dtype(way.dtype)], way.lanes, way.in_register
 
     def reduce_part(work, n, part, count):
         at = scratch(n, lanes, 1, 0, True)
-        _reduced(work, work[at.vectors :], n, part, count, lanes, 1, limits)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, 1, in_register, limits)
 
     def finish(work, places, n, count):
         at = scratch(n, lanes, 1, 0, True)
@@ -271,19 +280,23 @@ def _twisted_stages(way: Way) -> tuple[Callable, Callable]:
         z, good = _twisted(work, at, n, lanes, limits)
         _finish_twisted(d, z, good, others, n)
         if any_lane(good):
-            reflect_lanes(lane_array(work, 0, (n, columns_of(n, lanes)), lanes), z, n)
+            apart = lanes // in_register
+            shape = n, columns_of(n, lanes) * apart
+            for first in range(apart):
+                a, rows = lane_array(work, 0, shape, in_register), lane_array(work, at.rows, shape, in_register)
+                reflect_lanes(a, rows, n, first, apart)
 
     return reduce_part, finish
 
 
 def _twisted_matrix_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
-    narrow = way.register
+    in_register, narrow = way.in_register, way.register
     middle, wide = 2 * narrow, 4 * narrow
 
     def reduce_part(work, n, part, count):
         at = scratch(n, lanes, parts, narrow, True)
-        _reduced(work, work[at.vectors :], n, part, count, lanes, parts, limits)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, parts, in_register, limits)
         columns = -(-n // narrow) * narrow
         size = columns * at.stride
         gather_rows(work, at.rotations + part * lanes * size, size, at.stride, n, columns_of(n, lanes), lanes)

@@ -13,7 +13,7 @@ import math
 from fastcurv.simd import fma, lane_array, splat, spread, transpose, where
 
 
-def tridiagonalise(a, n, d, e, part, q, y, limits):
+def tridiagonalise(a, n, d, e, part, q, y, same, apart, limits):
     """T = Q'AQ; afterwards row i of `a` holds reflector i and, at (i, i), its factor.
 
     Reflector i is H = I - tau u u' with u = a[i, :i], tau = a[i, i]; Q = H[n-1] H[n-2] ... H[2].
@@ -28,6 +28,7 @@ def tridiagonalise(a, n, d, e, part, q, y, limits):
         Diagonal, and e[i] = T[i, i+1] with e[n-1] = 0. Column `part` is written.
     q, y : (n,) vectors
         Scratch.
+    same, apart : the same a, q, y, as vectors of fewer lanes, of which `apart` make one of theirs
     """
     zero = a[0, 0] - a[0, 0]
     for k in range(n):
@@ -41,9 +42,9 @@ def tridiagonalise(a, n, d, e, part, q, y, limits):
             u[k] = fma(-v_i, q[k], fma(-q_i, v[k], u[k]))
         d[i, part] = u[i]
         e[i - 1, part], tau = _reflector(u, i, limits)
-        for k in range(i):
-            y[k] = zero
-        _update_and_multiply(a, i, u, v, q, y)
+        a_too, q_too, y_too = same
+        for first in range(apart):
+            _update_and_multiply(a_too, i, a_too[i], a_too[pending], q_too, y_too, first, apart)
         _update_vector(u, i, tau, y, q)
         u[i] = tau
         pending = i
@@ -89,41 +90,49 @@ def _update_vector(u, i, tau, y, q):
         q[k] = fma(-half, u[k], tau * y[k])
 
 
-def _update_and_multiply(a, i, u, v, q, y):
-    """A -= v q' + q v', then y += A u, on the lower triangle of the leading block of order i."""
-    for block in range(i % 4 - 4, i, 4):  # what is left over comes first
-        r = max(block, 0)
-        if block >= 0:
-            a0, a1, a2, a3 = a[r], a[r + 1], a[r + 2], a[r + 3]
-            v0, v1, v2, v3 = v[r], v[r + 1], v[r + 2], v[r + 3]
-            q0, q1, q2, q3 = q[r], q[r + 1], q[r + 2], q[r + 3]
-            u0, u1, u2, u3 = u[r], u[r + 1], u[r + 2], u[r + 3]
-            y0, y1, y2, y3 = y[r], y[r + 1], y[r + 2], y[r + 3]
-            for k in range(r):
-                q_k, v_k, u_k = q[k], v[k], u[k]
-                x0 = fma(-v0, q_k, fma(-q0, v_k, a0[k]))
-                x1 = fma(-v1, q_k, fma(-q1, v_k, a1[k]))
-                x2 = fma(-v2, q_k, fma(-q2, v_k, a2[k]))
-                x3 = fma(-v3, q_k, fma(-q3, v_k, a3[k]))
-                a0[k], a1[k], a2[k], a3[k] = x0, x1, x2, x3
-                y0, y1, y2, y3 = fma(x0, u_k, y0), fma(x1, u_k, y1), fma(x2, u_k, y2), fma(x3, u_k, y3)
-                y[k] = fma(x0, u0, fma(x2, u2, y[k])) + fma(x1, u1, x3 * u3)
-            y[r], y[r + 1], y[r + 2], y[r + 3] = y0, y1, y2, y3
-        for row in range(r, block + 4):
-            _update_row(a[row], r, row, u, v, q, y)
+def _update_and_multiply(a, i, u, v, q, y, first, apart):
+    """A -= v q' + q v', then y = A u, on the lower triangle of the leading block of order i, in some of the lanes.
+
+    Their numbers of column k are at first + k apart.
+    """
+    for row in range(i % 4):  # what is left over comes first
+        r = first + row * apart
+        v_r, q_r, u_r, y_r = v[r], q[r], u[r], u[r] - u[r]
+        for k in range(first, r, apart):
+            x = _updated(a[row], k, v_r, q_r, v[k], q[k])
+            y_r, y[k] = fma(x, u[k], y_r), fma(x, u_r, y[k])
+        y[r] = fma(_updated(a[row], r, v_r, q_r, v_r, q_r), u_r, y_r)
+    for row in range(i % 4, i, 4):
+        r = first + row * apart
+        s, t, w = r + apart, r + 2 * apart, r + 3 * apart
+        a0, a1, a2, a3 = a[row], a[row + 1], a[row + 2], a[row + 3]
+        v0, v1, v2, v3 = v[r], v[s], v[t], v[w]
+        q0, q1, q2, q3 = q[r], q[s], q[t], q[w]
+        u0, u1, u2, u3 = u[r], u[s], u[t], u[w]
+        y0 = y1 = y2 = y3 = u0 - u0
+        for k in range(first, r, apart):
+            q_k, v_k, u_k = q[k], v[k], u[k]
+            x0, x1 = _updated(a0, k, v0, q0, v_k, q_k), _updated(a1, k, v1, q1, v_k, q_k)
+            x2, x3 = _updated(a2, k, v2, q2, v_k, q_k), _updated(a3, k, v3, q3, v_k, q_k)
+            y0, y1, y2, y3 = fma(x0, u_k, y0), fma(x1, u_k, y1), fma(x2, u_k, y2), fma(x3, u_k, y3)
+            y[k] = fma(x0, u0, fma(x2, u2, y[k])) + fma(x1, u1, x3 * u3)
+        y0 = fma(_updated(a0, r, v0, q0, v0, q0), u0, y0)
+        x0, x1 = _updated(a1, r, v1, q1, v0, q0), _updated(a1, s, v1, q1, v1, q1)
+        y0, y1 = fma(x0, u1, y0), fma(x1, u1, fma(x0, u0, y1))
+        x0, x1 = _updated(a2, r, v2, q2, v0, q0), _updated(a2, s, v2, q2, v1, q1)
+        x2 = _updated(a2, t, v2, q2, v2, q2)
+        y0, y1, y2 = fma(x0, u2, y0), fma(x1, u2, y1), fma(x2, u2, fma(x1, u1, fma(x0, u0, y2)))
+        x0, x1 = _updated(a3, r, v3, q3, v0, q0), _updated(a3, s, v3, q3, v1, q1)
+        x2, x3 = _updated(a3, t, v3, q3, v2, q2), _updated(a3, w, v3, q3, v3, q3)
+        y3 = fma(x3, u3, fma(x2, u2, fma(x1, u1, fma(x0, u0, y3))))
+        y[r], y[s], y[t], y[w] = fma(x0, u3, y0), fma(x1, u3, y1), fma(x2, u3, y2), y3
 
 
-def _update_row(a_r, first, r, u, v, q, y):
-    """The same for row r from column `first` to the diagonal."""
-    v_r, q_r, u_r, y_r = v[r], q[r], u[r], y[r]
-    for k in range(first, r):
-        x = fma(-v_r, q[k], fma(-q_r, v[k], a_r[k]))
-        a_r[k] = x
-        y_r = fma(x, u[k], y_r)
-        y[k] = fma(x, u_r, y[k])
-    x = fma(-v_r, q_r, fma(-q_r, v_r, a_r[r]))
-    a_r[r] = x
-    y[r] = fma(x, u_r, y_r)
+def _updated(a_r, k, v_r, q_r, v_k, q_k):
+    """Entry k of row r of A - v q' - q v', put in its place."""
+    x = fma(-v_r, q_k, fma(-q_r, v_k, a_r[k]))
+    a_r[k] = x
+    return x
 
 
 def accumulate_lanes(a, n, g):

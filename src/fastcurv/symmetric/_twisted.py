@@ -50,18 +50,17 @@ def factorise(d, e, n, shifts, lower, upper, p, q, limits):
     top_1, top_2 = _pivot(d[0] - shift_1, limits), _pivot(d[0] - shift_2, limits)
     end_1, end_2 = _pivot(d[n - 1] - shift_1, limits), _pivot(d[n - 1] - shift_2, limits)
     p_1[0], p_2[0], q_1[n - 1], q_2[n - 1] = top_1, top_2, end_1, end_2
-    for i in range(n - 1):
+    for i in range(n - 1):  # half of the quotients by the divider, half by what multiplies meanwhile
         k = n - 2 - i
-        lower_1[i], top_1 = _eliminated(e[i], top_1, d[i + 1] - shift_1, limits)
-        upper_1[k], end_1 = _eliminated(e[k], end_1, d[k] - shift_1, limits)
-        lower_2[i], top_2 = _eliminated(e[i], top_2, d[i + 1] - shift_2, limits)
-        upper_2[k], end_2 = _eliminated(e[k], end_2, d[k] - shift_2, limits)
+        lower_1[i], top_1 = _eliminated(e[i], e[i] * reciprocal(top_1), d[i + 1] - shift_1, limits)
+        upper_1[k], end_1 = _eliminated(e[k], e[k] / end_1, d[k] - shift_1, limits)
+        lower_2[i], top_2 = _eliminated(e[i], e[i] * reciprocal(top_2), d[i + 1] - shift_2, limits)
+        upper_2[k], end_2 = _eliminated(e[k], e[k] / end_2, d[k] - shift_2, limits)
         p_1[i + 1], p_2[i + 1], q_1[k], q_2[k] = top_1, top_2, end_1, end_2
 
 
-def _eliminated(e_i, pivot, diagonal, limits):
+def _eliminated(e_i, factor, diagonal, limits):
     """The factor e_i / pivot, and the pivot of the next row."""
-    factor = e_i * reciprocal(pivot)
     return factor, _pivot(fma(-e_i, factor, diagonal), limits)
 
 
@@ -216,56 +215,82 @@ def _vector(z, k, n, w, shift, gamma, row, lower, upper, good, unit, largest, li
     return good
 
 
-def reflect_lanes(a, z, n):
-    """Q z for every row of z, Q the reflectors that `tridiagonalise` left in `a`; four rows at a time.
+def reflect_lanes(a, z, n, first, apart):
+    """Q z for every row of z, Q the reflectors that `tridiagonalise` left in `a`, in some of the lanes.
 
-    The product with the next reflector is formed while the present one is applied.
+    Their numbers of column c are at first + c apart. On four rows of z at a time, which may be the same, by two
+    reflectors u and v: z - g u - h v with g = tau_u u'z and h = tau_v v'(z - g u). The products with the next two are
+    formed in the same pass: each element is loaded and stored once for both. u'v is kept beside the diagonal.
     """
     zero = a[0, 0] - a[0, 0]
-    for k in range(0, n - 3, 4):
-        z0, z1, z2, z3 = z[k], z[k + 1], z[k + 2], z[k + 3]
-        u = a[min(2, n - 1)]
-        u_0, u_1 = u[0], u[1]
-        p0, p1 = fma(u_1, z0[1], u_0 * z0[0]), fma(u_1, z1[1], u_0 * z1[0])
-        p2, p3 = fma(u_1, z2[1], u_0 * z2[0]), fma(u_1, z3[1], u_0 * z3[0])
-        for i in range(2, n):
-            u, following = a[i], a[min(i + 1, n - 1)]
-            tau = u[i]
-            g0, g1, g2, g3 = tau * p0, tau * p1, tau * p2, tau * p3
-            next_i = following[i]
-            p0, p1, p2, p3 = next_i * z0[i], next_i * z1[i], next_i * z2[i], next_i * z3[i]
-            for c in range(i):
-                u_c, next_c = u[c], following[c]
+    for i in range(2, n - 1, 2):
+        u, v, product = a[i], a[i + 1], zero
+        for c in range(first, first + i * apart, apart):
+            product = fma(u[c], v[c], product)
+        u[first + (i + 1) * apart] = product
+    last = first + (n - 1) * apart
+    for k in range(0, n, 4):
+        z0, z1, z2, z3 = z[k], z[min(k + 1, n - 1)], z[min(k + 2, n - 1)], z[min(k + 3, n - 1)]
+        u, v = a[2], a[min(3, n - 1)]
+        third = first + 2 * apart
+        p0, q0 = _products(u, v, z0, first, third, apart, z0[first])
+        p1, q1 = _products(u, v, z1, first, third, apart, z1[first])
+        p2, q2 = _products(u, v, z2, first, third, apart, z2[first])
+        p3, q3 = _products(u, v, z3, first, third, apart, z3[first])
+        for i in range(2, n - 1, 2):
+            u, v, next_u, next_v = a[i], a[i + 1], a[min(i + 2, n - 1)], a[min(i + 3, n - 1)]
+            end = first + i * apart
+            tau_u, tau_v, product, v_end = u[end], v[end + apart], u[end + apart], v[end]
+            g0, g1, g2, g3 = tau_u * p0, tau_u * p1, tau_u * p2, tau_u * p3
+            h0, h1 = tau_v * fma(-product, g0, q0), tau_v * fma(-product, g1, q1)
+            h2, h3 = tau_v * fma(-product, g2, q2), tau_v * fma(-product, g3, q3)
+            x0, x1, x2, x3 = z0[end], z1[end], z2[end], z3[end]
+            x0, x1, x2, x3 = fma(-h0, v_end, x0), fma(-h1, v_end, x1), fma(-h2, v_end, x2), fma(-h3, v_end, x3)
+            beyond = min(end + 2 * apart, last)
+            p0, q0 = _products(next_u, next_v, z0, end, beyond, apart, x0)
+            p1, q1 = _products(next_u, next_v, z1, end, beyond, apart, x1)
+            p2, q2 = _products(next_u, next_v, z2, end, beyond, apart, x2)
+            p3, q3 = _products(next_u, next_v, z3, end, beyond, apart, x3)
+            z0[end], z1[end], z2[end], z3[end] = x0, x1, x2, x3
+            for c in range(first, end, apart):
+                u_c, v_c = u[c], v[c]
+                x0, x1 = fma(-h0, v_c, fma(-g0, u_c, z0[c])), fma(-h1, v_c, fma(-g1, u_c, z1[c]))
+                x2, x3 = fma(-h2, v_c, fma(-g2, u_c, z2[c])), fma(-h3, v_c, fma(-g3, u_c, z3[c]))
+                z0[c], z1[c], z2[c], z3[c] = x0, x1, x2, x3
+                u_c, v_c = next_u[c], next_v[c]
+                p0, p1, p2, p3 = fma(x0, u_c, p0), fma(x1, u_c, p1), fma(x2, u_c, p2), fma(x3, u_c, p3)
+                q0, q1, q2, q3 = fma(x0, v_c, q0), fma(x1, v_c, q1), fma(x2, v_c, q2), fma(x3, v_c, q3)
+        if n % 2 == 1:  # the last reflector is alone
+            u = a[n - 1]
+            tau_u = u[last]
+            g0, g1, g2, g3 = tau_u * p0, tau_u * p1, tau_u * p2, tau_u * p3
+            for c in range(first, last, apart):
+                u_c = u[c]
                 x0, x1, x2, x3 = fma(-g0, u_c, z0[c]), fma(-g1, u_c, z1[c]), fma(-g2, u_c, z2[c]), fma(-g3, u_c, z3[c])
                 z0[c], z1[c], z2[c], z3[c] = x0, x1, x2, x3
-                p0, p1, p2, p3 = fma(x0, next_c, p0), fma(x1, next_c, p1), fma(x2, next_c, p2), fma(x3, next_c, p3)
-    for k in range(n - n % 4, n):
-        x = z[k]
-        for i in range(2, n):
-            u = a[i]
-            product = zero
-            for c in range(i):
-                product = fma(u[c], x[c], product)
-            product = u[i] * product
-            for c in range(i):
-                x[c] = fma(-product, u[c], x[c])
     if n > LONG:
         for k in range(n):
-            _make_unit(z[k], n)
+            _make_unit(z[k], n, first, apart)
 
 
-def _make_unit(x, n):
+def _products(u, v, z, end, beyond, apart, x):
+    """What the columns from `end` on, of which the first is x, add to u'z and v'z."""
+    y = z[end + apart]
+    return fma(u[end + apart], y, u[end] * x), fma(v[beyond], z[beyond], fma(v[end + apart], y, v[end] * x))
+
+
+def _make_unit(x, n, first, apart):
     """A Newton step to unit length: reflections change it by several eps."""
-    zero = x[0] - x[0]
-    square = zero
-    for first in range(0, n, 8):  # a sum of short sums: its rounding is what remains
+    zero = x[first] - x[first]
+    square, end = zero, first + n * apart
+    for start in range(first, end, 8 * apart):  # a sum of short sums: its rounding is what remains
         part = zero
-        for i in range(first, min(first + 8, n)):
-            part = fma(x[i], x[i], part)
+        for c in range(start, min(start + 8 * apart, end), apart):
+            part = fma(x[c], x[c], part)
         square = square + part
     missing = fma(square, -0.5, 0.5)
-    for i in range(n):
-        x[i] = fma(missing, x[i], x[i])
+    for c in range(first, end, apart):
+        x[c] = fma(missing, x[c], x[c])
 
 
 def reflect_matrix(z, start, n, stride, columns, reflectors, wide, middle, narrow):

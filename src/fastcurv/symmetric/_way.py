@@ -47,6 +47,11 @@ class Way(NamedTuple):
         return native_lanes(self.dtype) if self.kind.endswith("matrix") else 0
 
     @property
+    def in_register(self) -> int:
+        """Lanes that fill a register, or all of a part: what many numbers are needed of at once is done in so many."""
+        return min(self.lanes, native_lanes(self.dtype))
+
+    @property
     def is_twisted(self) -> bool:
         """Whether eigenvectors of tridiagonal matrices are found by themselves, not by rotations."""
         return self.kind.startswith("twisted")

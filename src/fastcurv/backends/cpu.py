@@ -26,6 +26,8 @@ WORTH_THREADS = 5e-5
 CALL = 3e-6
 #: float64s between what two threads write to: processors fetch two lines of 64 bytes at once
 APART = 16
+#: tasks for each worker, where there are points enough
+TASKS = 32
 #: bytes of points collected for one call of a vectorized function
 TAPE_BYTES = 2**26
 
@@ -82,7 +84,7 @@ def shares(points: int, divisible: int, workers: int, spacing: int = 0, together
     parts = min(-(-2 * workers // max(points, 1)), divisible) if workers > 1 and points < 2 * workers else 1
     if parts > 1:
         return Shares(np.array([1, parts, 0, 0]), points * parts, workers, lanes)
-    chunk = max(1, min(1024, -(-points // (16 * workers)))) if workers > 1 else points
+    chunk = max(1, min(1024, -(-points // (TASKS * workers)))) if workers > 1 else points
     chunk = -(-chunk // together) * together
     tasks = -(-points // chunk) if points else 0
     return Shares(np.array([chunk, 1, spacing, mask]), tasks, min(workers, max(tasks, 1)), lanes)

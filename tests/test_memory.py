@@ -49,3 +49,18 @@ def test_points_and_directions(n, method, at_end):
         assert np.array_equal(fc.hessian(rosenbrock, points, method=method), fc.hessian(rosenbrock, x, method=method))
         product = fc.hvp(rosenbrock, points, directions, method=method)
         assert np.array_equal(product, fc.hvp(rosenbrock, x, v, method=method))
+
+
+def test_large_results_begin_at_cache_lines():
+    """NumPy's begin 16 bytes after one, and every vector that is written straddles two."""
+    x = np.ones((8000, 5))
+    H = fc.hessian(fc.landscapes.rosenbrock, x)
+    results = [
+        H,
+        fc.quadratic_model(fc.landscapes.rosenbrock, x).hessian,
+        fc.curvature(fc.landscapes.rosenbrock, x, extra=["hessian"]).hessian,
+        fc.eigh(H).eigenvectors,
+        fc.eigh(H.reshape(80, 100, 5, 5)).eigenvectors,
+    ]
+    assert all(result.nbytes >= 2**20 and result.ctypes.data % 64 == 0 for result in results)
+    assert all(result.flags.c_contiguous and result.flags.writeable for result in results)

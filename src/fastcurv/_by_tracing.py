@@ -12,7 +12,7 @@ from . import tracing
 from ._by_differences import Outline
 from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, by_device
 from ._errors import TracingError, UndecidedError
-from ._inputs import read_only
+from ._inputs import new_array, read_only
 from ._plan import Plan
 from ._rounding import of_forms, of_rows, rounding_of
 from ._sparse import SparseHessians
@@ -336,7 +336,7 @@ def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessian
     version, count = _version(call, False), len(call.x)
     prepared, pattern = version.sparse(plan.n)
     _trust(call, plan, version, prepared, Wanted(second=True), "matrices", False)
-    found = np.empty((count, 1, len(pattern.columns)), call.x.dtype)
+    found = new_array((count, 1, len(pattern.columns)), call.x.dtype)
     job = prepared.job(call.x.dtype, plan.bounds.any, "matrices")
     _along(call, plan, prepared, job, call.x, _own(call), found)
     found = found[:, 0]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import apply, check_broadcast, dot, overflown, poison, real_array, rounded, vectors
+from ._inputs import apply, check_broadcast, dot, new_array, overflown, poison, real_array, rounded, vectors
 from ._lazy import cached_property
 from ._plan import Options
 from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
@@ -329,9 +329,9 @@ def curvature(
         return _from_rows(call, rows)
     spectrum, error, bend = np.empty((count, n)), np.empty(count), np.empty(count)
     index, nullity, critical = np.empty(count, np.int16), np.empty(count, np.int16), np.empty(count, np.int8)
-    vectors = np.empty((count if "eigenvectors" in wanted else 0, n, n))
+    vectors = new_array((count if "eigenvectors" in wanted else 0, n, n))
     newton = np.empty((count if "newton_step" in wanted else 0, n))
-    hessians = np.empty((count, n, n)) if "hessian" in wanted or call.plan.device is not None else None
+    hessians = new_array((count, n, n)) if "hessian" in wanted or call.plan.device is not None else None
     way = spectrum_way(n, count, bool(vectors.size or newton.size))
 
     reader = _Reader(

@@ -10,7 +10,7 @@ import numpy as np
 from . import _launch as launch
 from . import _repeat as repeat
 from ._call import on_device
-from ._inputs import flag, lives_on_device, output, overflown, poison, rounded
+from ._inputs import flag, lives_on_device, new_array, output, overflown, poison, rounded
 from ._model import QuadraticModel
 from ._plan import Options
 from .backends._kernels import Role
@@ -334,7 +334,7 @@ def quadratic_model(
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
     count, n = call.shape
-    H = np.empty((count, n, n), call.x.dtype)
+    H = new_array((count, n, n), call.x.dtype)
     found = launch.second_order(call, errors=True, out=H)
     value, g = rounded(found.value, H.dtype), rounded(found.gradient, H.dtype)
     poison(overflown(value, g, H), g, H, found.hessian_error)

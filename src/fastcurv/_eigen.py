@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._call import by_device, on_device
-from ._inputs import lives_on_device, read_only, square_matrices
+from ._inputs import lives_on_device, new_array, read_only, square_matrices
 from ._plan import device_of
 from .backends import cpu
 from .backends._kernels import Operation
@@ -146,7 +146,7 @@ def in_lanes(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray, np
     """Eigenvalues, eigenvectors (of none, unless the way gives them), and which matrices the way does not solve."""
     count, n, _ = matrices.shape
     w, failed = np.empty((count, n), matrices.dtype), np.empty(count, np.bool_)
-    z = np.empty((count if way.vectors else 0, n, n), matrices.dtype)
+    z = new_array((count if way.vectors else 0, n, n), matrices.dtype)
 
     def arguments(workers: int) -> tuple:
         work = cpu.scratch(workers, work_size(way, n), matrices.dtype)

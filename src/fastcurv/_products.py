@@ -14,6 +14,7 @@ from ._inputs import (
     dot,
     flag,
     lives_on_device,
+    new_array,
     output,
     overflown,
     points_array,
@@ -131,7 +132,7 @@ def hvp(
 def _hessians(given: _Directions) -> tuple[np.ndarray, launch.Second]:
     """Where bounds need them."""
     count, n = given.call.shape
-    H = np.empty((count, n, n), given.call.x.dtype)
+    H = new_array((count, n, n), given.call.x.dtype)
     return H, launch.second_order(given.call, errors=given.errors, out=H)
 
 

@@ -16,7 +16,7 @@ from ._by_differences import ONE
 from ._by_numbers import nothing_more
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING
 from ._errors import UndecidedError
-from ._inputs import is_ready, overflown, poison, read_only
+from ._inputs import is_ready, new_array, overflown, poison, read_only
 from .backends import cpu
 from .backends._arguments import NOTHING_PACKED, pack
 from .backends._threads import get_threads, loop, may_run_parallel
@@ -77,7 +77,7 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
     if data is None or packed.identity != known.packed or (known.shared.workers > 1 and not may_run_parallel()):
         return None
     points, matrices, shape = known.shapes
-    (before, after), H = data, np.empty(matrices, x.dtype)
+    (before, after), H = data, new_array(matrices, x.dtype)
     with loop(known.shared.workers) as (address, workers):
         known.entry(
             address, 0, known.shared.tasks, workers, known.shared.layout, read_only(x.reshape(points)), packed.address,

@@ -23,6 +23,8 @@ WORD = ir.IntType(64)
 TASK = ir.FunctionType(ir.VoidType(), [WORD, WORD, WORD])
 LOOP = ir.FunctionType(ir.VoidType(), [WORD] * 5)
 BOUND_BYTES = 8192
+#: so many numbers, or fewer, lie on the stack
+STACKED = 2**14
 
 
 def _compiled(context, dispatcher_type, signature):
@@ -221,6 +223,25 @@ def stack_array(typing_context, length, like):
         return array._getvalue()
 
     return array_type(length, like), codegen
+
+
+@intrinsic
+def stack_memory(typing_context, size, like):
+    """An array of so many elements of the type of `like`, on the stack until the function ends that calls this."""
+    array_type = types.Array(like.dtype, 1, "C")
+
+    def codegen(context, builder, signature, values):
+        from numba.np.arrayobj import populate_array  # slow to import, and loaded by then
+
+        element = context.get_data_type(like.dtype)
+        data = builder.alloca(element, size=values[0])
+        data.align = 64  # vectors do not straddle cache lines
+        array = context.make_array(array_type)(context, builder)
+        item = context.get_constant(types.intp, context.get_abi_sizeof(element))
+        populate_array(array, data, [values[0]], [item], item, meminfo=None)
+        return array._getvalue()
+
+    return array_type(types.intp, like), codegen
 
 
 @intrinsic

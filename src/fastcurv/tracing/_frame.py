@@ -29,7 +29,7 @@ from fastcurv.simd import (
 
 from .._rounding import estimate_errors
 from ..backends._layout import groups, home, span
-from ..backends._native import call_task, stack_array
+from ..backends._native import STACKED, call_task, stack_array, stack_memory
 from ..differences._outcome import OUTSIDE, fill, outcome
 from ..differences._steps import is_outside
 
@@ -49,7 +49,8 @@ def traced_block(f, lanes, bounded, full, transposes):
     ):  # fmt: skip
         n, extra, size = points.shape[1], own.shape[1], matrix.shape[1] * matrix.shape[2]
         poisons = stack_array(lanes, own)
-        memory = np.empty(8 + lanes * (n + extra + slots))
+        room = lanes * (n + extra + slots)
+        memory = stack_memory(room, own) if room <= STACKED else np.empty(8 + room)
         first = first_aligned(memory)
         x = numbers(memory, first, n + extra, lanes, 0)
         y = numbers(memory, first + lanes * (n + extra), slots, lanes, 0)

@@ -25,12 +25,12 @@ def all_rows(n):
     return 0 * n
 
 
-def find_windows(d, e, n, first, known, ratio, floor, squared):
+def find_windows(d, e, n, first, known, ratio, floor):
     """The search for windows over all rows from `first` on: see `_search`."""
     zero = d[n - 1] - d[n - 1]
     found = _start(zero, n, n - 1, d[n - 1])
     for i in range(n - 2, first - 1, -1):
-        found, e[i] = _search(found, i, d[i], e[i], known[i], ratio, floor, squared)
+        found, e[i] = _search(found, i, d[i], e[i], known[i], ratio, floor)
     return found
 
 
@@ -42,15 +42,13 @@ def _start(zero, n, end, d_end):
     return zero + n, zero, zero, zero, zero + 1.0, zero, zero + end, d_end
 
 
-def _search(found, i, d_i, e_i, known_i, ratio, floor, squared):
+def _search(found, i, d_i, e_i, known_i, ratio, floor):
     """Go on to row i in the search for each lane's first window; a negligible coupling is cleared.
 
-    A coupling is negligible up to `ratio` times the sum of the rows' diagonals, or up to `floor`; if `squared`, its
-    root is.
+    A coupling is negligible up to `ratio` times the sum of the rows' diagonals, or up to `floor`.
     """
     low, high, d_0, d_1, coupling, known, end, below = found
-    bound = ratio * (abs(d_i) + abs(below))
-    negligible = e_i <= fma(bound, bound, floor) if squared else abs(e_i) <= bound + floor
+    negligible = abs(e_i) <= ratio * (abs(d_i) + abs(below)) + floor
     e_i = where(negligible, 0.0, e_i)
     found = (
         where(negligible, low, i),
@@ -70,10 +68,10 @@ def is_incomplete(found, low, high, n, last):
     return last < n - 1 and any_lane((found[0] > high) & (low < n))
 
 
-def wilkinson_shift(d_0, d_1, e_0):
-    """The eigenvalue of [[d_0, e_0], [e_0, d_1]] that is closer to d_0."""
-    x = (d_1 - d_0) / (e_0 + e_0)
-    return d_0 - e_0 / (x + math.copysign(math.sqrt(fma(x, x, 1.0)), x))
+def wilkinson_shift(d_0, d_1, square):
+    """The eigenvalue of [[d_0, e], [e, d_1]] that is closer to d_0; square = e²."""
+    half = 0.5 * (d_1 - d_0)
+    return d_0 - square / (half + math.copysign(math.sqrt(fma(half, half, square)), half))
 
 
 def ql_values(d, e2, n, limits):
@@ -84,35 +82,29 @@ def ql_values(d, e2, n, limits):
     that does no harm, and begins anew by itself where a coupling is 0. Rows before `low` are left as they are.
     """
     zero = d[0] - d[0]
-    low, margin = zero + n, d[n - 1] * d[n - 1]
+    low, below = zero + n, d[n - 1] * d[n - 1]
     for i in range(n - 2, -1, -1):
-        low, margin, e2[i] = _deflated(low, margin, i, d[i], e2[i], limits)
+        low, below, e2[i] = _deflated(low, below, i, d[i], e2[i], limits)
     for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
         first = int(reduce_min(low))
         if first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n:
             break
-        d_0, d_1, coupling = zero, zero, zero + 1.0
+        d_0, d_1, square = zero, zero, zero + 1.0
         for i in range(first, int(reduce_max(where(low < n, low, 0.0))) + 1):
             here = low == i
-            d_0, d_1, coupling = where(here, d[i], d_0), where(here, d[i + 1], d_1), where(here, e2[i], coupling)
-        low = root_free_sweep(d, e2, n, first, low, _shift(d_0, d_1, coupling), limits)
+            d_0, d_1, square = where(here, d[i], d_0), where(here, d[i + 1], d_1), where(here, e2[i], square)
+        low = root_free_sweep(d, e2, n, first, low, wilkinson_shift(d_0, d_1, square), limits)
     return low >= n
 
 
-def _shift(d_0, d_1, e2_0):
-    """Wilkinson's, of the squared coupling."""
-    half = 0.5 * (d_1 - d_0)
-    return d_0 - e2_0 / (half + math.copysign(math.sqrt(fma(half, half, e2_0)), half))
-
-
-def _deflated(low, margin, i, d_i, e_i, limits):
+def _deflated(low, below, i, d_i, e2_i, limits):
     """Go on to row i in the search for where each lane's first block begins; a negligible coupling is cleared.
 
-    margin : the square of the diagonal below.
+    below : the square of the diagonal of the row below.
     """
-    below, margin = margin, d_i * d_i
-    negligible = e_i <= fma(limits.half_ulp * limits.half_ulp, margin + below, limits.squared_coupling)
-    return where(negligible, low, i), margin, where(negligible, 0.0, e_i)
+    here = d_i * d_i
+    negligible = e2_i <= fma(limits.half_ulp * limits.half_ulp, here + below, limits.squared_coupling)
+    return where(negligible, low, i), here, where(negligible, 0.0, e2_i)
 
 
 def _pivot(gamma, p, inverse_c, limits):
@@ -130,7 +122,7 @@ def root_free_sweep(d, e2, n, first, low, shift, limits):
     Where each lane's first block then begins.
     """
     gamma = d[n - 1] - shift
-    s = margin = shift - shift
+    s = below = shift - shift
     gamma, p = _pivot(gamma, gamma * gamma, s + 1.0, limits)
     found, d_below = s + n, d[n - 1]
     for i in range(n - 2, first - 1, -1):
@@ -143,10 +135,10 @@ def root_free_sweep(d, e2, n, first, low, shift, limits):
         gamma, p = _pivot(gamma, gamma * (x * p_inverse), r * p_inverse, limits)
         d_done = previous + where(e_i == 0.0, shift, d_i - gamma)
         d_done = where(low <= i + 1, d_done, d_below)
-        found, margin, e2[i + 1] = _deflated(found, margin, i + 1, d_done, e_done, limits)
+        found, below, e2[i + 1] = _deflated(found, below, i + 1, d_done, e_done, limits)
         d[i + 1], d_below = d_done, d_i
     d[first] = where(low <= first, gamma + shift, d_below)
-    found, margin, e2[first] = _deflated(found, margin, first, d[first], s * p, limits)
+    found, below, e2[first] = _deflated(found, below, first, d[first], s * p, limits)
     return found
 
 
@@ -196,11 +188,11 @@ def ql_sweep(d, e, n, first, last, low, high, shift, known, cosines, sines, limi
         g = fma(c, t, -b)
         cosines[i], sines[i] = where(inside, c, 1.0), where(inside, s, 0.0)
         if i + 1 < last:
-            found, e_done = _search(found, i + 1, d_done, e_done, known[i + 1], ratio, floor, False)
+            found, e_done = _search(found, i + 1, d_done, e_done, known[i + 1], ratio, floor)
         else:
             found = _start(zero, n, last, d_done)
         e[i + 1], d[i + 1] = e_done, d_done
         e_below, d_done, d_below = where(leaves, g, e_i), where(leaves, d_i - p, d_i), d_i
-    found, e_below = _search(found, first, d_done, e_below, known[first], ratio, floor, False)
+    found, e_below = _search(found, first, d_done, e_below, known[first], ratio, floor)
     e[first], d[first] = e_below, d_done
     return found

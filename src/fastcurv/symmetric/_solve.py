@@ -151,16 +151,16 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
         vectors = work[scratch(n, lanes, 1, 0, False).vectors :]
         d, e, c, s, others = _vectors(vectors, n, lanes)
         a = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
-        found = find_windows(d, e, n, all_rows(n), d, limits.half_ulp, limits.coupling, False)
+        found = find_windows(d, e, n, all_rows(n), d, limits.half_ulp, limits.coupling)
         for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
             low, high = found[0], found[1]
             first, last = int(reduce_min(low)), int(reduce_max(high))
             if first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n:
                 break
-            shift = wilkinson_shift(found[2], found[3], found[4])
+            shift = wilkinson_shift(found[2], found[3], found[4] * found[4])
             found = ql_sweep(d, e, n, first, last, low, high, shift, d, c, s, limits)
             if is_incomplete(found, low, high, n, last):
-                found = find_windows(d, e, n, first, d, limits.half_ulp, limits.coupling, False)
+                found = find_windows(d, e, n, first, d, limits.half_ulp, limits.coupling)
             rotate_lanes(a, n, c, s, first, last)
         _in_order(d, c, others, low >= n, n)
 
@@ -209,7 +209,7 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
             known[i], e_2[i] = d[i], e[i]
         square_couplings(e_2, n)
         ql_values(known, e_2, n, limits)
-        found = find_windows(d, e, n, all_rows(n), known, limits.half_ulp, limits.coupling, False)
+        found = find_windows(d, e, n, all_rows(n), known, limits.half_ulp, limits.coupling)
         tried = splat(-1.0, found[0])
         for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
             low, high = found[0], found[1]
@@ -221,13 +221,13 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
             if done:
                 break
             # a known eigenvalue as a shift splits it off at once; where it does not, Wilkinson's shift goes on
-            shift = where(low == tried, wilkinson_shift(found[2], found[3], found[4]), found[5])
+            shift = where(low == tried, wilkinson_shift(found[2], found[3], found[4] * found[4]), found[5])
             tried = low
             c = lane_array(cosines, together * n * group, n, group)
             s = lane_array(sines, together * n * group, n, group)
             found = ql_sweep(d, e, n, first, last, low, high, shift, known, c, s, limits)
             if is_incomplete(found, low, high, n, last):
-                found = find_windows(d, e, n, first, known, limits.half_ulp, limits.coupling, False)
+                found = find_windows(d, e, n, first, known, limits.half_ulp, limits.coupling)
             complete_sweep(c, s, n, first, last)
             e_2[0], e_2[1] = low, high
             note_windows(windows, together, SWEEPS_TOGETHER, work, at.vectors + 3 * n * group, group)

@@ -491,3 +491,78 @@ def test_what_it_cannot_separate_is_left_to_ql(n, dtype):
     others = np.delete(np.arange(50), clustered)
     np.testing.assert_array_equal(w[others], w_alone[others])
     np.testing.assert_array_equal(V[others], V_alone[others])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_vanishing_pivots(dtype):
+    """Diagonals of 0 and 1 with tiny couplings: what takes the place of a pivot that vanishes must be negligible."""
+    rng = np.random.default_rng(3)
+    for n in (4, 5, 6, 8):
+        A = np.zeros((4000, n, n), dtype)
+        i = np.arange(n)
+        A[:, i, i] = rng.integers(0, 2, (len(A), n))
+        exponents = rng.integers(0, 12, (len(A), n - 1))
+        A[:, i[1:], i[:-1]] = A[:, i[:-1], i[1:]] = np.where(exponents == 11, 0.0, 2.0**-exponents)
+        exact = np.linalg.eigvalsh(A.astype(np.float64))
+        error = np.abs(fc.eigvalsh(A) - exact).max(axis=1) / np.abs(exact).max(axis=1)
+        assert error.max() <= 15 * np.finfo(dtype).eps
+
+
+TRIDIAGONAL = [
+    (np.float32, [1, 0, 0, 0, 0, 1], [2.0**-9, 2.0**-8, 1, 2.0**-9, 2.0**-9]),
+    (np.float32, [0, 0, 0, 0], [1, 1e-4, 1e-9]),
+    (np.float64, [0, 0, 0, 0, 0], [1e-50, 1, 1e-90, 1e-50]),
+]
+
+
+@pytest.mark.parametrize(("dtype", "d", "e"), TRIDIAGONAL)
+def test_small_perturbations_of_zero_diagonals(dtype, d, e):
+    """Where a pivot vanishes in every sweep: eigenvalues are right, and found by QL itself."""
+    A = (np.diag(d) + np.diag(e, 1) + np.diag(e, -1)).astype(dtype)
+    found, _, failed = in_lanes(np.stack([A] * 3), choose_lanes(np.dtype(dtype), len(A), 3, False))
+    assert not failed.any()
+    assert np.abs(found - np.linalg.eigvalsh(A.astype(float))).max() <= 8 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(np.float32, 18), (np.float64, 120)])
+def test_tiny_couplings_converge(dtype, least):
+    """QL finds all eigenvalues itself where couplings are as small as what it drops (LAPACK errs by 1e-10 for some)."""
+    rng = np.random.default_rng(4)
+    for n in (4, 5, 7):
+        A = np.zeros((3000, n, n), dtype)
+        i = np.arange(n)
+        A[:, i, i] = rng.integers(-1, 2, (len(A), n))
+        A[:, i[1:], i[:-1]] = A[:, i[:-1], i[1:]] = 10.0 ** -rng.uniform(0, least, (len(A), n - 1))
+        way = choose_lanes(np.dtype(dtype), n, len(A), False)
+        found, _, failed = in_lanes(A, way)
+        assert not failed.any()
+        numbers, tolerance = np.arange(n), 8 * np.finfo(dtype).eps
+        for k in range(0, len(A), 20):
+            d, e, w = A[k].diagonal().astype(float), A[k].diagonal(1).astype(float), found[k].astype(float)
+            assert (eigenvalues_below(d, e, w - tolerance) <= numbers).all()
+            assert (eigenvalues_below(d, e, w + tolerance) > numbers).all()
+
+
+def test_rows_that_are_coupled_to_no_other_keep_their_eigenvalue():
+    """Hessians of functions that leave out their last coordinates have exact zeros."""
+    rng = np.random.default_rng(5)
+    for last in (0.0, 3.0):
+        A = np.zeros((200, 9, 9))
+        block = rng.standard_normal((200, 6, 6))
+        A[:, :6, :6] = block + block.transpose(0, 2, 1)
+        A[:, [6, 7, 8], [6, 7, 8]] = last
+        assert ((fc.eigvalsh(A) == last).sum(axis=1) == 3).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_eigenvectors_do_not_depend_on_clustered_neighbours(dtype):
+    """A matrix with close eigenvalues has vectors made orthogonal, and those of its group none of it."""
+    n, lanes = 40, 2 * native_lanes(dtype)
+    A = np.random.default_rng(0).standard_normal((400, n, n))
+    A = (A + A.transpose(0, 2, 1)).astype(dtype)
+    clustered = np.diag(1 + 1e-3 * np.arange(n)).astype(dtype)[None]
+    alone = in_lanes(A, Way(np.dtype(dtype).str, "twisted", 1, 1))[1]
+    for k in range(0, len(A) - lanes, lanes - 1):
+        group = np.concatenate([A[k : k + lanes - 1], clustered])
+        found = in_lanes(group, Way(np.dtype(dtype).str, "twisted", lanes, 1))[1]
+        assert np.array_equal(found[:-1], alone[k : k + lanes - 1])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import CompilationError, DeviceError
-from ..function import compiled
+from ..function import cause_of, compiled
 from . import _cuda_numpy  # noqa: F401  what it teaches numba-cuda
 from ._arguments import Kinds, kinds_of
 from ._cuda_transfers import in_parts
@@ -174,7 +174,7 @@ def _compile(made: Any, arguments: tuple, job: Job) -> None:
     except DeviceError:
         raise
     except Exception as error:
-        raise _refusal(job.function.function, error) from None  # pyright: ignore[reportAttributeAccessIssue]
+        raise _refusal(job.function.function, error) from cause_of(error)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _refusal(function: Any, error: Exception) -> CompilationError:

@@ -13,7 +13,7 @@ from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from .._errors import CompilationError
 from .._lazy import cached_property
-from ..function import Compiled, Pointer, Vectorized, compilation_error, compiled, exception_at
+from ..function import Compiled, Pointer, Vectorized, cause_of, compilation_error, compiled, exception_at
 from ..simd import lanes_kind
 from ._arguments import pack
 from ._kernels import CARRYING, Kernel, Operation, Role, kernel
@@ -129,10 +129,10 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
             if is_compiled or any(role and role.kind == "traced" for role in job.roles):
                 raise
             if plan.lanes > 1 and isinstance(job.function, Compiled):
-                raise _lanes_error(job.roles, points, plan.lanes, error) from None
+                raise _lanes_error(job.roles, points, plan.lanes, error) from cause_of(error)
             _diagnose(job.roles, points)
             if any(role and role.kind in CARRYING for role in job.roles):
-                raise compilation_error(job.function.function, error, exact=True) from None  # pyright: ignore
+                raise compilation_error(job.function.function, error, exact=True) from cause_of(error)  # pyright: ignore
             raise
         seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
     # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
@@ -159,7 +159,7 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
             try:
                 alone.compile(tuple(kinds))
             except Exception as error:
-                raise compilation_error(function, error) from None
+                raise compilation_error(function, error) from cause_of(error)
             _check_result(role, alone.overloads[tuple(kinds)].signature.return_type, own)
             if role.kind in CARRYING:
                 from ..numbers._vector import seeded_kind  # what it teaches Numba takes time to import
@@ -167,7 +167,7 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
                 try:
                     compiled(function, "diagnosis").compile((seeded_kind(points.x.dtype), *kinds[1:]))
                 except Exception as error:
-                    raise compilation_error(function, error, exact=True) from None
+                    raise compilation_error(function, error, exact=True) from cause_of(error)
 
 
 def _lanes_error(roles: tuple[Role | None, ...], points: Points, lanes: int, error: Exception) -> CompilationError:

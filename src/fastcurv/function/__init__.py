@@ -1,7 +1,7 @@
 """The user's function: its kinds, its identity, its compilation together with its helpers, and the disk cache."""
 
 from ._cache import DiskCache, folder, package_digest
-from ._compile import compilation_error, compiled
+from ._compile import cause_of, compilation_error, compiled
 from ._kinds import (
     Compiled,
     Pointer,
@@ -24,7 +24,7 @@ def digest(fun) -> str | None:
 
 
 __all__ = [
-    "Compiled", "DiskCache", "Pointer", "UserFunction", "Vectorized", "compilation_error", "compiled", "digest",
-    "exception_at", "folder", "package_digest", "play", "play_vector", "record", "record_vector", "repeats", "trial",
-    "user_function", "values_at", "vectorized",
+    "Compiled", "DiskCache", "Pointer", "UserFunction", "Vectorized", "cause_of", "compilation_error", "compiled",
+    "digest", "exception_at", "folder", "package_digest", "play", "play_vector", "record", "record_vector", "repeats",
+    "trial", "user_function", "values_at", "vectorized",
 ]  # fmt: skip

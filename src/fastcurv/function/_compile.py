@@ -20,6 +20,7 @@ from numba import njit
 from numba.core import errors
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import UnsupportedBytecodeError
 from numba.core.registry import cpu_target
 
 from .._errors import CompilationError, LanesError
@@ -139,6 +140,11 @@ def _known(function) -> bool:
     except (errors.NumbaError, ValueError):
         return False
     return True
+
+
+def cause_of(error: Exception) -> Exception | None:
+    """What to raise a CompilationError from: of Numba's own errors the message tells all that their traces do."""
+    return None if isinstance(error, (errors.NumbaError, UnsupportedBytecodeError)) else error
 
 
 def compilation_error(function, error: Exception, *, exact: bool = False, lanes: bool = False) -> CompilationError:

@@ -1,4 +1,7 @@
-"""Division by zero in compiled functions: IEEE 754's for floats, an exception for integers, which have no infinity."""
+"""Division by zero in compiled functions: IEEE 754's for floats, an exception for integers, which have no infinity.
+
+Of integers to negative powers compiled values are not Python's, those of 0 least: that is Numba's rule.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any
 
 from numba.core.callconv import NumpyErrorModel, error_models
 
-NAME = "ieee"
+NAME = "fastcurv"
 
 
 class _ErrorModel(NumpyErrorModel):

@@ -17,9 +17,9 @@ class Limits(NamedTuple):
     square: float
     #: couplings up to here are dropped between any rows
     coupling: float
-    #: the same for squared couplings, whose squares the root-free sweep forms
+    #: the same for squared couplings; more than `shifted` squared, or what the sweep changes outweighs what it keeps
     squared_coupling: float
-    #: the least shifted pivot of a root-free sweep: the fourth power of its quotients is a number
+    #: the least diagonal that a root-free sweep turns: the fourth power is a number
     shifted: float
     #: the least pivot of a factorisation
     pivot: float
@@ -28,6 +28,6 @@ class Limits(NamedTuple):
 
 
 LIMITS = {
-    np.dtype(np.float64): Limits(2.0**-53, 2.0**-1021, 1e-280, 1e-140, 1e-200, 1e-60, 1e-30, 1e-140),
-    np.dtype(np.float32): Limits(2.0**-24, 2.0**-125, 1e-30, 1e-17, 1e-20, 1e-9, 1e-12, 1e-18),
+    np.dtype(np.float64): Limits(2.0**-53, 2.0**-1021, 1e-280, 1e-140, 1e-116, 1e-60, 1e-30, 1e-140),
+    np.dtype(np.float32): Limits(2.0**-24, 2.0**-125, 1e-30, 1e-17, 1e-17, 1e-9, 1e-12, 1e-18),
 }

@@ -1,8 +1,9 @@
 """QL iteration on one symmetric tridiagonal matrix in each lane.
 
 Every lane has its own window: the first unreduced block, rows `low` to `high` (counted in floats), in which its sweep
-runs. Lanes move in lockstep from the highest window's end to the lowest's beginning, and wait outside their own; so
-what happens in a lane does not depend on the others. d[i] is the diagonal, e[i] couples rows i and i + 1, e[n-1] = 0.
+runs. Lanes move in lockstep from the highest window's end to the lowest's beginning, and wait outside their own; sweeps
+without square roots begin at the last row in every lane. So what happens in a lane does not depend on the others.
+d[i] is the diagonal, e[i] couples rows i and i + 1, e[n-1] = 0.
 """
 
 from __future__ import annotations
@@ -78,8 +79,9 @@ def ql_values(d, e2, n, limits):
     """Eigenvalues in place of d, in no order, by QL without square roots; e2 holds squares. Lanes that converged.
 
     Pal, Walker & Kahan; Parlett, The Symmetric Eigenvalue Problem, 8.14-8.15; LAPACK's sterf. A sweep is over all rows
-    from the last to `low`, where the lane's first unreduced block begins, also over blocks that are not the first:
-    that does no harm, and begins anew by itself where a coupling is 0. Rows before `low` are left as they are.
+    from the last to `low`, where the lane's first unreduced block begins. Other blocks are turned as well, as exactly
+    relative to the whole matrix; a coupling of 0 begins anew by itself. Rows before `low`, and those that are coupled
+    to no other, are left as they are.
     """
     zero = d[0] - d[0]
     low, below = zero + n, d[n - 1] * d[n - 1]
@@ -108,11 +110,11 @@ def _deflated(low, below, i, d_i, e2_i, limits):
 
 
 def _pivot(gamma, p, inverse_c, limits):
-    """gamma and p, not zero: a change by what is negligible, after which the square of p is still a number."""
+    """gamma and p = gamma² / cosine², of which the root, the diagonal that is turned, is not zero but negligible."""
     least = limits.shifted * limits.shifted
     vanishes = p < least
     if any_lane(vanishes):  # hardly ever; what follows does not wait for the answer
-        gamma, p = where(vanishes, limits.shifted, gamma), where(vanishes, least * inverse_c, p)
+        gamma, p = where(vanishes, limits.shifted / math.sqrt(inverse_c), gamma), where(vanishes, least, p)
     return gamma, p
 
 
@@ -130,11 +132,12 @@ def root_free_sweep(d, e2, n, first, low, shift, limits):
         r = p + e_i
         x = fma(p, d_i - shift, -(e_i * gamma))
         r_inverse, p_inverse = 1.0 / r, reciprocal(p)  # one by the divider, the other by what multiplies meanwhile
+        is_coupled = s + e_i > 0.0
         e_done, s = s * r, e_i * r_inverse
         previous, gamma = gamma, x * r_inverse
         gamma, p = _pivot(gamma, gamma * (x * p_inverse), r * p_inverse, limits)
         d_done = previous + where(e_i == 0.0, shift, d_i - gamma)
-        d_done = where(low <= i + 1, d_done, d_below)
+        d_done = where((low <= i + 1) & is_coupled, d_done, d_below)
         found, below, e2[i + 1] = _deflated(found, below, i + 1, d_done, e_done, limits)
         d[i + 1], d_below = d_done, d_i
     d[first] = where(low <= first, gamma + shift, d_below)

@@ -202,14 +202,15 @@ def _vector(z, k, n, w, shift, gamma, row, lower, upper, good, unit, largest, li
         return good
     below = w[k - 1]
     w[k] = where(good, max(below, better), value)
-    if any_lane(good & (w[k] - below < reach)):
-        left = take_out(z, k, n, w, reach, good)
-        good = good & (left > LEAST)
-        again = good & (left < HALF)
+    close = good & (w[k] - below < reach)
+    if any_lane(close):
+        left = take_out(z, k, n, w, reach, close)
+        good = good & (~close | (left > LEAST))
+        again = good & close & (left < HALF)
         if any_lane(again):
             shorten(x, n, where(again, reciprocal_sqrt(where(again, left, 1.0)), 1.0))
             left = where(again, take_out(z, k, n, w, reach, again), left)
-        changed = good & (abs(left - 1.0) > 8.0 * limits.half_ulp)
+        changed = good & close & (abs(left - 1.0) > 8.0 * limits.half_ulp)
         if any_lane(changed):
             shorten(x, n, where(changed, reciprocal_sqrt(where(changed, left, 1.0)), 1.0))
     return good

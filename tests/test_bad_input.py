@@ -1239,3 +1239,51 @@ def test_division_of_integers_by_zero(fun, kind):
         assert np.isnan(c.hessian[~good]).all()
         assert np.allclose(c.hessian[good], [[8.0, 6.0], [6.0, 0.0]], rtol=1e-5, atol=1e-4)
     assert np.array_equal(np.isnan(fc.value(fun, points, point_args=(k,))), ~good & (not is_float))
+
+
+def whole_power(x, base, exponent):
+    return x[0] ** 2 * x[1] + base**exponent
+
+
+def whole_power_in_place(x, base, exponent):
+    base **= exponent
+    return x[0] ** 2 * x[1] + base
+
+
+def whole_power_by_numpy(x, base, exponent):
+    return x[0] ** 2 * x[1] + np.power(base, exponent)
+
+
+def known_whole_power(x, base, exponent):
+    return x[0] ** 2 * x[1] + (base**-2 if exponent < 0 else base**2)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int8])
+@pytest.mark.parametrize("fun", [whole_power, whole_power_in_place, whole_power_by_numpy, known_whole_power])
+def test_negative_powers_of_integers(fun, kind):
+    """Python has fractions and NumPy an exception: those that are no integers raise, the others are what they are."""
+    base = np.array([3, 0, -1, 1, 3, -1, 7, 0], kind)
+    exponent = np.array([2, -2, -2, -2, -2, 2, -2, 2], kind)
+    good = np.array([True, False, True, True, False, True, False, True])
+    points = np.broadcast_to([3.0, 4.0], (len(base), 2))
+    expected = np.where(good, 36.0 + base.astype(float) ** 2, np.nan)
+    assert np.array_equal(fc.value(fun, points, point_args=(base, exponent)), expected, equal_nan=True)
+    for method in ("auto", "hyperdual", "central"):
+        c = fc.curvature(fun, points, point_args=(base, exponent), extra=["hessian"], method=method)
+        assert np.array_equal(c.value, expected, equal_nan=True)
+        assert (c.status == np.where(good, 0, -6)).all()
+        assert np.isnan(c.hessian[~good]).all()
+        assert np.allclose(c.hessian[good], [[8.0, 6.0], [6.0, 0.0]], rtol=1e-5, atol=1e-4)
+
+
+def test_negative_powers_of_integers_where_no_point_answers():
+    with pytest.raises(ValueError, match="Integers to negative integer powers"):
+        fc.value(whole_power, np.ones((3, 2)), point_args=(np.zeros(3, int), -np.ones(3, int)))
+    assert np.isnan(fc.value(whole_power, np.ones((3, 2)), (0, -1))).all()
+
+
+def test_powers_of_integers_of_other_functions_are_left_alone():
+    fc.value(whole_power, [1.0, 1.0], (2, 3))
+    for power in (lambda x, k: x**k, lambda x, k: np.power(x, k), lambda x, k: x**-1 + 0 * k):
+        assert numba.njit(power, error_model="numpy")(10, -1) == 0
+        assert numba.njit(power)(10, -1) == 0

@@ -20,7 +20,7 @@ SAMPLES = 32
 #: differences that rounding explains, relative to the largest number that comes up
 TRUSTED = 1e-9
 #: how compiled code differs from Python's
-COMPILED = "compiled integers have 64 bits, and 10**-k is 0; write 10.0**-k"
+COMPILED = "compiled integers have 64 bits, and 10**-k is undefined; write 10.0**-k"
 
 
 def hold_against_compiled(
@@ -38,31 +38,35 @@ def hold_against_compiled(
     few, expected = _samples(call, len(version.traced.outputs), vector)
     x, args, point_args = few.points
     found, own, shared = evaluate(few)
-    is_told = np.isfinite(found) & np.isfinite(expected)
     with np.errstate(invalid="ignore", over="ignore"):
-        differs = is_told & (np.abs(found - expected) > TRUSTED * np.abs(expected))
-    for b, r in np.argwhere(differs):
+        agrees = np.abs(found - expected) <= TRUSTED * np.abs(expected)
+    for b, r in np.argwhere(np.isfinite(found) & ~agrees):
         largest = tracing.largest(version.traced, x[b], shared, own[b])
-        if not abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
-            name, function = call.function.name, call.function.function  # pyright: ignore[reportAttributeAccessIssue]
-            if not repeats(function, x[b], (*args, *(array[b] for array in point_args))):
-                raise TracingError(
-                    f"{name} gives different values at the same point, x = {x[b]}; say how far apart by noise="
-                )
-            reason = f"{name} gives {found[b, r]} when traced, {expected[b, r]} when compiled, at x = {x[b]}"
-            in_python = values_at(function, x[b], (*args, *(array[b] for array in point_args)))
-            if len(in_python) > r and abs(in_python[r] - found[b, r]) <= TRUSTED * largest:
-                reason += f"; Python gives what the trace does: {COMPILED}"
-                if call.plan.others:
-                    warnings.warn(f"{reason}. What is compiled is differentiated", RuntimeWarning, stacklevel=2)
-            raise TracingError(reason)
+        if abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
+            continue
+        name, function = call.function.name, call.function.function  # pyright: ignore[reportAttributeAccessIssue]
+        arguments = x[b], (*args, *(array[b] for array in point_args))
+        in_python = values_at(function, *arguments)
+        if not np.isfinite(expected[b, r]) and len(in_python) and not np.isfinite(in_python[r]):
+            continue  # what overflows
+        if not repeats(function, *arguments):
+            raise TracingError(
+                f"{name} gives different values at the same point, x = {x[b]}; say how far apart by noise="
+            )
+        reason = f"{name} gives {found[b, r]} when traced, {expected[b, r]} when compiled, at x = {x[b]}"
+        if len(in_python) > r and abs(in_python[r] - found[b, r]) <= TRUSTED * largest:
+            reason += f"; Python gives what the trace does: {COMPILED}"
+            if call.plan.others:
+                warnings.warn(f"{reason}. What is compiled is differentiated", RuntimeWarning, stacklevel=2)
+        raise TracingError(reason)
+    is_told = np.isfinite(found) & np.isfinite(expected)
     if not is_told.any():
         raise UndecidedError(f"{call.function.name} has no finite value at the points tried")
     version.is_trusted = True
 
 
 def _samples(call: Call, m: int, vector: bool) -> tuple[Call, np.ndarray]:
-    """The call at points where the compiled function is finite, and its values, shape (N, m).
+    """The call at points where the compiled function is finite, and at some others, and its values, shape (N, m).
 
     Points are taken from all over the batch, more and more of them until enough are finite: whether a function is
     trusted must not depend on the neighbours of a point.
@@ -78,11 +82,12 @@ def _samples(call: Call, m: int, vector: bool) -> tuple[Call, np.ndarray]:
         points = Points(read_only(x[rows].astype(np.float64)), args, tuple(read_only(a[rows]) for a in point_args))
         expected = np.empty((len(rows), m))
         values(call._replace(points=points, plan=call.plan.on_cpu), expected if vector else expected[:, 0])
-        (finite,) = np.nonzero(np.isfinite(expected).any(axis=1))
+        is_finite = np.isfinite(expected).any(axis=1)
+        finite, others = np.flatnonzero(is_finite), np.flatnonzero(~is_finite)
         if len(finite) >= SAMPLES or count >= len(inside):
             break
         count *= 8
-    chosen = finite[_spread(SAMPLES, len(finite))]
+    chosen = np.concatenate([some[_spread(SAMPLES, len(some))] for some in (finite, others)])
     own = tuple(read_only(array[chosen]) for array in points.point_args)
     return call._replace(points=Points(read_only(points.x[chosen]), args, own)), expected[chosen]
 

@@ -214,7 +214,7 @@ def test_arguments_that_steer_and_never_settle():
 
 
 def test_integers_that_are_not_pythons_are_told():
-    """Compiled, 10**-k is 0 for an integer k: what is differentiated then is not what Python computes."""
+    """Compiled, 10**-k is undefined for an integer k: what is differentiated then is not what Python computes."""
 
     def fun(x):
         s = 0.0
@@ -222,8 +222,8 @@ def test_integers_that_are_not_pythons_are_told():
             s += x[0] ** 2 * 10 ** (-k)
         return s
 
-    with pytest.warns(RuntimeWarning, match=r"1\.11 when traced, 1\.0 when compiled.*write 10\.0\*\*-k"):
-        assert fc.gradient(fun, [1.0]) == [2.0]
+    with pytest.warns(RuntimeWarning, match=r"1\.11 when traced, nan when compiled.*write 10\.0\*\*-k"):
+        assert np.isnan(fc.gradient(fun, [1.0])).all()
     with pytest.raises(fc.CompilationError, match="Python gives what the trace does"):
         fc.gradient(fun, [1.0], method="traced")
 

@@ -1,13 +1,11 @@
-"""Division by zero in compiled functions: IEEE 754's for floats, an exception for integers, which have no infinity.
-
-Of integers to negative powers compiled values are not Python's, those of 0 least: that is Numba's rule.
-"""
+"""Undefined operations in compiled functions: of floats as IEEE 754 has them, of integers exceptions."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from numba.core.callconv import NumpyErrorModel, error_models
+from numba.core.targetconfig import ConfigStack
 
 NAME = "fastcurv"
 
@@ -20,6 +18,12 @@ class _ErrorModel(NumpyErrorModel):
             return False
         self.call_conv.return_user_exc(builder, ZeroDivisionError, exc_args, loc)
         return True
+
+
+def is_in_force() -> bool:
+    """Whether the function being compiled has this model: for the bodies of ufuncs Numba puts NumPy's in its place."""
+    flags = ConfigStack.top_or_none()
+    return flags is not None and flags.error_model == NAME
 
 
 error_models[NAME] = _ErrorModel

@@ -35,6 +35,7 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
                 f"{_name(function)} must have no keyword-only parameters, which are not compiled, got "
                 f"{', '.join(names)}; move them before the *, and give their values in args"
             )
+    undefined = None
     for b in rows:
         x = points[b].copy()
         x.flags.writeable = False
@@ -50,12 +51,17 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
                     f"copy, x.copy()"
                 ) from error
             error.add_note(f"{_name(function)} was evaluated in plain Python at x = {x} to check it before compiling")
-            raise
+            if not str(error).startswith("Integers to negative integer powers"):
+                raise
+            undefined = undefined or error  # NumPy's: a mistake where no point answers, else NaN
+            continue
         # a complex number is the root of a negative one, NaN when compiled; if it is always, compiling tells
         if vector:
             return _length(result, function, x)
         if not np.iscomplexobj(result):
             return _check_scalar(result, function, x)
+    if undefined:
+        raise undefined
     return None
 
 

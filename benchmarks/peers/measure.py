@@ -50,10 +50,12 @@ class Timing:
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def interleave(runs: dict[str, tuple[Callable[[], Any], int]], rounds: int, clock: str = "wall") -> dict[str, Timing]:
+def interleave(
+    runs: dict[str, tuple[Callable[[], Any], int]], rounds: int, clock: str = "wall", shortest: float = SHORTEST_SAMPLE
+) -> dict[str, Timing]:
     """Time every (warm call, items in it) round by round, so that the machine's moods hit all alike."""
     once = {name: _seconds(call, 1, time.perf_counter) for name, (call, _) in runs.items()}
-    repeats = {name: math.ceil(SHORTEST_SAMPLE / once[name]) for name in runs}
+    repeats = {name: math.ceil(shortest / once[name]) for name in runs}
     samples: dict[str, list[float]] = {name: [] for name in runs}
     for k in range(rounds):
         for name, (call, items) in runs.items():

@@ -18,6 +18,7 @@ from ..simd import lanes_kind
 from ._arguments import pack
 from ._kernels import CARRYING, Kernel, Operation, Role, kernel
 from ._native import BOUND_BYTES
+from ._scratch import scratch_array
 from ._threads import get_threads, loop, may_run_parallel
 
 #: shorter calls run on the calling thread: waking others takes some microseconds
@@ -145,7 +146,7 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
 
 def scratch(workers: int, size: int, dtype: Any) -> np.ndarray:
     """A row of scratch for each worker, on cache lines of its own; `own_row` is what it uses of it."""
-    return np.empty((workers, size + 4 * APART), dtype)
+    return scratch_array((workers, size + 4 * APART), dtype)
 
 
 def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from fastcurv.simd import any_lane, floor_power_of_two, transpose, transpose_rows, where
 
 
+#: elements of float64 in 4 KB
+PAGE = 512
+
+
 def columns_of(n, lanes):
-    """The length of rows of vectors: odd, so that entries of a column do not meet in one set of the cache."""
-    return n if n < 2 * lanes else n | 1
+    """The length of rows of vectors.
+
+    Odd for longer rows, so that entries of a column do not meet in one set of the cache. And rows that follow each other
+    lie some lines apart within their pages: a processor takes a load for one of what it has just stored where the last
+    twelve bits of addresses agree, and waits.
+    """
+    columns = n if n < 2 * lanes else n | 1
+    while columns * lanes > PAGE // 2 and min(columns * lanes % PAGE, -columns * lanes % PAGE) < PAGE // 16:
+        columns += 2
+    return columns
 
 
 def pack(matrices, first, count, n, target, lanes, block):

@@ -1,0 +1,53 @@
+"""Memory of scratch: kept for the next call, and lent to one at a time."""
+
+import threading
+
+import numpy as np
+
+from fastcurv.backends import _scratch
+from fastcurv.backends._scratch import KEPT, LEAST, scratch_array
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def test_memory_is_kept_until_the_next_call():
+    first = scratch_array((2, LEAST), float)
+    where = address(first)
+    assert first.shape == (2, LEAST) and first.dtype == float and first.flags.writeable
+    view = first[1].reshape(-1)[5:]
+    del first
+    other = scratch_array((2, LEAST), float)
+    assert not np.shares_memory(other, view)  # a view keeps it
+    del view, other
+    assert where in {address(scratch_array((LEAST,), np.float32)) for _ in range(2)}
+
+
+def test_only_so_much_is_kept():
+    arrays = [scratch_array((KEPT // 3,), np.uint8) for _ in range(5)]
+    assert len({address(a) for a in arrays}) == 5
+    del arrays
+    assert 0 < sum(memory.nbytes for memory in _scratch._free.values()) <= KEPT
+    before = list(_scratch._free)
+    scratch_array((KEPT + 1,), np.uint8)
+    scratch_array((LEAST - 1,), np.uint8)
+    assert list(_scratch._free) == before
+
+
+def test_no_two_threads_are_lent_the_same():
+    wrong = []
+
+    def work(number):
+        for k in range(300):
+            a = scratch_array((LEAST + 1000 * (k % 3),), np.uint8)
+            a[:] = number
+            if not (a == number).all():
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong

@@ -15,7 +15,9 @@ def address(array):
 def test_memory_is_kept_until_the_next_call():
     first = scratch_array((2, LEAST), float)
     where = address(first)
-    assert first.shape == (2, LEAST) and first.dtype == float and first.flags.writeable
+    assert first.shape == (2, LEAST)
+    assert first.dtype == float
+    assert first.flags.writeable
     view = first[1].reshape(-1)[5:]
     del first
     other = scratch_array((2, LEAST), float)

@@ -1,7 +1,7 @@
 """Memory that kernels work in, kept for the calls that follow.
 
-The system gives memory a page at a time, on first use, and C's allocator returns what is freed last: the pages of
-scratch would take longer than the eigensolves of some dozen matrices, call after call, or not, as the heap happens to be.
+The system gives memory a page at a time, on first use, and C's allocator returns what lies last: the pages of scratch
+would take longer than the eigensolves of some dozen matrices, call after call, or not, as the heap happens to be.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastcurv.simd import any_lane, floor_power_of_two, transpose, transpose_rows, where
 
-
 #: elements of float64 in 4 KB
 PAGE = 512
 
@@ -12,9 +11,9 @@ PAGE = 512
 def columns_of(n, lanes):
     """The length of rows of vectors.
 
-    Odd for longer rows, so that entries of a column do not meet in one set of the cache. And rows that follow each other
-    lie some lines apart within their pages: a processor takes a load for one of what it has just stored where the last
-    twelve bits of addresses agree, and waits.
+    Odd for longer rows, so that entries of a column do not meet in one set of the cache. Rows that follow each other
+    lie some lines apart within their pages: where the last twelve bits of addresses agree, a processor takes a load for
+    one of what it has just stored, and waits.
     """
     columns = n if n < 2 * lanes else n | 1
     while columns * lanes > PAGE // 2 and min(columns * lanes % PAGE, -columns * lanes % PAGE) < PAGE // 16:

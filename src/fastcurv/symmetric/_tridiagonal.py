@@ -32,47 +32,62 @@ def tridiagonalise(a, n, d, e, part, q, y, same, apart, limits):
     """
     zero = a[0, 0] - a[0, 0]
     for k in range(n):
-        q[k] = zero  # no update is pending at first
-    e[n - 1, part] = zero
-    pending = n - 1  # the row of the reflector whose update is
+        y[k] = zero
+    e[n - 1, part] = tau = half = zero  # no update is pending at first
+    v = a[n - 1]
     for i in range(n - 1, 1, -1):
-        u, v = a[i], a[pending]
-        v_i, q_i = v[i], q[i]
-        for k in range(i + 1):
-            u[k] = fma(-v_i, q[k], fma(-q_i, v[k], u[k]))
+        u = a[i]
+        sigma = _updated_row(u, v, y, q, i, tau, half)
         d[i, part] = u[i]
-        e[i - 1, part], tau = _reflector(u, i, limits)
+        e[i - 1, part], tau = _reflector(u, i, sigma, limits)
         a_too, q_too, y_too = same
         for first in range(apart):
-            _update_and_multiply(a_too, i, a_too[i], a_too[pending], q_too, y_too, first, apart)
-        _update_vector(u, i, tau, y, q)
+            _update_and_multiply(a_too, i, a_too[i], a_too[min(i + 1, n - 1)], q_too, y_too, first, apart)
+        half = 0.5 * tau * (tau * _product(y, u, i))
         u[i] = tau
-        pending = i
-    v = a[pending]
+        v = u
     if n == 2:
         d[1, part], e[0, part], d[0, part] = a[1, 1], a[1, 0], a[0, 0]
     else:
-        v0, v1, q0, q1 = v[0], v[1], q[0], q[1]
+        v0, v1 = v[0], v[1]
+        q0, q1 = fma(-half, v0, tau * y[0]), fma(-half, v1, tau * y[1])
         d[1, part] = fma(-v1, q1, fma(-q1, v1, a[1, 1]))
         e[0, part] = fma(-v1, q0, fma(-q1, v0, a[1, 0]))
         d[0, part] = fma(-v0, q0, fma(-q0, v0, a[0, 0]))
 
 
-def _reflector(u, i, limits):
-    """Make x = u[:i] into the u of a reflector with H x = beta e[i-1]; return beta and tau.
+def _updated_row(u, v, y, q, i, tau, half):
+    """Make u row i of A - v q' - q v', and q = tau y - half v; return the square sum of u[:i-1].
 
-    What lies before x[i-1] is dropped when its square sum has no full precision: relative to the norm of the matrix
-    (about one) that is far below rounding. The sum is compensated, for an error of tau is one of orthogonality.
+    With y = A v and half = tau (tau y'v) / 2 that is row i of H A H, H = I - tau v v'. The sum is compensated, for an
+    error of the next reflector's factor is one of orthogonality.
     """
-    alpha = u[i - 1]
-    sigma = rest = alpha - alpha
+    v_i = v[i]
+    q_i = fma(-half, v_i, tau * y[i])
+    sigma = rest = tau - tau
     for k in range(i - 1):
-        square = u[k] * u[k]
+        v_k = v[k]
+        q_k = fma(-half, v_k, tau * y[k])
+        x = fma(-v_i, q_k, fma(-q_i, v_k, u[k]))
+        q[k], u[k] = q_k, x
+        square = x * x
         total = sigma + square
         added = total - sigma
-        rest = rest + ((sigma - (total - added)) + (square - added)) + fma(u[k], u[k], -square)
+        rest = rest + (((sigma - (total - added)) + (square - added)) + fma(x, x, -square))
         sigma = total
-    sigma = sigma + rest
+    for k in (i - 1, i):
+        q[k] = q_k = fma(-half, v[k], tau * y[k])
+        u[k] = fma(-v_i, q_k, fma(-q_i, v[k], u[k]))
+    return sigma + rest
+
+
+def _reflector(u, i, sigma, limits):
+    """Make x = u[:i] into the u of a reflector with H x = beta e[i-1]; return beta and tau.
+
+    `sigma` is the square sum of what lies before x[i-1]; that is dropped when the sum has no full precision: relative
+    to the norm of the matrix (about one) it is far below rounding.
+    """
+    alpha = u[i - 1]
     nothing = sigma <= limits.square
     beta = -math.copysign(math.sqrt(fma(alpha, alpha, sigma)), alpha)
     tau = where(nothing, 0.0, 1.0 / where(nothing, 1.0, fma(alpha, alpha - beta, sigma)))
@@ -80,14 +95,14 @@ def _reflector(u, i, limits):
     return where(nothing, alpha, beta), tau
 
 
-def _update_vector(u, i, tau, y, q):
-    """q = p - (tau p'u / 2) u with p = tau A u, so that H A H = A - u q' - q u'; y holds A u."""
-    projection = tau - tau
-    for k in range(i):
-        projection = fma(y[k], u[k], projection)
-    half = 0.5 * tau * (tau * projection)
-    for k in range(i):
-        q[k] = fma(-half, u[k], tau * y[k])
+def _product(x, y, n):
+    """x'y, n entries, in two sums that do not wait for each other."""
+    even = odd = x[0] - x[0]
+    for k in range(0, n - 1, 2):
+        even, odd = fma(x[k], y[k], even), fma(x[k + 1], y[k + 1], odd)
+    if n % 2:
+        even = fma(x[n - 1], y[n - 1], even)
+    return even + odd
 
 
 def _update_and_multiply(a, i, u, v, q, y, first, apart):

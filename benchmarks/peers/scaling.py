@@ -85,8 +85,8 @@ def measure(rounds: int) -> dict[str, list[list[float]]]:
             with fc.threads(threads):
                 call()
 
-        # samples of 20 ms: a core that idled while the other computed takes a while to wake
-        timings = interleave({"one": (lambda: limited(1), 1), "all": (lambda: limited(every), 1)}, rounds, shortest=0.02)
+        runs = {"one": (lambda: limited(1), 1), "all": (lambda: limited(every), 1)}
+        timings = interleave(runs, rounds, shortest=0.02)  # a core that idled meanwhile takes a while to wake
         found[name] = [[timings[k].median / 1e6, timings[k].minimum / 1e6] for k in ("one", "all")]
     return found
 

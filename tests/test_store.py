@@ -112,6 +112,28 @@ def test_interrupted_scans_go_on(tmp_path, after, error):
     assert nothing.calls == 0
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_blocks_without_a_finite_number_are_there(tmp_path, interrupted):
+    """Their chunks hold nothing but the fill value, which Zarr writes only if it is told to."""
+    path = tmp_path / "scan.zarr"
+    grid = {"x": (-1, 1, 10), "y": (0, 1, 10)}
+    options = {
+        "fun": lambda x: np.sqrt(x[0]) * x[1] ** 2,
+        "grid": grid,
+        "chunk": 10,
+        "quantities": ("value", "kind", "best_step", "hessian"),
+    }
+    direct = scanned(**options)
+    assert np.isnan(direct.value).sum() == 50
+    if interrupted:
+        with pytest.MonkeyPatch.context() as patch:
+            Interruption(patch, 3)
+            with pytest.raises(KeyboardInterrupt):
+                scanned(path, **options)
+    for _ in range(2):
+        xr.testing.assert_identical(scanned(path, **options).load(), direct)
+
+
 def test_what_an_interrupted_scan_lacks_is_said(tmp_path):
     path = tmp_path / "scan.zarr"
     integers = ("index", "nullity", "definiteness", "kind", "status")

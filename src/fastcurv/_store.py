@@ -102,7 +102,9 @@ class ScanStore:
     def __init__(self, path: Path, group: Any, blocks: Blocks, variables: Sequence[Variable], done: np.ndarray):
         self.path = path
         self.blocks = blocks
-        self._arrays = {variable.name: group[variable.name] for variable in variables}
+        # a missing chunk is a lost one, and arrays do not keep this when they are opened again
+        with _require("zarr", "scan").config.set({"array.write_empty_chunks": True}):
+            self._arrays = {variable.name: group[variable.name] for variable in variables}
         self._flags = group["scan/done"]
         self._done = done
 
@@ -193,7 +195,6 @@ def create_store(
                 compressors=[*squeeze, checksum],
                 dimension_names=dims + variable.dims,
                 attributes=dict(variable.attrs),
-                config={"write_empty_chunks": True},  # a missing chunk is then a lost one
                 **common,
             )
         for name, values in coords.items():

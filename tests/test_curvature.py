@@ -600,6 +600,22 @@ def test_float32():
         assert np.array_equal(getattr(single, name)[certain], getattr(double, name)[certain])
 
 
+@pytest.mark.parametrize("method", ["traced", "hyperdual"])
+@pytest.mark.parametrize("extra", [(), ("hessian",), ("eigenvectors",)])
+def test_errors_of_float32_are_those_of_what_is_returned(method, extra):
+    """However results are made: eigenvalues below what float32 resolves beside the largest have no sign."""
+    c = fc.curvature(uneven, np.array([[0.3, 0.4], [1.5, -2.0]], np.float32), method=method, extra=extra)
+    exact = np.array([1e-9, 1 / 3])
+    assert (np.abs(c.eigenvalues.astype(float) - exact) <= c.eigenvalue_error[:, None]).all()
+    assert (c.eigenvalue_error < 1e-7).all()
+    assert (c.nullity == 1).all()
+    assert (c.definiteness == fc.Definiteness.SEMIDEFINITE).all()
+
+
+def uneven(x):
+    return x[0] ** 2 / 6 + 0.5e-9 * x[1] ** 2
+
+
 def test_float32_overflow_is_not_finite_and_silent():
     c = of_quadratic_forms(1e200 * np.eye(2)[None], np.zeros((1, 2)), np.ones((1, 2), np.float32))
     assert np.isnan(c.eigenvalues).all()

@@ -100,7 +100,7 @@ def second_order(
         is_read=reader is not None and not shared.is_within,
     )
     task = reader.from_memory(found, shared.layout) if reader is not None and found.is_read else NO_READER
-    rounding = rounding_of(found.hessian.dtype)
+    rounding = rounding_of(call.x.dtype)
     data = (plan.bounds.rows, found.status, found.hessian, task, found.value, found.gradient)
     if call.gradient is not None:
         data = (*data, found.hessian_error, rounding)

@@ -84,7 +84,7 @@ class Work(NamedTuple):
             plan.bounds.rows, found.status,
         )  # fmt: skip
         vectors = found.value, found.gradient, found.gradient_error, found.hessian_error
-        return before, (task, *vectors, rounding_of(found.hessian.dtype))
+        return before, (task, *vectors, rounding_of(self.points.dtype))
 
     def launch(self, job: Job, prepared: Prepared, plan: Plan, shared: Shares, found: Second, task: np.ndarray) -> None:
         """Run a job over all points."""

@@ -121,7 +121,7 @@ def _solve(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
     matrices = read_only(array.reshape(prod(array.shape[:-2]), n, n))
     if matrices.size == 0:
         w, z = np.empty(matrices.shape[:2], array.dtype), np.empty(matrices.shape, array.dtype)
-    elif (way := choose(array.dtype, n, len(matrices), vectors)) is None:
+    elif (way := choose(array.dtype, n, len(matrices), vectors, get_threads())) is None:
         w, z = by_lapack(matrices, vectors)
     else:
         w, z = by_ways(matrices, way)
@@ -135,7 +135,8 @@ def by_ways(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray]:
     if rest.size:
         left = matrices[rest]
         if way.is_twisted:
-            other = choose_lanes(matrices.dtype, matrices.shape[-1], len(left), True, by_rotations=True)
+            n = matrices.shape[-1]
+            other = choose_lanes(matrices.dtype, n, len(left), True, get_threads(), by_rotations=True)
             w[rest], z[rest] = by_ways(left, other)
         else:
             w[rest], z[rest if way.vectors else slice(0)] = by_lapack(left, way.vectors)

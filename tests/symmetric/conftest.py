@@ -20,6 +20,7 @@ def ways(dtype, n):
         found.add(Way(dtype.str, "values", lanes, 2))
         found.add(choose_lanes(dtype, n, 1000, True, by_rotations=True))
     if n >= lanes:
+        found.add(Way(dtype.str, "twisted", lanes, 1))
         found.add(Way(dtype.str, "matrix", lanes, 2))
         found.add(Way(dtype.str, "twisted matrix", lanes, 2))
     return found

@@ -239,7 +239,7 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
     return reduce_part, finish
 
 
-def _twisted(work, at, n, group, limits):
+def _twisted(work, at, n, group, in_register, limits):
     """Eigenvalues in place of the diagonal, eigenvectors of the tridiagonal matrices as rows; (rows, good)."""
     d, e, e_2, block, _ = _vectors(work[at.vectors :], n, group)
     more, size = work[at.pivots :], n * group
@@ -247,13 +247,20 @@ def _twisted(work, at, n, group, limits):
     lower, upper = lane_array(more, 2 * size, (2, n), group), lane_array(more, 4 * size, (2, n), group)
     p, q = lane_array(more, 6 * size, (2, n), group), lane_array(more, 8 * size, (2, n), group)
     z = lane_array(work, at.rows, (n, columns_of(n, group)), group)
+    apart = group // in_register
+    same = (
+        lane_array(work, at.rows, (n, columns_of(n, group) * apart), in_register),
+        lane_array(work[at.vectors :], 0, n * apart, in_register),
+        lane_array(more, 6 * size, n * apart, in_register),
+    )
     split(d, e, n, blocks, limits)
     for i in range(n):
         diagonal[i], e_2[i], block[i] = d[i], e[i], blocks[i]
     square_couplings(e_2, n)
     good = ql_values(d, e_2, n, limits)  # an eigenvalue stays among the rows of its block
     sort(d, block, n)
-    return z, tridiagonal_vectors(diagonal, e, d, blocks, block, z, n, good, lower, upper, p, q, limits)
+    good = tridiagonal_vectors(diagonal, e, d, blocks, block, z, n, good, lower, upper, p, q, same, apart, limits)
+    return z, good
 
 
 def _finish_twisted(d, z, good, others, n):
@@ -277,7 +284,7 @@ def _twisted_stages(way: Way) -> tuple[Callable, Callable]:
     def finish(work, places, n, count):
         at = scratch(n, lanes, 1, 0, True)
         d, _, _, _, others = _vectors(work[at.vectors :], n, lanes)
-        z, good = _twisted(work, at, n, lanes, limits)
+        z, good = _twisted(work, at, n, lanes, in_register, limits)
         _finish_twisted(d, z, good, others, n)
         if any_lane(good):
             apart = lanes // in_register
@@ -306,7 +313,7 @@ def _twisted_matrix_stages(way: Way) -> tuple[Callable, Callable]:
         columns = -(-n // narrow) * narrow
         size = columns * at.stride
         d, _, _, _, others = _vectors(work[at.vectors :], n, group)
-        z, good = _twisted(work, at, n, group, limits)
+        z, good = _twisted(work, at, n, group, in_register, limits)
         _finish_twisted(d, z, good, others, n)
         unpack_columns(work, at.rows, columns_of(n, group), n, count, group, work, at.z, size, at.stride, narrow)
         is_left = at.vectors + (4 * n + 1) * group

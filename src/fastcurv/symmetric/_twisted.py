@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from fastcurv.simd import any_lane, fma, load, reciprocal, reciprocal_sqrt, reduce_sum, splat, spread, store, where
+from fastcurv.simd import any_lane, fma, load, reciprocal, reciprocal_sqrt, splat, spread, store, where
 
 #: eigenvalues closer than this, relative to the largest, have vectors that are orthogonalised
 NEAR = 1 / 16
@@ -116,32 +116,59 @@ def twisted_vector(z, n, row, lower, upper):
     return square
 
 
-def take_out(z, k, n, w, reach, active):
-    """Make z[k] orthogonal to z[j], j < k, of eigenvalues within `reach` below its own, where `active`; z[k]'z[k].
+def take_out_of_two(z, w, start, k, n, first, apart):
+    """Make z[k] and z[k+1] orthogonal to z[j], j < k, where w[j] > start[0] and start[1], in some of the lanes.
 
-    Four at a time, which are orthogonal to each other.
+    Their numbers of column i are at first + i apart. By four z[j] at a time, which are orthogonal to each other.
     """
-    x = z[k]
-    zero = reach - reach
+    other = min(k + 1, n - 1)
+    x, y = z[k], z[other]
+    x_start, y_start = start[first], start[first + (other - k) * apart]
+    zero = x[first] - x[first]
     for last in range(k - 1, -1, -4):
         j0, j1, j2, j3 = last, max(last - 1, 0), max(last - 2, 0), max(last - 3, 0)
-        within = w[k] - reach
-        near = active & (w[j0] > within)
-        if not any_lane(near):
+        w0, w1, w2, w3 = w[first + j0 * apart], w[first + j1 * apart], w[first + j2 * apart], w[first + j3 * apart]
+        if not any_lane(w0 > x_start):
             break
         z0, z1, z2, z3 = z[j0], z[j1], z[j2], z[j3]
         p0, p1, p2, p3 = zero, zero, zero, zero
+        q0, q1, q2, q3 = zero, zero, zero, zero
+        for i in range(first, first + n * apart, apart):
+            x_i, y_i, u, v = x[i], y[i], z0[i], z1[i]
+            p0, q0, p1, q1 = fma(u, x_i, p0), fma(u, y_i, q0), fma(v, x_i, p1), fma(v, y_i, q1)
+            u, v = z2[i], z3[i]
+            p2, q2, p3, q3 = fma(u, x_i, p2), fma(u, y_i, q2), fma(v, x_i, p3), fma(v, y_i, q3)
+        p0, q0 = where(w0 > x_start, p0, 0.0), where(w0 > y_start, q0, 0.0)
+        p1, q1 = where((w1 > x_start) & (j1 < j0), p1, 0.0), where((w1 > y_start) & (j1 < j0), q1, 0.0)
+        p2, q2 = where((w2 > x_start) & (j2 < j1), p2, 0.0), where((w2 > y_start) & (j2 < j1), q2, 0.0)
+        p3, q3 = where((w3 > x_start) & (j3 < j2), p3, 0.0), where((w3 > y_start) & (j3 < j2), q3, 0.0)
+        for i in range(first, first + n * apart, apart):
+            z0_i, z1_i, z2_i, z3_i = z0[i], z1[i], z2[i], z3[i]
+            x_i = fma(-p0, z0_i, fma(-p1, z1_i, fma(-p2, z2_i, fma(-p3, z3_i, x[i]))))
+            y[i] = fma(-q0, z0_i, fma(-q1, z1_i, fma(-q2, z2_i, fma(-q3, z3_i, y[i]))))
+            x[i] = x_i
+
+
+def take_out(z, k, n, w, start, active):
+    """Make z[k] orthogonal to z[j], j < k, where `active` and w[j] > start."""
+    x = z[k]
+    zero = start - start
+    for j in range(k - 1, -1, -1):
+        near = active & (w[j] > start)
+        if not any_lane(near):
+            break
+        z_j, product = z[j], zero
         for i in range(n):
-            x_i = x[i]
-            p0, p1, p2, p3 = fma(z0[i], x_i, p0), fma(z1[i], x_i, p1), fma(z2[i], x_i, p2), fma(z3[i], x_i, p3)
-        p0 = where(near, p0, 0.0)
-        p1 = where(near & (w[j1] > within) & (j1 < j0), p1, 0.0)
-        p2 = where(near & (w[j2] > within) & (j2 < j1), p2, 0.0)
-        p3 = where(near & (w[j3] > within) & (j3 < j2), p3, 0.0)
+            product = fma(z_j[i], x[i], product)
+        product = where(near, product, 0.0)
         for i in range(n):
-            x[i] = fma(-p0, z0[i], fma(-p1, z1[i], fma(-p2, z2[i], fma(-p3, z3[i], x[i]))))
-    square = zero
-    for i in range(n):
+            x[i] = fma(-product, z_j[i], x[i])
+
+
+def square_sum(x, n):
+    """x'x."""
+    square = x[0] * x[0]
+    for i in range(1, n):
         square = fma(x[i], x[i], square)
     return square
 
@@ -158,14 +185,17 @@ def improved(value, gamma, n, row, lower, upper, limits):
     return value + where(square * limits.square < 1.0, gamma * reciprocal(square), 0.0)
 
 
-def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, lower, upper, p, q, limits):
+def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, lower, upper, p, q, same, apart, limits):
     """Where `good`, row k of z becomes the eigenvector of w[k], ascending, which belongs to block[k]. Lanes that are.
 
     A first factorisation corrects the eigenvalue, a second one gives the vector: its residual is that of rounding.
+    Two vectors are found at once.
     lower, upper, p, q : (2, n) vectors, scratch.
+    same, apart : z, w and p[0] as vectors of fewer lanes, of which `apart` make one of theirs
     """
     largest = max(abs(w[0]), abs(w[n - 1]))
-    unit = 2.0 * limits.half_ulp * largest
+    unit, reach = 2.0 * limits.half_ulp * largest, NEAR * largest
+    z_too, w_too, start_too = same
     for k in range(0, n, 2):
         if not any_lane(good):
             break
@@ -178,15 +208,30 @@ def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, lower, upper, p, q, 
         shift_2 = improved(values[1], gamma_2, n, row_2, lower[1], upper[1], limits)
         factorise(d, e, n, (shift_1, shift_2), lower, upper, p, q, limits)
         gamma_1, gamma_2 = left_over(d, n, row_1, shift_1, p[0], q[0]), left_over(d, n, row_2, shift_2, p[1], q[1])
-        good = _vector(z, k, n, w, shift_1, gamma_1, row_1, lower[0], upper[0], good, unit, largest, limits)
+        good = _vector(z, k, n, w, shift_1, gamma_1, row_1, lower[0], upper[0], good, unit, limits)
         if other > k:
-            good = _vector(z, other, n, w, shift_2, gamma_2, row_2, lower[1], upper[1], good, unit, largest, limits)
+            good = _vector(z, other, n, w, shift_2, gamma_2, row_2, lower[1], upper[1], good, unit, limits)
+        start = p[0]
+        start[0], start[1] = where(good, w[k] - reach, math.inf), where(good, w[other] - reach, math.inf)
+        if k > 0 and any_lane(w[k - 1] > start[0]):
+            for first in range(apart):
+                take_out_of_two(z_too, w_too, start_too, k, n, first, apart)
+            good = _orthogonal(z, k, n, w, start[0], good, limits)
+        if other > k and any_lane(w[k] > start[1]):
+            near = good & (w[k] > start[1])
+            x, y, product = z[k], z[other], unit - unit
+            for i in range(n):
+                product = fma(x[i], y[i], product)
+            product = where(near, product, 0.0)
+            for i in range(n):
+                y[i] = fma(-product, x[i], y[i])
+            good = _orthogonal(z, other, n, w, start[1], good, limits)
     return good
 
 
-def _vector(z, k, n, w, shift, gamma, row, lower, upper, good, unit, largest, limits):
-    """The eigenvector z[k], orthogonal to those before it, and w[k]; lanes that are good."""
-    x, value, reach = z[k], w[k], NEAR * largest
+def _vector(z, k, n, w, shift, gamma, row, lower, upper, good, unit, limits):
+    """The eigenvector z[k] and w[k]; lanes that are good."""
+    x, value = z[k], w[k]
     square = twisted_vector(x, n, row, lower, upper)
     inverse = reciprocal_sqrt(square)
     gamma = gamma * inverse
@@ -197,22 +242,29 @@ def _vector(z, k, n, w, shift, gamma, row, lower, upper, good, unit, largest, li
         x[i] = where(abs(x_i) < limits.entry, 0.0, x_i)
     better = fma(gamma, inverse, shift)
     better = where(abs(better - value) > 0.125 * unit, better, value)
-    if k == 0:
-        w[k] = where(good, better, value)
-        return good
-    below = w[k - 1]
-    w[k] = where(good, max(below, better), value)
-    close = good & (w[k] - below < reach)
-    if any_lane(close):
-        left = take_out(z, k, n, w, reach, close)
-        good = good & (~close | (left > LEAST))
-        again = good & close & (left < HALF)
-        if any_lane(again):
-            shorten(x, n, where(again, reciprocal_sqrt(where(again, left, 1.0)), 1.0))
-            left = where(again, take_out(z, k, n, w, reach, again), left)
-        changed = good & close & (abs(left - 1.0) > 8.0 * limits.half_ulp)
-        if any_lane(changed):
-            shorten(x, n, where(changed, reciprocal_sqrt(where(changed, left, 1.0)), 1.0))
+    if k > 0:
+        better = max(w[k - 1], better)
+    w[k] = where(good, better, value)
+    return good
+
+
+def _orthogonal(z, k, n, w, start, good, limits):
+    """Whether enough is left of z[k], without what it had of z[j], j < k, w[j] > start; once more where it is little.
+
+    Where it is good, z[k] has length one again.
+    """
+    x = z[k]
+    close = good & (w[k - 1] > start)
+    left = square_sum(x, n)
+    good = good & (~close | (left > LEAST))
+    again = good & close & (left < HALF)
+    if any_lane(again):
+        shorten(x, n, where(again, reciprocal_sqrt(where(again, left, 1.0)), 1.0))
+        take_out(z, k, n, w, start, again)
+        left = where(again, square_sum(x, n), left)
+    changed = good & close & (abs(left - 1.0) > 8.0 * limits.half_ulp)
+    if any_lane(changed):
+        shorten(x, n, where(changed, reciprocal_sqrt(where(changed, left, 1.0)), 1.0))
     return good
 
 
@@ -299,16 +351,11 @@ def reflect_matrix(z, start, n, stride, columns, reflectors, wide, middle, narro
 
     Row i of Q's reflectors begins at reflectors + i stride; its element i + 1 is overwritten by u[i-1]'u[i].
     """
-    zero = splat(0.0, load(z, start, narrow))
     for i in range(3, n, 2):
-        u, before = reflectors + i * stride, reflectors + (i - 1) * stride
-        product, whole = zero, (i - 1) // narrow * narrow
-        for k in range(0, whole, narrow):
-            product = fma(load(z, u + k, narrow), load(z, before + k, narrow), product)
-        total = reduce_sum(product)
-        for k in range(whole, i - 1):
-            total += z[u + k] * z[before + k]
-        z[u + i + 1] = total
+        u, before, product = reflectors + i * stride, reflectors + (i - 1) * stride, splat(0.0, load(z, start, 1))
+        for k in range(i - 1):  # in the order of `reflect_lanes`, for the same bits
+            product = fma(load(z, before + k, 1), load(z, u + k, 1), product)
+        store(z, u + i + 1, product)
     for k in range(0, columns - wide + 1, wide):
         reflect_strip(z, start + k, n, stride, reflectors, wide)
     k = columns - columns % wide
@@ -353,6 +400,8 @@ def reflect_strip(z, start, n, stride, reflectors, lanes):
         for k in range(n - 1):
             place = start + k * stride
             store(z, place, fma(-p, spread(z, u + k, p), load(z, place, lanes)))
+    if n <= LONG:
+        return
     zero = splat(0.0, p)
     square = zero
     for first in range(0, n, 8):  # to unit length, as `_make_unit`

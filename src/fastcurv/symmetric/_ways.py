@@ -10,38 +10,47 @@ from fastcurv.simd import native_lanes
 
 from ._way import Way
 
-#: from here on vectors are transformed back, and by QL rotated, matrix by matrix
-TWISTED_BY_MATRIX = {"float64": 56, "float32": 96}
+#: from here on vectors are rotated by QL, or those of a matrix alone transformed back, matrix by matrix
 BY_MATRIX = {"float64": 28, "float32": 48}
-#: from here on tridiagonalisation takes half as many lanes as QL
-HALVES = 32
-#: from here on one matrix, or two with vectors, are solved one by one, in one lane
+ALONE_BY_MATRIX = 32
+#: from here on tridiagonalisation takes half as many lanes as QL, and all that is done for vectors
+HALVES = 24
+NARROW = {"float64": 112, "float32": 64}
+#: from here on a matrix alone is solved in one lane
 ALONE = 8
 #: LAPACK solves so many matrices or fewer of order n or more: with vectors, and without
 BY_LAPACK = {True: ((128, 1), (200, 2), (400, 5), (512, np.inf)), False: ((128, 1), (200, 3), (400, 5))}
 
 
 @lru_cache(maxsize=1024)
-def choose(dtype: np.dtype, n: int, count: int, vectors: bool) -> Way | None:
-    """The way for so many matrices of order n; None for LAPACK."""
+def choose(dtype: np.dtype, n: int, count: int, vectors: bool, threads: int = 1) -> Way | None:
+    """The way for so many matrices of order n, on so many threads; None for LAPACK."""
     if any(n >= order and count <= few for order, few in BY_LAPACK[vectors]):
         return None
-    return choose_lanes(dtype, n, count, vectors)
+    return choose_lanes(dtype, n, count, vectors, threads)
 
 
-def choose_lanes(dtype: np.dtype, n: int, count: int, vectors: bool, *, by_rotations: bool = False) -> Way:
-    """The same where LAPACK cannot be called; `by_rotations`: vectors by QL, which leaves out no matrix."""
+def choose_lanes(
+    dtype: np.dtype, n: int, count: int, vectors: bool, threads: int = 1, *, by_rotations: bool = False
+) -> Way:
+    """The same where LAPACK cannot be called; `by_rotations`: vectors by QL, which leaves out no matrix.
+
+    The bits of results depend on neither the number of matrices nor that of threads.
+    """
     lanes = native_lanes(dtype)
     if n in (2, 3):
         return Way(dtype.str, "lanes" if vectors else "values", 2 * lanes, 1, n)
-    is_twisted = vectors and n > 3 and not by_rotations
-    from_matrix = (TWISTED_BY_MATRIX if is_twisted else BY_MATRIX)[dtype.name]
-    by_matrix = vectors and n >= max(from_matrix, 2 * lanes)
-    kind = ("matrix" if by_matrix else "lanes") if vectors else "values"
-    if is_twisted:
-        kind = "twisted matrix" if by_matrix else "twisted"
-    if count <= (2 if vectors else 1) and n >= ALONE:
+    is_alone = count == 1 and n >= ALONE
+    if not vectors:
+        kind = "values"
+    elif by_rotations or n < 2:
+        kind = "matrix" if n >= max(BY_MATRIX[dtype.name], 2 * lanes) else "lanes"
+    else:
+        kind = "twisted matrix" if is_alone and n >= max(ALONE_BY_MATRIX, lanes) else "twisted"
+    if is_alone:
         return Way(dtype.str, kind, 1, 1)
-    if by_matrix or (not vectors and n >= HALVES):
+    if count <= lanes * threads or (kind == "twisted" and n >= NARROW[dtype.name]):
+        return Way(dtype.str, kind, lanes, 1)
+    if kind == "matrix" or (kind == "values" and n >= HALVES):
         return Way(dtype.str, kind, lanes, 2)
     return Way(dtype.str, kind, 2 * lanes, 1)

@@ -1276,10 +1276,38 @@ def test_negative_powers_of_integers(fun, kind):
         assert np.allclose(c.hessian[good], [[8.0, 6.0], [6.0, 0.0]], rtol=1e-5, atol=1e-4)
 
 
-def test_negative_powers_of_integers_where_no_point_answers():
-    with pytest.raises(ValueError, match="Integers to negative integer powers"):
-        fc.value(whole_power, np.ones((3, 2)), point_args=(np.zeros(3, int), -np.ones(3, int)))
-    assert np.isnan(fc.value(whole_power, np.ones((3, 2)), (0, -1))).all()
+def powers_of_wholes(x, base, exponent):
+    return x[0] ** 2 * np.sum(base**exponent)
+
+
+def powers_of_wholes_by_numpy(x, base, exponent):
+    return x[0] ** 2 * np.sum(2 * np.power(base, exponent)) / 2
+
+
+def powers_of_a_whole(x, base, exponent):
+    return x[0] ** 2 * (base[0] ** exponent).sum()
+
+
+@pytest.mark.parametrize("fun", [powers_of_wholes, powers_of_wholes_by_numpy, powers_of_a_whole])
+def test_negative_powers_of_arrays_of_integers(fun):
+    x, bases, exponents = np.full((3, 2), 2.0), np.array([[3, 2], [3, 3], [0, 0]]), np.array([[1, 2], [-1, 2], [2, -1]])
+    first = 4.0 * fun(np.ones(2), bases[0], exponents[0])
+    for method in ("auto", "hyperdual", "central"):
+        c = fc.curvature(fun, x, point_args=(bases, exponents), method=method)
+        assert c.status.tolist() == [0, -6, -6]
+        assert np.array_equal(c.value, [first, np.nan, np.nan], equal_nan=True)
+        each = [fc.curvature(fun, x[0], (b, e), method=method) for b, e in zip(bases, exponents, strict=True)]
+        assert [int(one.status) for one in each] == [0, -6, -6]
+
+
+def test_points_of_negative_powers_harm_no_others():
+    x, exponent = np.ones((30, 2)), np.zeros(30, int)
+    exponent[:20] = -2
+    found = fc.value(whole_power, x, point_args=(np.full(30, 3), exponent))
+    assert np.isnan(found[:20]).all()
+    assert (found[20:] == 2.0).all()
+    assert np.isnan(fc.value(whole_power, x[0], point_args=(np.int64(3), np.int64(-2))))
+    assert np.isnan(fc.value(whole_power, x[0], (0, -1)))
 
 
 def test_powers_of_integers_of_other_functions_are_left_alone():

@@ -35,7 +35,6 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
                 f"{_name(function)} must have no keyword-only parameters, which are not compiled, got "
                 f"{', '.join(names)}; move them before the *, and give their values in args"
             )
-    undefined = None
     for b in rows:
         x = points[b].copy()
         x.flags.writeable = False
@@ -51,17 +50,12 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
                     f"copy, x.copy()"
                 ) from error
             error.add_note(f"{_name(function)} was evaluated in plain Python at x = {x} to check it before compiling")
-            if not str(error).startswith("Integers to negative integer powers"):
-                raise
-            undefined = undefined or error  # NumPy's: a mistake where no point answers, else NaN
-            continue
+            raise
         # a complex number is the root of a negative one, NaN when compiled; if it is always, compiling tells
         if vector:
             return _length(result, function, x)
         if not np.iscomplexobj(result):
             return _check_scalar(result, function, x)
-    if undefined:
-        raise undefined
     return None
 
 
@@ -101,7 +95,11 @@ def _is_data_dependent(error: Exception) -> bool:
     last = [i for i in dis.get_instructions(frame[0].f_code) if i.offset <= error_offset(error)][-1]
     if last.opname in ("RAISE_VARARGS", "RERAISE"):
         return True
-    return isinstance(error, ValueError) and last.opname.startswith(("CALL", "PRECALL")) and _from_math(error)
+    if not isinstance(error, ValueError):
+        return False
+    if str(error).startswith("Integers to negative integer powers"):  # NumPy's
+        return True
+    return last.opname.startswith(("CALL", "PRECALL")) and _from_math(error)
 
 
 def error_offset(error: Exception) -> int:

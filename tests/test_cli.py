@@ -230,6 +230,7 @@ def test_usage(arguments, words, capfd, tmp_path, monkeypatch):
         (["scan", "math:no_such_function", "--grid", "x=0:1:3"], "math has no no_such_function"),
         ([*MULLER_BROWN, "--args", "nowhere.npz"], "nowhere.npz"),
         (["scan", "rosenbrock", "--grid", "value=0:1:3", "--grid", "y=0"], "axis name 'value'"),
+        (["scan", "himmelblau", "--grid", "x=-5:5:3"], "himmelblau was evaluated in plain Python at x = [-5.]"),
         (["plot", "nowhere.zarr", "-o", "p.png"], "there is no store"),
     ],
 )
@@ -246,7 +247,9 @@ def test_failures_are_one_line(arguments, words, capfd, tmp_path, monkeypatch):
 def test_pickles_are_not_loaded(tmp_path, capfd):
     np.savez(tmp_path / "d.npz", np.array([{}], dtype=object))
     assert main([*MULLER_BROWN, "--args", str(tmp_path / "d.npz"), "--quiet"]) == 1
-    assert "allow_pickle=False" in capfd.readouterr().err
+    error = capfd.readouterr().err
+    assert "--args: expected arrays of numbers in" in error
+    assert "allow_pickle=False" in error
     np.save(tmp_path / "d.npy", np.ones(3))
     assert main([*MULLER_BROWN, "--args", str(tmp_path / "d.npy"), "--quiet"]) == 1
     assert "expected an .npz file" in capfd.readouterr().err

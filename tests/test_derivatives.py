@@ -636,3 +636,16 @@ def test_weights_are_exact():
                 exact = [float(w) for w in oracle.exact_weights(nodes, derivative)]
                 table = (axis.first if derivative == 1 else axis.second)[row, : len(nodes)]
                 assert np.allclose(table, exact, rtol=4e-16, atol=1e-17)
+
+
+def chosen(x):
+    return np.where(x[0] > 0, x[0] ** 2, x[0] ** 3)
+
+
+def test_arrays_of_no_dimension_are_numbers():
+    x = np.array([[-2.0], [3.0]])
+    assert fc.value(chosen, x).tolist() == [-8.0, 9.0]
+    for method in ("traced", "hyperdual", "central", "forward"):
+        np.testing.assert_allclose(fc.gradient(chosen, x, method=method), [[12.0], [6.0]], rtol=1e-6)
+    assert fc.objective(chosen).fun(x[0]) == -8.0
+    assert fc.value(lambda x: np.where(x[0] > 0, 1, 2), x).tolist() == [2.0, 1.0]

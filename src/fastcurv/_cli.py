@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of the output has gone, as in `fastcurv info | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        print(f"fastcurv: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        text = " ".join("; ".join([str(error), *getattr(error, "__notes__", ())]).split())
+        print(f"fastcurv: {type(error).__name__}: {text}", file=sys.stderr)
     return 1
 
 
@@ -277,7 +278,11 @@ def _arrays(path: Path) -> tuple[Any, ...]:
     if not hasattr(data, "files"):
         raise ValueError(f"--args: expected an .npz file, as numpy.savez writes it, got {path}")
     with data:
-        return tuple(array.item() if array.ndim == 0 else array for array in (data[name] for name in data.files))
+        try:
+            arrays = [data[name] for name in data.files]
+        except ValueError as error:
+            raise ValueError(f"--args: expected arrays of numbers in {path}: {error}") from error
+    return tuple(array.item() if array.ndim == 0 else array for array in arrays)
 
 
 def _landscape_names() -> list[str]:

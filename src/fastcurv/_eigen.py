@@ -93,6 +93,10 @@ def eigvalsh(a: Any, *, subset: str | None = None, device: str = "auto") -> np.n
     ndarray, shape B + (n,), or B + (2,)
         Ascending.
 
+    Notes
+    -----
+    As of `eigh`; LAPACK solves, from n = 128 on, batches of one to five matrices.
+
     Examples
     --------
     >>> import fastcurv as fc

@@ -228,6 +228,38 @@ def test_integers_that_are_not_pythons_are_told():
         fc.gradient(fun, [1.0], method="traced")
 
 
+def test_powers_of_integers_that_may_be_fractions():
+    """What raises when compiled has no value when traced, whatever came before, and wherever it is in a batch."""
+
+    def fraction(x, k):
+        return x[0] ** 2 * 10**-k + 4 * x[1]
+
+    def fraction_of_difference(x, k):
+        return x[0] ** 2 * (k - 1) ** -2 + x[1] * abs(-k) ** (2 * k - 3)
+
+    x = np.array([[1.5, 2.0], [0.5, 1.0]])
+    with pytest.warns(RuntimeWarning, match="write 10"):
+        assert [fc.curvature(fraction, x, (k,)).status.tolist() for k in (0, 2, 0)] == [[0, 0], [-6, -6], [0, 0]]
+    points, own = np.tile(x, (500, 1)), np.zeros(1000, int)
+    own[777] = 2
+    status = fc.curvature(fraction, points, point_args=(own,)).status
+    assert np.array_equal(status, np.where(own == 2, -6, 0))
+    assert fc.curvature(fraction_of_difference, x, point_args=(np.array([2, 3]),)).status.tolist() == [0, -6]
+    with pytest.raises(fc.CompilationError, match="may be a fraction"):
+        fc.hessian(fraction, points, point_args=(own,), method="traced")
+
+
+def test_powers_of_the_points_own_integers():
+    def fun(x, k):
+        return k**3 * x[0] ** k + (k + 1) ** 2 * 2.0**-k * x[1] ** 2 + (2 * k) ** -1.0 + x[0] * x[1] / k**2
+
+    x, k = np.array([[1.5, 2.0], [0.5, -1.0], [2.0, 0.25]]), np.array([1, 2, 3])
+    found = fc.hessian(fun, x, point_args=(k,), method="traced")
+    assert agrees(found[:, 0, 0], k**4 * (k - 1) * x[:, 0] ** (k - 2.0))
+    assert agrees(found[:, 1, 1], 2 * (k + 1) ** 2 * 2.0**-k)
+    assert agrees(found[:, 0, 1], 1 / k**2)
+
+
 def test_a_trace_that_is_wrong_is_not_used(monkeypatch):
     def square(x):
         return x[0] ** 2 + x[1] ** 2

@@ -163,16 +163,25 @@ def signature_at_point(typing_context, function, x, args):
     return typing_context.resolve_function_type(function, (x.copy(readonly=True), *args.types[1:]), {})
 
 
+def is_entry(kind: types.Type) -> bool:
+    """Whether values are arrays of one real number, without a dimension."""
+    return isinstance(kind, types.Array) and kind.ndim == 0 and is_real(kind.dtype)
+
+
 def scalar_evaluator(dispatcher):
-    """``evaluate(x, args)``, a float or, of elements, an element; NaN, and ``args[0][0]`` set, where f raised."""
+    """``evaluate(x, args)``, a float or, of elements, an element; NaN, and ``args[0][0]`` set, where f raised.
+
+    What `np.where` and its like give of numbers, an array of no dimension, is its entry.
+    """
 
     @intrinsic
     def evaluate(typing_context, x, args):
         function = typing_context.resolve_value_type(dispatcher)  # that of its target: the CPU, or a CUDA device
         inner = signature_at_point(typing_context, function, x, args)
         found = x.dtype if isinstance(x.dtype, Element) else types.float64
-        if not (is_real(inner.return_type) or inner.return_type == found):
-            raise TypingError(f"the function must return one real number, got {inner.return_type}")
+        result = inner.return_type
+        if not (is_real(result) or result == found or is_entry(result)):
+            raise TypingError(f"the function must return one real number, got {result}")
 
         def codegen(context, builder, signature, values):
             raised, *arguments = cgutils.unpack_tuple(builder, values[1])
@@ -180,9 +189,15 @@ def scalar_evaluator(dispatcher):
             flag = cgutils.create_struct_proxy(args.types[0])(context, builder, value=raised).data
             known = builder.load(flag)
             builder.store(builder.or_(known, builder.zext(status.is_error, known.type)), flag)
-            number = context.cast(builder, value, inner.return_type, found)
             nan = context.cast(builder, ir.Constant(ir.DoubleType(), float("nan")), types.float64, found)
-            return builder.select(status.is_error, nan, number)
+            if not is_entry(result):
+                return builder.select(status.is_error, nan, context.cast(builder, value, result, found))
+            number = cgutils.alloca_once_value(builder, nan)
+            with builder.if_then(builder.not_(status.is_error)):
+                entry = builder.load(context.make_array(result)(context, builder, value).data)
+                builder.store(context.cast(builder, entry, result.dtype, found), number)
+                context.nrt.decref(builder, result, value)
+            return builder.load(number)
 
         return found(x, args), codegen
 

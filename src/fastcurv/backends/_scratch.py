@@ -30,7 +30,7 @@ def scratch_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
             break
     else:
         memory = np.empty(size, np.uint8)
-    lent = np.frombuffer(memoryview(memory), np.uint8, size)  # the base of its views, as no view of an array is
+    lent = np.frombuffer(memory.data, np.uint8, size)  # the base of its views, as no view of an array is
     weakref.finalize(lent, _keep, memory).atexit = False
     return lent.view(dtype).reshape(shape)
 

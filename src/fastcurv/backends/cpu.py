@@ -17,7 +17,7 @@ from ..function import Compiled, Pointer, Vectorized, cause_of, compilation_erro
 from ..simd import lanes_kind
 from ._arguments import pack
 from ._kernels import CARRYING, Kernel, Operation, Role, kernel
-from ._native import BOUND_BYTES
+from ._native import BOUND_BYTES, is_entry
 from ._scratch import scratch_array
 from ._threads import get_threads, loop, may_run_parallel
 
@@ -196,7 +196,7 @@ def _check_result(role: Role, kind: types.Type, arguments: tuple) -> None:
         fits = is_sequence and all(isinstance(entry, real) for entry in entries)
         expected = "a tuple, a list or a 1-D array of real numbers"
     else:
-        fits, expected = isinstance(kind, real), "one real number"
+        fits, expected = isinstance(kind, real) or is_entry(kind), "one real number"
     if not fits:
         raise CompilationError(
             f"{role.function.name} must return {expected} on every path; compiled, it returns {kind}"

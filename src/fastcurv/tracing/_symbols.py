@@ -21,6 +21,9 @@ from ._values import values
 #: functions whose derivatives are zero
 ROUNDINGS = ("floor", "ceil", "trunc", "rint")
 
+#: of integers, which compiled code refuses
+FRACTION = "a power of integers, of which one is the points' own, may be a fraction"
+
 
 class Trace:
     """A graph that is being made, and the arguments whose values were asked for."""
@@ -43,6 +46,11 @@ class Trace:
 def _is_whole(x: Any) -> bool:
     """Whether this is an integer, or a symbol of one."""
     return isinstance(x, (int, np.integer)) or (isinstance(x, Symbol) and x.is_integer)
+
+
+def _varies(x: Any) -> bool:
+    """Whether this is an integer that differs among the points, which a graph has as a real number."""
+    return isinstance(x, Symbol) and x.varies
 
 
 def _operand(trace: Trace, x: Any) -> int | None:
@@ -82,20 +90,31 @@ class _Traced:
 
 
 class Symbol(_Traced):
-    """A real number. One of arguments that are integers, `is_integer`, is one of integers that are known when asked."""
+    """A real number. One of arguments that are integers, `is_integer`, is one of integers that are known when asked.
 
-    __slots__ = ()
+    One that `varies` is an integer among the points' own arguments.
+    """
+
+    __slots__ = ("varies",)
+
+    def __init__(self, trace: Trace, node: int, is_integer: bool = False, varies: bool = False):
+        super().__init__(trace, node, is_integer)
+        self.varies = varies
 
     def _with(self, other: Any, make: Callable[..., int], swap: bool = False) -> Any:
         b = _operand(self.trace, other)
         if b is None:
             return NotImplemented
-        whole = self.is_integer and _is_whole(other)
+        whole, varies = self.is_integer and _is_whole(other), self._is_varying_with(other)
         graph = self.trace.graph
         found = make(graph, *((b, self.node) if swap else (self.node, b)))
         if whole and make is Graph.multiply:  # of integers, whose zero has no sign
             found = graph.node("unsigned", found)
-        return Symbol(self.trace, found, whole)
+        return Symbol(self.trace, found, whole, varies and make in (Graph.add, Graph.subtract, Graph.multiply))
+
+    def _is_varying_with(self, other: Any) -> bool:
+        """Whether this and another number are integers of which one differs among the points."""
+        return (self.varies and (_is_whole(other) or _varies(other))) or (self.is_integer and _varies(other))
 
     def __add__(self, other):
         return self._with(other, Graph.add)
@@ -131,17 +150,19 @@ class Symbol(_Traced):
         if self.is_integer:  # whose zero has no sign
             graph = self.trace.graph
             return Symbol(self.trace, graph.node("unsigned", graph.negative(self.node)), True)
-        return Symbol(self.trace, self.trace.graph.negative(self.node))
+        return Symbol(self.trace, self.trace.graph.negative(self.node), varies=self.varies)
 
     def __pos__(self):
         return self
 
     def __abs__(self):
-        return Symbol(self.trace, self.trace.graph.node("abs", self.node), self.is_integer)
+        return Symbol(self.trace, self.trace.graph.node("abs", self.node), self.is_integer, self.varies)
 
     def __pow__(self, exponent):
         if self.is_integer and isinstance(exponent, int):
             return int(self) ** exponent
+        if self._is_varying_with(exponent) and (_varies(exponent) or int(exponent) < 0):
+            raise TracingError(FRACTION)
         if isinstance(exponent, Symbol) and exponent.is_integer:
             exponent = int(exponent)
         if isinstance(exponent, (int, float, np.number)):
@@ -152,6 +173,10 @@ class Symbol(_Traced):
         return self._with(exponent, lambda graph, a, b: graph.node("pow", a, b))
 
     def __rpow__(self, base):
+        if self.is_integer and _is_whole(base):
+            return base ** int(self)
+        if self._is_varying_with(base):
+            raise TracingError(FRACTION)
         return self._with(base, lambda graph, a, b: graph.node("pow", a, b), swap=True)
 
     def __mod__(self, other):

@@ -36,6 +36,7 @@ from fastcurv.simd import (
     spread,
     store,
     transpose,
+    transpose_and_add,
     transpose_rows,
     where,
 )
@@ -329,18 +330,20 @@ def test_stacks_begin_at_cache_lines():
 @pytest.mark.parametrize(("dtype", "lanes"), [*KINDS, (np.float64, 2), (np.float32, 4)])
 def test_transpositions(dtype, lanes):
     @njit(error_model="numpy")
-    def run(source, starts, direct, picked):
+    def run(source, starts, direct, more, picked):
         transpose(direct, 3, lanes + 2, source, 5, lanes + 1, lanes)
+        transpose_and_add(more, 3, lanes + 2, source, 5, lanes + 1, 1.5, lanes)
         transpose_rows(picked, 1, lanes + 3, source, starts, 1, 0.5, lanes)
 
     size = (lanes + 3) * (lanes + 3)
     source = np.arange(size + 5).astype(dtype)
     starts = np.concatenate([[0], rng.permutation(3 * lanes)[:lanes]])
-    direct, picked = np.zeros(size, dtype), np.zeros(size, dtype)
-    run(source, starts, direct, picked)
+    direct, more, picked = np.zeros((3, size), dtype)
+    run(source, starts, direct, more, picked)
     for k in range(lanes):
         for lane in range(lanes):
             assert direct[3 + k * (lanes + 2) + lane] == source[5 + lane * (lanes + 1) + k]
+            assert more[3 + k * (lanes + 2) + lane] == source[5 + lane * (lanes + 1) + k] + 1.5
             assert picked[1 + k * (lanes + 3) + lane] == source[starts[1 + lane] + k] + 0.5
     assert np.count_nonzero(direct) == lanes * lanes
 

@@ -246,7 +246,7 @@ def _block(way: Way):
                     for i in range(n):
                         row, target = at.z + (lane * rows + i) * at.stride, ((begin + lane) * n + i) * n
                         for k in range(n):
-                            z[target + k] = work[row + k]
+                            z[target + k] = work[row + k] + 0.0
             elif is_twisted:
                 columns = columns_of(n, group)
                 if n >= side:

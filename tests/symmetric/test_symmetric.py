@@ -566,3 +566,25 @@ def test_eigenvectors_do_not_depend_on_clustered_neighbours(dtype):
         group = np.concatenate([A[k : k + lanes - 1], clustered])
         found = in_lanes(group, Way(np.dtype(dtype).str, "twisted", lanes, 1))[1]
         assert np.array_equal(found[:-1], alone[k : k + lanes - 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 16, 33, 100])
+def test_tridiagonal_matrices_are_what_they_are_among_others(n, dtype):
+    """Where all of a group are, they are left as they are: the bits are those of transformations by nothing."""
+    rng = np.random.default_rng(n)
+    A, i = np.zeros((64, n, n), dtype), np.arange(n)
+    A[:, i, i] = rng.standard_normal((64, n))
+    A[:32, i[1:], i[:-1]] = A[:32, i[:-1], i[1:]] = rng.standard_normal((32, n - 1))
+    mixed, full = A.copy(), rng.standard_normal((32, n, n))
+    mixed[1::2] = full + np.swapaxes(full, 1, 2)
+    (w, V), values = fc.eigh(A), fc.eigvalsh(A)
+    (w_mixed, V_mixed), values_mixed = fc.eigh(mixed), fc.eigvalsh(mixed)
+    for found, other in ((w, w_mixed), (V, V_mixed), (values, values_mixed)):
+        assert found[::2].tobytes() == other[::2].tobytes()
+    for k in (0, 1, 40):
+        residual, orthogonality = defects(A[k], w[k], V[k])
+        assert residual <= RESIDUAL
+        assert orthogonality <= 2 * ORTHOGONALITY
+        gap = np.abs(values[k] - np.linalg.eigvalsh(A[k].astype(float))).max()
+        assert gap <= 5 * AGREEMENT * np.finfo(dtype).eps

@@ -10,7 +10,17 @@ else; on processors without it, `fma` rounds twice.
 """
 
 from . import _functions  # noqa: F401  what it teaches Numba
-from ._arrays import lane_array, load, spread, store, transpose, transpose_rows, transposed, unpack
+from ._arrays import (
+    lane_array,
+    load,
+    spread,
+    store,
+    transpose,
+    transpose_and_add,
+    transpose_rows,
+    transposed,
+    unpack,
+)
 from ._functions import vector_library
 from ._groups import first_aligned, flat, give, group_unpacker, lanes_kind, numbers, own_row, read_group, stored, take
 from ._operations import (
@@ -62,6 +72,7 @@ __all__ = [
     "stored",
     "take",
     "transpose",
+    "transpose_and_add",
     "transpose_rows",
     "transposed",
     "unpack",

@@ -208,24 +208,35 @@ def move(context, builder, kind: Vector, target, offset, stride, sources, addend
     return context.get_dummy_value()
 
 
-@intrinsic
-def transpose(typing_context, target, to, to_stride, source, start, stride, lanes):
-    """target[to + k to_stride + l] = source[start + l stride + k] for k, l < lanes, of flat arrays."""
+def _transpose(target, source, lanes, addend=None):
     if not (_is_flat(source) and _is_flat(target) and isinstance(lanes, types.IntegerLiteral)):
         return None
     kind = Vector(source.dtype, lanes.literal_value)
 
     def codegen(context, builder, sig, values):
-        goal, to, to_stride, origin, start, stride, _ = values
+        goal, to, to_stride, origin, start, stride = values[:6]
         data = _data(context, builder, source, origin)
         sources = [
             vector_at(builder, data, builder.add(start, builder.mul(stride, ir.Constant(WORD, k))), kind)
             for k in range(kind.lanes)
         ]
-        return move(context, builder, kind, _data(context, builder, target, goal), to, to_stride, sources)
+        added = addend and broadcast(context, builder, kind, source.dtype, values[6])
+        return move(context, builder, kind, _data(context, builder, target, goal), to, to_stride, sources, added)
 
-    word = types.intp
-    return types.void(target, word, word, source, word, word, lanes), codegen
+    word, more = types.intp, (addend and [source.dtype]) or []
+    return types.void(target, word, word, source, word, word, *more, lanes), codegen
+
+
+@intrinsic
+def transpose(typing_context, target, to, to_stride, source, start, stride, lanes):
+    """target[to + k to_stride + l] = source[start + l stride + k] for k, l < lanes, of flat arrays."""
+    return _transpose(target, source, lanes)
+
+
+@intrinsic
+def transpose_and_add(typing_context, target, to, to_stride, source, start, stride, addend, lanes):
+    """The same with `addend` added to each entry."""
+    return _transpose(target, source, lanes, addend)
 
 
 def unpack(source, size, lanes, lane, target, to, apart, block):

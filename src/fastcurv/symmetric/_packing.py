@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastcurv.simd import any_lane, floor_power_of_two, transpose, transpose_rows, where
+from fastcurv.simd import any_lane, floor_power_of_two, transpose, transpose_and_add, transpose_rows, where
 
 #: elements of float64 in 4 KB
 PAGE = 512
@@ -51,15 +51,20 @@ def pack(matrices, first, count, n, target, lanes, block):
 def scale(a, n, scales, part, limits):
     """Divide each matrix by a power of two so that its largest entry lies between 1 and 2; NaN for what is not finite.
 
-    Such matrices are set to zero: nothing that follows sees a NaN.
+    Such matrices are set to zero: nothing that follows sees a NaN. Returns the largest entry that is not next to the
+    diagonal, before: of tridiagonal matrices 0.
     """
-    largest = a[0, 0] - a[0, 0]
-    poison = largest
+    beyond = a[0, 0] - a[0, 0]
+    largest = poison = beyond
     for i in range(n):
         for k in range(i + 1):
             x = abs(a[i, k])
-            largest = max(largest, x)
+            if k < i - 1:
+                beyond = max(beyond, x)
+            else:
+                largest = max(largest, x)
             poison = poison + x * 0.0
+    largest = max(largest, beyond)
     finite = poison == 0.0
     power = floor_power_of_two(where(finite, max(largest, limits.scale), 1.0))
     inverse = 1.0 / power
@@ -67,6 +72,7 @@ def scale(a, n, scales, part, limits):
     for i in range(n):
         for k in range(i + 1):
             a[i, k] = where(finite, a[i, k] * inverse, 0.0)
+    return where(poison == 0.0, beyond, 0.0)
 
 
 def sort(d, order, n):
@@ -133,7 +139,7 @@ def unpack_rows(z, start, stride, order, n, target, first, lane, lanes, places, 
 def unpack_columns(rows, first, columns, n, count, lanes, target, to, size, stride, block):
     """target[to + lane size + i stride + k] = rows[first + (k columns + i) lanes + lane], of `count` lanes.
 
-    Eigenvectors, the rows of each lane's matrix, become columns.
+    Eigenvectors, the rows of each lane's matrix, become columns, without negative zeros.
     """
     apart = columns * lanes
     whole = count - count % block if n >= block else 0
@@ -142,9 +148,9 @@ def unpack_columns(rows, first, columns, n, count, lanes, target, to, size, stri
             here, there = first + i * lanes + lane, to + lane * size + i * stride
             for k in range(0, n, block):
                 place = k if k + block <= n else n - block
-                transpose(target, there + place, size, rows, here + place * apart, apart, block)
+                transpose_and_add(target, there + place, size, rows, here + place * apart, apart, 0.0, block)
     for lane in range(whole, count):
         for i in range(n):
             here, there = first + i * lanes + lane, to + lane * size + i * stride
             for k in range(n):
-                target[there + k] = rows[here + k * apart]
+                target[there + k] = rows[here + k * apart] + 0.0

@@ -57,8 +57,12 @@ def _reduced(work, vectors, n, part, count, lanes, parts, in_register, limits):
         for i in range(n):
             d[i, part], e[i, part] = 0.0, 0.0
         return a
-    scale(a, n, scales, part, limits)
-    if n > 1:
+    beyond = scale(a, n, scales, part, limits)
+    if not any_lane(beyond > 0.0):  # tridiagonal as they are
+        d[0, part], e[n - 1, part] = a[0, 0], 0.0
+        for i in range(1, n):
+            d[i, part], e[i - 1, part], a[i, i] = a[i, i], a[i, i - 1], 0.0
+    else:
         q, y = lane_array(vectors, 2 * row, n, lanes), lane_array(vectors, 3 * row, n, lanes)
         apart = lanes // in_register
         same = (
@@ -67,8 +71,6 @@ def _reduced(work, vectors, n, part, count, lanes, parts, in_register, limits):
             lane_array(vectors, 3 * row, n * apart, in_register),
         )
         tridiagonalise(a, n, d, e, part, q, y, same, apart, limits)
-    else:
-        d[0, part], e[0, part] = a[0, 0], 0.0
     return a
 
 

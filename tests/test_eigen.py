@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastcurv as fc
+from fastcurv.symmetric import choose
 
 DTYPES = (np.float32, np.float64)
 rng = np.random.default_rng(17)
@@ -89,11 +90,12 @@ def test_results_depend_on_the_matrix_alone(n, dtype):
 
 
 def test_few_large_matrices_go_to_lapack():
-    for n, count in ((100, 1), (210, 2)):
+    for n, count in ((300, 1), (170, 2), (320, 3)):
+        assert choose(np.dtype(float), n, count, True) is None
         A = symmetric(count, n, n)
         w, V = fc.eigh(A)
         check(A, w, V, w)
-    assert np.isnan(fc.eigh(np.full((1, 100, 100), np.nan)).eigenvectors).all()
+    assert np.isnan(fc.eigh(np.full((1, 300, 300), np.nan)).eigenvectors).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -63,7 +63,7 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
     Householder tridiagonalisation, QL without square roots, and vectors by twisted factorisations (Parlett & Dhillon,
     Linear Algebra Appl. 267, 1997); where eigenvalues are equal to rounding, vectors by QL. The result for a matrix
     does not depend on the others, its place, nor on the number of threads. LAPACK solves, with vectors, matrices of
-    n = 512 and more, and from n = 128 on batches of one to five: there the last digits may differ from those of the
+    n = 512 and more, and batches of one to three from n = 170 on: there the last digits may differ from those of the
     same matrix in a larger batch.
 
     Examples
@@ -95,7 +95,7 @@ def eigvalsh(a: Any, *, subset: str | None = None, device: str = "auto") -> np.n
 
     Notes
     -----
-    As of `eigh`; LAPACK solves, from n = 128 on, batches of one to five matrices.
+    As of `eigh`; LAPACK solves batches of one to three matrices from n = 180 on.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarr
     z = np.full((count if vectors else 0, n, n), np.nan, matrices.dtype)
 
     def solve(b: int) -> None:
-        if np.isfinite(np.tril(matrices[b])).all():
+        if np.isfinite(matrices[b]).all() or np.isfinite(np.tril(matrices[b])).all():
             if vectors:
                 w[b], z[b] = np.linalg.eigh(matrices[b])
             else:

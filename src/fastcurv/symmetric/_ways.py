@@ -18,14 +18,15 @@ HALVES = 24
 NARROW = {"float64": 112, "float32": 64}
 #: from here on a matrix alone is solved in one lane
 ALONE = 8
-#: LAPACK solves so many matrices or fewer of order n or more: with vectors, and without
-BY_LAPACK = {True: ((128, 1), (200, 2), (400, 5), (512, np.inf)), False: ((128, 1), (200, 3), (400, 5))}
+#: LAPACK solves so few matrices from an order on: with vectors, and without; and all with vectors from LARGE on
+BY_LAPACK = {True: {1: 300, 2: 170, 3: 320}, False: {1: 180, 2: 256, 3: 450}}
+LARGE = 512
 
 
 @lru_cache(maxsize=1024)
 def choose(dtype: np.dtype, n: int, count: int, vectors: bool, threads: int = 1) -> Way | None:
     """The way for so many matrices of order n, on so many threads; None for LAPACK."""
-    if any(n >= order and count <= few for order, few in BY_LAPACK[vectors]):
+    if n >= BY_LAPACK[vectors].get(count, np.inf) or (vectors and n >= LARGE):
         return None
     return choose_lanes(dtype, n, count, vectors, threads)
 

@@ -1315,3 +1315,12 @@ def test_powers_of_integers_of_other_functions_are_left_alone():
     for power in (lambda x, k: x**k, lambda x, k: np.power(x, k), lambda x, k: x**-1 + 0 * k):
         assert numba.njit(power, error_model="numpy")(10, -1) == 0
         assert numba.njit(power)(10, -1) == 0
+
+
+def test_noise_of_huge_and_tiny_values():
+    def noisy(x, scale):
+        return scale * (x[0] ** 2 + 1e-6 * math.sin(1e9 * x[0]))
+
+    level = fc.estimate_noise(noisy, [1.0, 1.0], (1.0,))
+    for exponent in (1000, -900):
+        assert fc.estimate_noise(noisy, [1.0, 1.0], (2.0**exponent,)) == level * 2.0**exponent

@@ -612,6 +612,45 @@ def test_errors_of_float32_are_those_of_what_is_returned(method, extra):
     assert (c.definiteness == fc.Definiteness.SEMIDEFINITE).all()
 
 
+def entangled(x):
+    s = 0.0
+    for i in range(len(x)):
+        if x[i] > 9:  # numbers serve
+            return s
+        s += math.sin(x[i] * x[i - 1]) + x[i] ** 4
+    return s
+
+
+def test_errors_do_not_depend_on_how_few_points_are_shared_out():
+    x = np.random.default_rng(0).normal(size=(70, 24)).astype(np.float32)
+    error = fc.curvature(entangled, x).eigenvalue_error
+    found = {float(fc.curvature(entangled, x[:1]).eigenvalue_error[0]) for _ in range(50)}
+    assert found == {float(error[0])}
+
+
+def entangled_gradient(x):
+    g = np.zeros(len(x), x.dtype)
+    for i in range(len(x)):
+        slope = math.cos(x[i] * x[i - 1])
+        g[i] += slope * x[i - 1] + 4 * x[i] ** 3
+        g[i - 1] += slope * x[i]
+    return g
+
+
+@pytest.mark.parametrize("method", ["central", "hyperdual"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_results_by_a_gradient_do_not_depend_on_how_few_points_are_shared_out(method, dtype):
+    x = np.random.default_rng(1).normal(size=(40, 24)).astype(dtype)
+    options = {"grad": entangled_gradient, "method": method}
+    H, E = fc.hessian(entangled, x, return_error=True, **options)
+    error = fc.curvature(entangled, x, **options).eigenvalue_error
+    for _ in range(10):
+        few_H, few_E = fc.hessian(entangled, x[:2], return_error=True, **options)
+        assert np.array_equal(few_H, H[:2])
+        assert np.array_equal(few_E, E[:2])
+        assert np.array_equal(fc.curvature(entangled, x[:2], **options).eigenvalue_error, error[:2])
+
+
 def uneven(x):
     return x[0] ** 2 / 6 + 0.5e-9 * x[1] ** 2
 

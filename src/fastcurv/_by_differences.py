@@ -160,6 +160,8 @@ def second_order(
     together = max(together, call.lanes)
     if call.gradient is not None:
         scale = widening(call, plan, 1, Role(call.gradient, "vector"))
+        if out is not None and out.dtype != np.float64:
+            divisible = 1  # averages with the transposes are rounded once
     else:
         scale = widening(call, plan, 2, Role(call.function, "row"))
         errors = errors or not plan.is_central  # for which the block has room in any case

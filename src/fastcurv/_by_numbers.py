@@ -120,10 +120,10 @@ def _completed(call: Call, found: Second, errors: bool) -> Second:
     if call.gradient is not None:
         H += H.swapaxes(1, 2)
         H *= 0.5
-    if errors:
-        gradient_error, found.hessian_error[...] = estimate_all(call.x, found.gradient, H)
-        if call.gradient is None:
-            found.gradient_error[...] = gradient_error
+    if errors and call.gradient is not None:
+        found.hessian_error[...] = of_rows(H, call.x.dtype)
+    elif errors:
+        found.gradient_error[...], found.hessian_error[...] = estimate_all(call.x, found.gradient, H)
     return found
 
 

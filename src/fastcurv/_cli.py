@@ -274,14 +274,15 @@ def _quantities(text: str) -> tuple[str, ...]:
 
 
 def _arrays(path: Path) -> tuple[Any, ...]:
-    data = np.load(path, allow_pickle=False)
-    if not hasattr(data, "files"):
-        raise ValueError(f"--args: expected an .npz file, as numpy.savez writes it, got {path}")
-    with data:
-        try:
+    wanted = f"--args: expected an .npz file of arrays of numbers, as numpy.savez writes it, got {path}"
+    try:
+        data = np.load(path, allow_pickle=False)
+        if not hasattr(data, "files"):
+            raise ValueError("it holds one array")
+        with data:
             arrays = [data[name] for name in data.files]
-        except ValueError as error:
-            raise ValueError(f"--args: expected arrays of numbers in {path}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{wanted}: {error}") from error
     return tuple(array.item() if array.ndim == 0 else array for array in arrays)
 
 

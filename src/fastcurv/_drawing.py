@@ -225,15 +225,15 @@ def line_handle(label: str, effects: Any) -> Any:
     return line([], [], color="white", linewidth=1.2, path_effects=effects, label=label)
 
 
-def legend_below(ax: Any, handles: Sequence[Any]) -> None:
+def legend_below(ax: Any, handles: Sequence[Any], inside: str = "upper right") -> None:
     """Below the axes: inside, it would hide the part of the landscape that happens to lie there.
 
-    Inside all the same where nothing makes room for it: it would be printed over the axes below.
+    Inside all the same, in a corner, where nothing makes room for it: it would be printed over the axes below.
     """
     if not handles:
         return
     figure = figure_of(ax)
-    place: dict[str, Any] = {"loc": "upper right", "framealpha": 0.85}
+    place: dict[str, Any] = {"loc": inside, "framealpha": 0.85}
     if figure.get_layout_engine() is not None:
         # Two columns of small print stay narrower than wide axes; a wider legend would squeeze them.
         inches = ax.get_position().width * figure.get_figure().get_figwidth()

@@ -114,6 +114,8 @@ def ecnoise(f: Any) -> tuple[np.ndarray, np.ndarray]:
     noise, verdict = np.full(count, np.nan), np.full(count, -1)
     finite = np.isfinite(f).all(axis=1)
     f = np.where(finite[:, None], f, 0.0)
+    exponent = np.frexp(np.abs(f).max(axis=1))[1]
+    f = np.ldexp(f, -exponent[:, None])  # whose squares neither over- nor underflow
     spread = f.max(axis=1) - f.min(axis=1)
     level, changes = np.empty((count, m - 1)), np.empty((count, m - 1), bool)
     difference = f
@@ -136,4 +138,4 @@ def ecnoise(f: Any) -> tuple[np.ndarray, np.ndarray]:
     verdict[~finite], noise[~finite] = 0, np.nan
     constant = finite & (spread == 0)
     noise[constant] = 0.0
-    return noise, verdict
+    return np.ldexp(noise, exponent), verdict

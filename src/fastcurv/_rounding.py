@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 #: in units of eps times the largest entry at a point (15 seen, 45 in an ill-conditioned formula)
@@ -13,10 +15,10 @@ def rounding_of(dtype: np.dtype) -> float:
     return ROUNDING + (float(np.finfo(dtype).eps) / 2 if dtype != np.float64 else 0.0)
 
 
-def of_rows(rows: np.ndarray) -> np.ndarray:
-    """Of each entry as much as of the largest along the last axis."""
+def of_rows(rows: np.ndarray, dtype: Any = None) -> np.ndarray:
+    """Of each entry as much as of the largest along the last axis; `dtype` is that of results, where it is another."""
     largest = np.abs(rows).max(axis=-1, keepdims=True, initial=0.0)
-    return np.broadcast_to(rounding_of(rows.dtype) * largest, rows.shape).copy()
+    return np.broadcast_to(rounding_of(dtype or rows.dtype) * largest, rows.shape).copy()
 
 
 def of_forms(directions: np.ndarray, errors: np.ndarray) -> np.ndarray:
@@ -49,8 +51,8 @@ def estimate_errors(x, g, H, g_error, H_error, rounding):
 
 
 def estimate_all(x: np.ndarray, g: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same of all points: of gradients (N, n) and Hessians (N, n, n)."""
-    rounding, bend = rounding_of(H.dtype), np.abs(H).max(axis=(1, 2), initial=0.0)
+    """The same of all points, whose type is that of results: of gradients (N, n) and Hessians (N, n, n)."""
+    rounding, bend = rounding_of(x.dtype), np.abs(H).max(axis=(1, 2), initial=0.0)
     lever = np.abs(H * x[:, None]).max(axis=(1, 2), initial=0.0)
     slope = rounding * (np.abs(g).max(axis=1, initial=0.0) + lever)
     bend = rounding * bend

@@ -176,11 +176,11 @@ def create_store(
     zarr = _require("zarr", "scan")
     codecs = _require("zarr.codecs", "scan")
     checksum = codecs.Crc32cCodec()
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
     # Chunk files side by side ("c.0.1") instead of nested folders: writing takes half the time.
     common: dict[str, Any] = {"chunk_key_encoding": {"name": "default", "separator": "."}}
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         group = zarr.open_group(draft, mode="w-", zarr_format=3)
         for variable in variables:
             # Floating-point numbers of a scan hardly shrink (zstd: 1.3x) and compressing them costs 4x the
@@ -229,8 +229,10 @@ def create_store(
         if path.is_dir():
             path.rmdir()  # an empty folder, which a rename replaces on POSIX only
         draft.rename(path)
-    except BaseException:  # an interrupt, too, leaves no draft behind
+    except BaseException as error:  # an interrupt, too, leaves no draft behind
         shutil.rmtree(draft, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise StoreError(f"{path} cannot be made ({_reason(error)}): choose another path") from error
         raise
     group = zarr.open_group(path, mode="r+", zarr_format=3, use_consolidated=False)
     return ScanStore(path, group, blocks, variables, np.zeros(len(blocks), bool))

@@ -248,7 +248,7 @@ def spectrum(curvature: Any, *, ax: "Axes | None" = None) -> "Axes":
     ax.autoscale_view()
     if hasattr(curvature, "data_vars"):
         titled(ax, curvature)
-    legend_below(ax, ax.get_legend_handles_labels()[0])
+    legend_below(ax, ax.get_legend_handles_labels()[0], inside="upper left")  # the lowest come first
     return ax
 
 
@@ -331,7 +331,8 @@ def profile(ds: "xarray.Dataset", quantity: str = "value", *, ax: "Axes | None" 
     (dim,) = grid_dims(ds)
     x = ds[dim].values
     style = "steps-mid" if ds[quantity].dtype.kind == "i" else "default"
-    ax.plot(x, ds[quantity].values, color=DARK, linewidth=1.6, drawstyle=style)
+    marker = "o" if x.size == 1 else None  # of which a line shows nothing
+    ax.plot(x, ds[quantity].values, color=DARK, linewidth=1.6, drawstyle=style, marker=marker)
     scale_for(ax, ds[quantity])
     handles = []
     if "definiteness" in ds and x.size:

@@ -249,6 +249,21 @@ def test_powers_of_integers_that_may_be_fractions():
         fc.hessian(fraction, points, point_args=(own,), method="traced")
 
 
+@pytest.mark.parametrize(
+    "exponent",
+    [
+        lambda k: -max(k, 0), lambda k: -(k % 6), lambda k: np.minimum(-k, 7), lambda k: -np.where(k > 0, k, 1),
+        lambda k: -(k if k > 0 else 1), lambda k: 2 - round(k + 1), lambda k: -((k > 1) + 1), lambda k: -np.sign(k) * k,
+    ],
+)  # fmt: skip
+def test_integers_are_known_through_what_keeps_them_integers(exponent):
+    def fun(x, k):
+        return x[0] ** 2 * 2.0 * 3 ** exponent(k) + x[1]
+
+    with pytest.raises(fc.CompilationError, match="may be a fraction"):
+        fc.gradient(fun, np.ones((2, 2)), point_args=(np.array([1, 4]),), method="traced")
+
+
 def test_powers_of_the_points_own_integers():
     def fun(x, k):
         return k**3 * x[0] ** k + (k + 1) ** 2 * 2.0**-k * x[1] ** 2 + (2 * k) ** -1.0 + x[0] * x[1] / k**2

@@ -90,6 +90,7 @@ class Kernel:
         self.entries: dict[int, Any] = {}
         self.seconds_per_evaluation = FIRST_GUESS
         self.calls = 0
+        self.ran: set[Any] = set()  # for which arguments, and types of points
 
     def entry(self, packed: Packed = NOTHING_PACKED) -> Any:
         """What runs it, for functions with such arguments."""

@@ -120,13 +120,15 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
     if job.pointer is not None:
         args = job.pointer.native_args
     made = job.kernel
+    kinds = None
     with loop(plan.workers) as (address, workers):
         start = perf_counter()
         try:
             packed = pack(args, point_args)
+            kinds = packed.identity, x.dtype.char
             made.entry(packed)(address, 0, plan.tasks, workers, plan.layout, x, packed.address, *data)
         except Exception as error:  # Numba's compiler also fails with others than its own
-            is_compiled = made.calls and not isinstance(error, (NumbaError, UnsupportedBytecodeError))
+            is_compiled = kinds in made.ran and not isinstance(error, (NumbaError, UnsupportedBytecodeError))
             if is_compiled or any(role and role.kind == "traced" for role in job.roles):
                 raise
             if plan.lanes > 1 and isinstance(job.function, Compiled):
@@ -137,6 +139,7 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
             raise
         seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
     # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
+    made.ran.add(kinds)
     made.calls += 1
     guess = max(seconds, 1e-9) * workers / (items * evaluations)
     if workers > 1 and seconds < 4 * WORTH_THREADS:  # mostly waiting: try one thread again some calls later

@@ -90,8 +90,9 @@ def _reflector(u, i, sigma, limits):
     alpha = u[i - 1]
     nothing = sigma <= limits.square
     beta = -math.copysign(math.sqrt(fma(alpha, alpha, sigma)), alpha)
-    tau = where(nothing, 0.0, 1.0 / where(nothing, 1.0, fma(alpha, alpha - beta, sigma)))
-    u[i - 1] = alpha - beta
+    last = alpha - beta
+    tau = where(nothing, 0.0, 2.0 / where(nothing, 1.0, fma(last, last, sigma)))  # of the u that is stored, not of beta
+    u[i - 1] = last
     return where(nothing, alpha, beta), tau
 
 

@@ -17,8 +17,9 @@ from fastcurv.simd import any_lane, fma, load, reciprocal, reciprocal_sqrt, spla
 NEAR = 1 / 16
 #: the most that gamma / |z|, and the correction of an eigenvalue, may be, in eps times the largest eigenvalue
 RESIDUAL, CHANGE = 4.0, 100.0
-#: what must be left of a vector's square when the others are taken out; below HALF they are taken out once more
-LEAST, HALF = 0.05, 0.5
+#: what must be left of a vector's square when the others are taken out, and what once they are taken out again, which
+#: they are where less than MOST is left: what others lack of being orthogonal to each other comes in with what is taken
+LEAST, MOST = 0.05, 0.95
 #: from here on reflections change the length of vectors by more than 2 eps
 LONG = 32
 
@@ -257,11 +258,12 @@ def _orthogonal(z, k, n, w, start, good, limits):
     close = good & (w[k - 1] > start)
     left = square_sum(x, n)
     good = good & (~close | (left > LEAST))
-    again = good & close & (left < HALF)
+    again = good & close & (left < MOST)
     if any_lane(again):
         shorten(x, n, where(again, reciprocal_sqrt(where(again, left, 1.0)), 1.0))
         take_out(z, k, n, w, start, again)
         left = where(again, square_sum(x, n), left)
+        good = good & (~again | (left > MOST))
     changed = good & close & (abs(left - 1.0) > 8.0 * limits.half_ulp)
     if any_lane(changed):
         shorten(x, n, where(changed, reciprocal_sqrt(where(changed, left, 1.0)), 1.0))

@@ -21,8 +21,12 @@ from ._values import values
 #: functions whose derivatives are zero
 ROUNDINGS = ("floor", "ceil", "trunc", "rint")
 
-#: of integers, which compiled code refuses
-FRACTION = "a power of integers, of which one is the points' own, may be a fraction"
+#: operations that give integers of integers, and those that give truth values
+OF_INTEGERS = {
+    "add", "sub", "mul", "neg", "abs", "mod", "power", "pow", "maximum", "minimum", "max", "min", "sign",
+    "unsigned", *ROUNDINGS,
+}  # fmt: skip
+CONDITIONS = {"lt", "le", "eq", "ne", "and", "or", "not"}
 
 
 class Trace:
@@ -32,6 +36,7 @@ class Trace:
         self.graph = Graph() if graph is None else graph
         self.shared = shared
         self.fixed: set[int] = set()  # by number among the shared arguments
+        self.own_integers: set[int] = set()  # leaves, by node
 
     def value(self, node: int) -> float:
         """What arguments alone give, which fixes them."""
@@ -42,15 +47,31 @@ class Trace:
         self.fixed.update(graph.arguments[k][0] for k in leaves)
         return values(graph, [node], {"shared": self.shared})[0]
 
+    def integers_of(self, node: int) -> set[int] | None:
+        """The points' own integers and truth values that a node is made of, where it may be an integer; else None."""
+        graph, found, left = self.graph, set(), [node]
+        while left:
+            k = left.pop()
+            operation, arguments = graph.operations[k], graph.arguments[k]
+            if operation in CONDITIONS or k in self.own_integers:
+                found.add(k)
+            elif operation == "where":
+                found.add(k)
+                left += arguments[1:]
+            elif operation in ("constant", "shared"):
+                number = arguments[0] if operation == "constant" else self.shared[arguments[0]]
+                if not float(number).is_integer():
+                    return None
+            elif operation in OF_INTEGERS:
+                left += arguments[:1] if operation == "power" else arguments
+            else:
+                return None
+        return found
+
 
 def _is_whole(x: Any) -> bool:
     """Whether this is an integer, or a symbol of one."""
     return isinstance(x, (int, np.integer)) or (isinstance(x, Symbol) and x.is_integer)
-
-
-def _varies(x: Any) -> bool:
-    """Whether this is an integer that differs among the points, which a graph has as a real number."""
-    return isinstance(x, Symbol) and x.varies
 
 
 def _operand(trace: Trace, x: Any) -> int | None:
@@ -90,31 +111,30 @@ class _Traced:
 
 
 class Symbol(_Traced):
-    """A real number. One of arguments that are integers, `is_integer`, is one of integers that are known when asked.
+    """A real number. One of arguments that are integers, `is_integer`, is one of integers that are known when asked."""
 
-    One that `varies` is an integer among the points' own arguments.
-    """
-
-    __slots__ = ("varies",)
-
-    def __init__(self, trace: Trace, node: int, is_integer: bool = False, varies: bool = False):
-        super().__init__(trace, node, is_integer)
-        self.varies = varies
+    __slots__ = ()
 
     def _with(self, other: Any, make: Callable[..., int], swap: bool = False) -> Any:
         b = _operand(self.trace, other)
         if b is None:
             return NotImplemented
-        whole, varies = self.is_integer and _is_whole(other), self._is_varying_with(other)
+        whole = self.is_integer and _is_whole(other)
         graph = self.trace.graph
         found = make(graph, *((b, self.node) if swap else (self.node, b)))
         if whole and make is Graph.multiply:  # of integers, whose zero has no sign
             found = graph.node("unsigned", found)
-        return Symbol(self.trace, found, whole, varies and make in (Graph.add, Graph.subtract, Graph.multiply))
+        return Symbol(self.trace, found, whole)
 
-    def _is_varying_with(self, other: Any) -> bool:
-        """Whether this and another number are integers of which one differs among the points."""
-        return (self.varies and (_is_whole(other) or _varies(other))) or (self.is_integer and _varies(other))
+    def _refuse_fraction(self, base: Any, exponent: Any) -> None:
+        """Compiled code refuses powers of integers that are none, which a graph of real numbers cannot tell."""
+        if not self.trace.own_integers or isinstance(base, float) or isinstance(exponent, float):
+            return
+        nodes = _operand(self.trace, base), _operand(self.trace, exponent)
+        if None not in nodes:
+            own = [self.trace.integers_of(node) for node in nodes]  # pyright: ignore[reportArgumentType]
+            if None not in own and any(own) and (isinstance(exponent, Symbol) or exponent < 0):
+                raise TracingError("a power of integers, of which one is the points' own, may be a fraction")
 
     def __add__(self, other):
         return self._with(other, Graph.add)
@@ -150,19 +170,18 @@ class Symbol(_Traced):
         if self.is_integer:  # whose zero has no sign
             graph = self.trace.graph
             return Symbol(self.trace, graph.node("unsigned", graph.negative(self.node)), True)
-        return Symbol(self.trace, self.trace.graph.negative(self.node), varies=self.varies)
+        return Symbol(self.trace, self.trace.graph.negative(self.node))
 
     def __pos__(self):
         return self
 
     def __abs__(self):
-        return Symbol(self.trace, self.trace.graph.node("abs", self.node), self.is_integer, self.varies)
+        return Symbol(self.trace, self.trace.graph.node("abs", self.node), self.is_integer)
 
     def __pow__(self, exponent):
         if self.is_integer and isinstance(exponent, int):
             return int(self) ** exponent
-        if self._is_varying_with(exponent) and (_varies(exponent) or int(exponent) < 0):
-            raise TracingError(FRACTION)
+        self._refuse_fraction(self, exponent)
         if isinstance(exponent, Symbol) and exponent.is_integer:
             exponent = int(exponent)
         if isinstance(exponent, (int, float, np.number)):
@@ -175,8 +194,7 @@ class Symbol(_Traced):
     def __rpow__(self, base):
         if self.is_integer and _is_whole(base):
             return base ** int(self)
-        if self._is_varying_with(base):
-            raise TracingError(FRACTION)
+        self._refuse_fraction(base, self)
         return self._with(base, lambda graph, a, b: graph.node("pow", a, b), swap=True)
 
     def __mod__(self, other):

@@ -98,7 +98,9 @@ class _Leaves:
     def _symbol(self, whole: bool) -> Symbol:
         self._count += 1
         node = self._trace.graph.leaf(self._kind, self._count - 1)
-        return Symbol(self._trace, node, whole and self._kind == "shared", whole and self._kind == "own")
+        if whole and self._kind == "own":
+            self._trace.own_integers.add(node)
+        return Symbol(self._trace, node, whole and self._kind == "shared")
 
 
 def trace(function: Callable, n: int, args: tuple, own: tuple = ()) -> Traced:

@@ -250,9 +250,10 @@ def test_pickles_are_not_loaded(tmp_path, capfd):
     error = capfd.readouterr().err
     assert "--args: expected an .npz file of arrays of numbers" in error
     assert "allow_pickle=False" in error
-    (tmp_path / "d.npz").write_bytes(b"no archive")
-    assert main([*MULLER_BROWN, "--args", str(tmp_path / "d.npz"), "--quiet"]) == 1
-    assert "--args: expected an .npz file" in capfd.readouterr().err
+    for content in (b"no archive", b"PK\x03\x04 that is none", b""):
+        (tmp_path / "d.npz").write_bytes(content)
+        assert main([*MULLER_BROWN, "--args", str(tmp_path / "d.npz"), "--quiet"]) == 1
+        assert "--args: expected an .npz file" in capfd.readouterr().err
     np.save(tmp_path / "d.npy", np.ones(3))
     assert main([*MULLER_BROWN, "--args", str(tmp_path / "d.npy"), "--quiet"]) == 1
     assert "expected an .npz file" in capfd.readouterr().err

@@ -3,9 +3,15 @@
 import threading
 
 import numpy as np
+import pytest
 
 from fastcurv.backends import _scratch
 from fastcurv.backends._scratch import KEPT, LEAST, scratch_array
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch):
+    monkeypatch.setattr(_scratch, "_free", {})
 
 
 def address(array):

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -276,12 +277,12 @@ def _quantities(text: str) -> tuple[str, ...]:
 def _arrays(path: Path) -> tuple[Any, ...]:
     wanted = f"--args: expected an .npz file of arrays of numbers, as numpy.savez writes it, got {path}"
     try:
-        data = np.load(path, allow_pickle=False)
-        if not hasattr(data, "files"):
-            raise ValueError("it holds one array")
-        with data:
+        with path.open("rb") as file:
+            data = np.load(file, allow_pickle=False)
+            if not hasattr(data, "files"):
+                raise ValueError("it holds one array")
             arrays = [data[name] for name in data.files]
-    except ValueError as error:
+    except (ValueError, EOFError, OSError, BadZipFile) as error:
         raise ValueError(f"{wanted}: {error}") from error
     return tuple(array.item() if array.ndim == 0 else array for array in arrays)
 

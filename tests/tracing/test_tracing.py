@@ -266,7 +266,8 @@ def test_integers_are_known_through_what_keeps_them_integers(exponent):
 
 def test_powers_of_the_points_own_integers():
     def fun(x, k):
-        return k**3 * x[0] ** k + (k + 1) ** 2 * 2.0**-k * x[1] ** 2 + (2 * k) ** -1.0 + x[0] * x[1] / k**2
+        constant = (2 * k) ** -1.0 + (2.0 * k) ** -1 + float(k) ** -1 + (k / 2) ** -2 + (k + 0.0) ** -3
+        return k**3 * x[0] ** k + (k + 1) ** 2 * 2.0**-k * x[1] ** 2 + constant + x[0] * x[1] / k**2
 
     x, k = np.array([[1.5, 2.0], [0.5, -1.0], [2.0, 0.25]]), np.array([1, 2, 3])
     found = fc.hessian(fun, x, point_args=(k,), method="traced")

@@ -74,6 +74,11 @@ def _is_whole(x: Any) -> bool:
     return isinstance(x, (int, np.integer)) or (isinstance(x, Symbol) and x.is_integer)
 
 
+def _is_float(x: Any) -> bool:
+    """Whether this is known to be a float."""
+    return isinstance(x, (float, np.floating)) or (isinstance(x, Symbol) and x.is_float)
+
+
 def _operand(trace: Trace, x: Any) -> int | None:
     """The node of a symbol or of a real number; None of anything else."""
     if isinstance(x, Condition):
@@ -111,9 +116,16 @@ class _Traced:
 
 
 class Symbol(_Traced):
-    """A real number. One of arguments that are integers, `is_integer`, is one of integers that are known when asked."""
+    """A real number. One of arguments that are integers, `is_integer`, is one of integers that are known when asked.
 
-    __slots__ = ()
+    One that `is_float` is none of them, whatever its value.
+    """
+
+    __slots__ = ("is_float",)
+
+    def __init__(self, trace: Trace, node: int, is_integer: bool = False, is_float: bool = False):
+        super().__init__(trace, node, is_integer)
+        self.is_float = is_float
 
     def _with(self, other: Any, make: Callable[..., int], swap: bool = False) -> Any:
         b = _operand(self.trace, other)
@@ -124,11 +136,11 @@ class Symbol(_Traced):
         found = make(graph, *((b, self.node) if swap else (self.node, b)))
         if whole and make is Graph.multiply:  # of integers, whose zero has no sign
             found = graph.node("unsigned", found)
-        return Symbol(self.trace, found, whole)
+        return Symbol(self.trace, found, whole, self.is_float or _is_float(other))
 
     def _refuse_fraction(self, base: Any, exponent: Any) -> None:
         """Compiled code refuses powers of integers that are none, which a graph of real numbers cannot tell."""
-        if not self.trace.own_integers or isinstance(base, float) or isinstance(exponent, float):
+        if not self.trace.own_integers or _is_float(base) or _is_float(exponent):
             return
         nodes = _operand(self.trace, base), _operand(self.trace, exponent)
         if None not in nodes:
@@ -163,20 +175,20 @@ class Symbol(_Traced):
         return found if found is NotImplemented else found.real()
 
     def real(self) -> Symbol:
-        """The same, not known to be an integer."""
-        return Symbol(self.trace, self.node)
+        """The same as a float."""
+        return Symbol(self.trace, self.node, is_float=True)
 
     def __neg__(self):
         if self.is_integer:  # whose zero has no sign
             graph = self.trace.graph
             return Symbol(self.trace, graph.node("unsigned", graph.negative(self.node)), True)
-        return Symbol(self.trace, self.trace.graph.negative(self.node))
+        return Symbol(self.trace, self.trace.graph.negative(self.node), is_float=self.is_float)
 
     def __pos__(self):
         return self
 
     def __abs__(self):
-        return Symbol(self.trace, self.trace.graph.node("abs", self.node), self.is_integer)
+        return Symbol(self.trace, self.trace.graph.node("abs", self.node), self.is_integer, self.is_float)
 
     def __pow__(self, exponent):
         if self.is_integer and isinstance(exponent, int):

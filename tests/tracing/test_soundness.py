@@ -183,9 +183,13 @@ def differences(function, x, args):
 
 
 def check_derivatives(traced, function, x, args, split):
-    """Whether there are any, and all kinds of them are those of differences."""
-    right = differences(function, x, args)
-    if right is None:
+    """Whether there are any, and all kinds of them are those of differences.
+
+    Where a number on the way is infinite, as x / 0 is, derivatives need not be, and exact ones are NaN.
+    """
+    right, graph = differences(function, x, args), traced.graph
+    numbers = values(graph, list(graph.needed(traced.outputs)), {"x": x, "shared": tracing.flattened(args)})
+    if right is None or not np.isfinite(np.array(numbers, float)).all():
         return False
     g, H, scale = right
     v = np.arange(1.0, len(x) + 1.0)

@@ -1201,6 +1201,19 @@ def test_what_does_not_compile_is_named_with_the_way_out(call, fun):
         assert part in str(caught.value)
 
 
+def inverted_in_place(x, k):
+    inverse = k.copy()
+    inverse **= -1
+    return x[0] ** 2 + inverse[0]
+
+
+def test_a_second_type_of_arguments_may_not_compile():
+    """Numba 0.68 raises an AttributeError at the power; NumPy, an OverflowError."""
+    assert np.isnan(fc.value(inverted_in_place, X[0], (np.array([2]),)))
+    with pytest.raises(fc.CompilationError, match=r"inverted_in_place.*\n.*test_bad_input.py, line \d+: inverse \*\*= -1"):
+        fc.value(inverted_in_place, X[0], (np.array([2], np.uint8),))
+
+
 def divided(x, k):
     return x[0] ** 2 * x[1] + 7 // k
 

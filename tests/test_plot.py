@@ -256,6 +256,11 @@ def test_profile(row):
     assert legend(fc.plot.profile(row.drop_vars("definiteness"))) == []
 
 
+def test_a_profile_of_one_point_can_be_seen(row):
+    (line,) = fc.plot.profile(row.isel(x=slice(1))).lines
+    assert line.get_marker() == "o"
+
+
 def test_profiles_are_on_scales_of_their_own(row):
     ax = fc.plot.profile(row, "condition_number")
     assert (ax.get_yscale(), ax.get_ylabel()) == ("log", "condition number of the Hessian")
@@ -315,6 +320,17 @@ def test_spectrum_of_many_hessians():
     medians = ax.lines[0].get_ydata()
     np.testing.assert_allclose(medians, np.nanmedian(eigenvalues, axis=(0, 1)))
     assert "76 points" in legend(ax)[0]
+
+
+def test_the_legend_of_many_spectra_hides_none_of_them():
+    """Eigenvalues rise with the mode: the corner above the first is free, also in axes that are given."""
+    rng = np.random.default_rng(4)
+    figure = plt.figure()
+    ax = fc.plot.spectrum(np.sort(10.0 ** rng.uniform(-3, 3, (50, 12)), axis=-1), ax=figure.add_subplot())
+    figure.canvas.draw()
+    box = ax.get_legend().get_window_extent()
+    band, median = ax.collections[0].get_paths()[0].vertices, ax.lines[0].get_xydata()
+    assert not box.count_contains(ax.transData.transform(np.concatenate([band, median])))
 
 
 def test_spectrum_of_datasets_and_curvatures():

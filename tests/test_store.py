@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import tracemalloc
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -293,6 +294,14 @@ def test_impossible_places_are_refused_at_once(tmp_path, what, monkeypatch):
     monkeypatch.setattr(fc._curvature, "curvature", never)
     with pytest.raises(fc.StoreError, match=r"(file|loop|closed) (is no folder|exists and is no store)"):
         scanned(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+@pytest.mark.parametrize("path", ["/proc/scan.zarr", "/proc/folder/scan.zarr"])
+def test_folders_of_the_kernel_hold_no_stores(path):
+    """Where the permissions of a folder promise what it refuses."""
+    with pytest.raises(fc.StoreError, match=rf"^{path} cannot be made .*choose another path$"):
+        scanned(Path(path))
 
 
 def test_links_lead_to_stores(tmp_path):

@@ -11,6 +11,7 @@ import builtins
 import linecache
 import os
 import re
+import traceback
 import types
 import weakref
 from pathlib import Path
@@ -21,6 +22,7 @@ from numba.core import errors
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import UnsupportedBytecodeError
+from numba.core.ir import Loc
 from numba.core.registry import cpu_target
 
 from .._errors import CompilationError, LanesError
@@ -153,10 +155,14 @@ def compilation_error(function, error: Exception, *, exact: bool = False, lanes:
     `exact`: of a function that compiles, but not for numbers that carry derivatives; `lanes`: not for lanes.
     """
     message = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    reason = _reason(message)
+    if cause_of(error) is not None:
+        reason = f"Numba itself fails with {type(error).__name__}: {reason}"
     name = getattr(function, "__qualname__", repr(function))
     where = ""
     places = re.findall(r'File "([^"]+)", line (\d+)', message)
     own = [(file, int(line)) for file, line in places if not file.startswith(_PACKAGE) and "/numba/" not in file]
+    own = own or _where_inference_was(error)
     if own:
         file, line = own[0]  # the innermost
         source = linecache.getline(file, line).strip() or linecache.getline(_resolved(function, file), line).strip()
@@ -164,17 +170,23 @@ def compilation_error(function, error: Exception, *, exact: bool = False, lanes:
     elif code := getattr(function, "__code__", None):
         where = f"\n  in the function at {code.co_filename}, line {code.co_firstlineno}"
     if lanes:
-        return LanesError(f"{name} cannot be evaluated at several points at once: {_reason(message)}{where}")
+        return LanesError(f"{name} cannot be evaluated at several points at once: {reason}{where}")
     if exact:
         return CompilationError(
-            f"{name} cannot be evaluated in numbers that carry derivatives: {_reason(message)}{where}\n"
+            f"{name} cannot be evaluated in numbers that carry derivatives: {reason}{where}\n"
             f"Use method='central', or make arrays that hold results of x with np.empty(m, x.dtype)."
         )
     return CompilationError(
-        f"{name} cannot be compiled by Numba: {_reason(message)}{where}\n"
+        f"{name} cannot be compiled by Numba: {reason}{where}\n"
         f"Write it within Numba's nopython subset, or wrap it as fastcurv.vectorized(fun), where fun is any Python "
         f"callable on an (N, n) array (finite differences only)."
     )
+
+
+def _where_inference_was(error: Exception) -> list[tuple[str, int]]:
+    """The innermost place whose types Numba inferred when it failed itself: such errors name none."""
+    found = [getattr(frame.f_locals.get("self"), "loc", None) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return [(loc.filename, loc.line) for loc in found if isinstance(loc, Loc)][-1:]
 
 
 def _resolved(function, file: str) -> str:

@@ -569,6 +569,26 @@ def test_eigenvectors_do_not_depend_on_clustered_neighbours(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [8, 24, 30, 60, 64])
+def test_of_low_rank_matrices_only_rounding_is_left(n, dtype):
+    """Adjacency matrices of stars, and of cliques with loops: after two to four rows all is rounding errors."""
+    rng, center = np.random.default_rng(n), np.arange(n) == n // 2
+    star, middle = np.zeros((n, n)), np.zeros((n, n))
+    star[0, 1:] = star[1:, 0] = 1
+    middle[center] = middle[:, center] = 1
+    middle[center, center] = 0
+    clique = rng.integers(0, 4, (100, n))
+    factors = np.linspace(0.5, 2, 100)[:, None, None]
+    for M in (star, middle, clique[:, :, None] == clique[:, None]):
+        A = (factors * M).astype(dtype)
+        w, V = fc.eigh(A)
+        for k in range(len(A)):
+            residual, orthogonality = defects(A[k], w[k], V[k])
+            assert residual <= RESIDUAL
+            assert orthogonality <= ORTHOGONALITY
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 16, 33, 100])
 def test_tridiagonal_matrices_are_what_they_are_among_others(n, dtype):
     """Where all of a group are, they are left as they are: the bits are those of transformations by nothing."""

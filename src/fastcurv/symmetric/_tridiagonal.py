@@ -84,11 +84,11 @@ def _updated_row(u, v, y, q, i, tau, half):
 def _reflector(u, i, sigma, limits):
     """Make x = u[:i] into the u of a reflector with H x = beta e[i-1]; return beta and tau.
 
-    `sigma` is the square sum of what lies before x[i-1]; that is dropped when the sum has no full precision: relative
-    to the norm of the matrix (about one) it is far below rounding.
+    `sigma` is the square sum of what lies before x[i-1]; that is dropped where it is far below rounding of a matrix of
+    norm about one.
     """
     alpha = u[i - 1]
-    nothing = sigma <= limits.square
+    nothing = sigma <= limits.row
     beta = -math.copysign(math.sqrt(fma(alpha, alpha, sigma)), alpha)
     last = alpha - beta
     tau = where(nothing, 0.0, 2.0 / where(nothing, 1.0, fma(last, last, sigma)))  # of the u that is stored, not of beta

@@ -46,7 +46,7 @@ def _version(call: Call, vector: bool) -> Version:
     if found is None:
         if len(versions) >= MOST_VERSIONS:
             raise TracingError(f"{function.name} is steered by arguments that change from call to call")
-        found = Version(tracing.trace(function.function, call.shape[1], args, own), shared)
+        found = Version(tracing.trace(function.function, call.shape[1], args, own, function.identity.frozen), shared)
         versions.append(found)
     return found
 

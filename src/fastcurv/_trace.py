@@ -178,7 +178,7 @@ def trace(fun: Callable, n: int, args: tuple = ()) -> Expression:
     count = _number(n)
     from . import tracing  # slow to import
 
-    found = tracing.trace(function.function, count, arguments(args))
+    found = tracing.trace(function.function, count, arguments(args), frozen=function.identity.frozen)
     if len(found.outputs) != 1:
         raise ValueError(f"fun must return one real number, got {len(found.outputs)}: {function.name}")
     return Expression(function.name, count, found)

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections import namedtuple
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -197,6 +198,61 @@ def test_digest_follows_helpers_defaults_and_globals(monkeypatch):
     monkeypatch.undo()
     assert digest(with_helper) == before
     assert fc.value(with_helper, [3.0, 1.0]) == 19.0
+
+
+def test_functions_read_attributes_of_their_own_of_one_module():
+    """Each is in the digest, and in the modules that stand in for it, also in modules that hold each other."""
+    settings, inner = types_module("settings", a=1.0, b=2.0), types_module("inner", c=3.0, d=4.0)
+    settings.inner, inner.outer = inner, settings
+
+    def helper(t):
+        return settings.b * t * t * settings.inner.d
+
+    def fun(x):
+        return settings.a * x[0] ** 2 * settings.inner.c + helper(x[0])
+
+    for owner, name in ((None, ""), (settings, "a"), (settings, "b"), (inner, "c"), (inner, "d")):
+        before = digest(fun)
+        if owner is not None:
+            setattr(owner, name, 10.0)
+            assert digest(fun) != before
+        expected = 2 * fun([1.0])
+        for method in ("auto", "hyperdual", "central"):
+            assert fc.hessian(fun, [1.0], method=method)[0, 0] == pytest.approx(expected, rel=1e-6)
+
+
+def types_module(name, **attributes):
+    module = ModuleType(name)
+    vars(module).update(attributes)
+    return module
+
+
+def test_arrays_are_known_as_they_were_at_the_first_call():
+    """Also to what is compiled later, which is found on disk by the digest of that time."""
+    arrays = [np.array([1.0, 2.0]) for _ in range(4)]
+    pair, settings = (1.0, (arrays[1], "name")), types_module("settings", weights=arrays[2])
+    whole = arrays[0]
+
+    def fun(x, last=arrays[3]):
+        return whole[0] * x[0] ** 2 + pair[1][0][0] * x[0] ** 2 + settings.weights[0] * x[0] ** 2 + last[0] * x[0] ** 2
+
+    def loop(x):  # not traced
+        total = x[0]
+        while total < 1:
+            total += x[0]
+        return fun(x) + 0 * total
+
+    assert fc.value(fun, [2.0]) == fc.value(loop, [2.0]) == 16.0
+    before = digest(fun)
+    for array in arrays:
+        array[0] = 10.0
+    assert digest(fun) == before
+    for method in ("auto", "hyperdual", "central"):
+        for f in (fun, loop):
+            assert fc.gradient(f, [2.0], method=method)[0] == pytest.approx(16.0)
+    whole = arrays[0].copy()  # bound anew
+    assert digest(fun) != before
+    assert fc.value(fun, [2.0]) == 160.0
 
 
 def test_one_compilation_for_every_n_and_batch():

@@ -14,6 +14,7 @@ import re
 import traceback
 import types
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,14 @@ _ours: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
 
 
 def compiled(
-    function, tag: str, *, entry: bool = False, inline_helpers: bool = False, exact: bool = False, **flags
+    function,
+    tag: str,
+    *,
+    frozen: Callable[[Any], Any] = lambda value: value,
+    entry: bool = False,
+    inline_helpers: bool = False,
+    exact: bool = False,
+    **flags,
 ) -> Dispatcher:
     """A dispatcher for a plain function or an existing dispatcher, its helpers compiled with it.
 
@@ -50,21 +58,23 @@ def compiled(
     that were cached by different processes, or the linker takes one for the other. Functions of the package's modules
     have names of their own, and one dispatcher for all that call them. With `inline_helpers` LLVM inlines helpers;
     Numba's own inlining takes two fifths of the time of a large block, and loses statements. `exact` code and its
-    helpers contract no operations. Only an `entry` can be called from Python.
+    helpers contract no operations. Only an `entry` can be called from Python. `frozen` gives the values that the code
+    is to know its globals by.
     """
     common = {"fastmath": False} if exact else {}
     helper_flags = {**common, "forceinline": True} if inline_helpers else common
     if _is_shared(function) and not entry and not flags and helper_flags == common:
         return _shared(function, common)
-    return _Rebuild(tag, helper_flags).dispatcher(function, entry, **common, **flags)
+    return _Rebuild(tag, helper_flags, frozen).dispatcher(function, entry, **common, **flags)
 
 
 class _Rebuild:
-    def __init__(self, tag: str, helper_flags: dict[str, Any]):
-        self._tag, self._helper_flags = tag, helper_flags
+    def __init__(self, tag: str, helper_flags: dict[str, Any], frozen: Callable[[Any], Any] = lambda value: value):
+        self._tag, self._helper_flags, self._frozen = tag, helper_flags, frozen
         self._made: dict[int, Dispatcher] = {}
         self._open: dict[int, types.FunctionType] = {}  # twins of functions whose helpers are being made
         self._modules: dict[int, types.ModuleType] = {}
+        self._filled: set[tuple[int, frozenset[str]]] = set()
 
     def dispatcher(self, function, entry: bool = False, **flags: Any) -> Dispatcher:
         if isinstance(function, Dispatcher):
@@ -74,11 +84,12 @@ class _Rebuild:
             if id(function) in self._open or made.py_func in recursive:
                 recursive.update(self._open.values())
             return made
-        code, names = function.__code__, names_in(function.__code__)
+        code, names = function.__code__, frozenset(names_in(function.__code__))
         # the user's module may have another name, or none, where the code is loaded from disk
         namespace = {"__builtins__": builtins, "__name__": __package__}
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
-        twin = types.FunctionType(code, namespace, function.__name__, function.__defaults__, cells or None)
+        defaults = self._frozen(function.__defaults__)
+        twin = types.FunctionType(code, namespace, function.__name__, defaults, cells or None)
         twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{self._tag}", __package__
         flags.setdefault("pipeline_class", KernelCompiler if entry else PartCompiler)
         flags = {**FLAGS, "no_cpython_wrapper": not entry, "no_cfunc_wrapper": True, **flags}
@@ -95,7 +106,7 @@ class _Rebuild:
         del self._open[id(function)]
         return made
 
-    def _substitute(self, value, names: set[str]):
+    def _substitute(self, value, names: frozenset[str]):
         if isinstance(value, Dispatcher):
             return value if value in _ours else self.dispatcher(value, **self._helper_flags)
         if isinstance(value, types.FunctionType) and not is_library(value) and not _known(value):
@@ -104,15 +115,16 @@ class _Rebuild:
             return self.dispatcher(value, **self._helper_flags)
         if isinstance(value, types.ModuleType) and not is_library(value):
             return self._module(value, names)
-        return value
+        return self._frozen(value)
 
-    def _module(self, module: types.ModuleType, names: set[str]) -> types.ModuleType:
+    def _module(self, module: types.ModuleType, names: frozenset[str]) -> types.ModuleType:
         """A stand-in for a user's module, in which the functions the code may read are compiled."""
-        if id(module) not in self._modules:
-            self._modules[id(module)] = twin = types.ModuleType(module.__name__)
+        twin = self._modules.setdefault(id(module), types.ModuleType(module.__name__))
+        if (id(module), names) not in self._filled:
+            self._filled.add((id(module), names))
             for name in names & vars(module).keys():
                 setattr(twin, name, self._substitute(vars(module)[name], names))
-        return self._modules[id(module)]
+        return twin
 
 
 #: what rebuilt functions of the package, by their module and the flags they are compiled with

@@ -1,8 +1,8 @@
 """The identity of a user's function: a digest of its code and of everything that the code reads.
 
 Covered: byte code, constants, defaults, closure values, the globals it reads, attributes it reads of the user's own
-modules and, recursively, the functions among them. Values are frozen in compiled code; arrays changed in place after
-the digest was taken are not noticed, names bound anew are.
+modules and, recursively, the functions among them. Values are those when the digest was taken: arrays that change in
+place later are not noticed, and what is compiled later is given copies; names bound anew are noticed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,17 @@ class Digest:
     lasting: bool
     _reads: tuple[Callable[[], Any], ...]
     _values: tuple[Any, ...]
+    _copies: dict[int, np.ndarray]
+
+    def frozen(self, value: Any) -> Any:
+        """A value that the function reads with the arrays in it as they were when the digest was taken."""
+        if isinstance(value, np.ndarray):
+            return self._copies.get(id(value), value)
+        if type(value) is tuple:
+            return tuple(map(self.frozen, value))
+        if isinstance(value, tuple) and _is_plain(type(value)):
+            return type(value)._make(map(self.frozen, value))  # pyright: ignore[reportAttributeAccessIssue]
+        return value
 
     def is_current(self) -> bool:
         """Whether every name that the function reads is still bound to the same object."""
@@ -43,7 +54,7 @@ def digest(function) -> Digest:
     """The digest of a Python function or Numba dispatcher."""
     walk = _Walk()
     walk.feed(function)
-    return Digest(walk.hash.hexdigest(), walk.lasting, tuple(walk.reads), tuple(walk.values))
+    return Digest(walk.hash.hexdigest(), walk.lasting, tuple(walk.reads), tuple(walk.values), walk.copies)
 
 
 def names_in(code: types.CodeType) -> set[str]:
@@ -109,13 +120,22 @@ def _is_numbers(thing) -> bool:
     return is_library(type(thing)) and not np.asarray(thing).dtype.hasobject
 
 
+def _copy(array: np.ndarray) -> np.ndarray:
+    """A copy of the same type to Numba: of the same layout, and read-only where the array is."""
+    copy = array.copy(order="K")
+    copy.flags.writeable = array.flags.writeable
+    return copy
+
+
 class _Walk:
     def __init__(self):
         self.hash = hashlib.blake2b(digest_size=20)
         self.lasting = True
         self.reads: list[Callable[[], Any]] = []
         self.values: list[Any] = []
+        self.copies: dict[int, np.ndarray] = {}
         self._seen: dict[int, int] = {}
+        self._modules: set[tuple[int, tuple[str, ...]]] = set()
 
     def feed(self, thing) -> None:
         """Hash one object, by kind."""
@@ -133,6 +153,8 @@ class _Walk:
             array = np.asarray(thing)
             self._text(f"{type(thing).__name__} {array.dtype!r} {array.shape}")
             self.hash.update(np.ascontiguousarray(array).tobytes())
+            if isinstance(thing, np.ndarray):
+                self.copies[id(thing)] = _copy(thing)
         elif type(thing) in (tuple, list) or (isinstance(thing, tuple) and _is_plain(type(thing))):
             self._text(f"{type(thing).__qualname__} {getattr(thing, '_fields', '')} {len(thing)}")
             for item in thing:
@@ -157,7 +179,7 @@ class _Walk:
         self._watch(function, "__defaults__")
         self._read(partial(getattr, function, "__kwdefaults__"))
         self.feed(tuple(sorted((function.__kwdefaults__ or {}).items())))
-        names = sorted(names_in(code))
+        names = tuple(sorted(names_in(code)))
         for cell in function.__closure__ or ():
             self._watch(cell, "cell_contents")
             self._attributes(getattr(cell, "cell_contents", None), names)
@@ -166,10 +188,10 @@ class _Walk:
             self._attributes(function.__globals__.get(name), names)
         return None
 
-    def _attributes(self, module, names: list[str]) -> None:
+    def _attributes(self, module, names: tuple[str, ...]) -> None:
         """The attributes of a user's module that the code may read: those it has under the names in the code."""
-        if isinstance(module, types.ModuleType) and not is_library(module) and id(module) not in self._seen:
-            self._seen[id(module)] = len(self._seen)
+        if isinstance(module, types.ModuleType) and not is_library(module) and (id(module), names) not in self._modules:
+            self._modules.add((id(module), names))
             for name in names:
                 self._watch(vars(module), name)
                 self._attributes(vars(module).get(name), names)

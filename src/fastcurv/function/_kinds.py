@@ -53,7 +53,9 @@ class Compiled:
         if self._dispatcher is None:
             is_recursive = self.function.__name__ in self.function.__code__.co_names
             teach_arrays()  # x may be an array of elements
-            self._dispatcher = compiled(self.function, self.key, forceinline=not is_recursive)
+            self._dispatcher = compiled(
+                self.function, self.key, frozen=self.identity.frozen, forceinline=not is_recursive
+            )
         return self._dispatcher
 
     def scalar(self) -> Evaluator:

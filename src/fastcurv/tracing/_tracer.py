@@ -103,8 +103,12 @@ class _Leaves:
         return Symbol(self._trace, node, whole and self._kind == "shared")
 
 
-def trace(function: Callable, n: int, args: tuple, own: tuple = ()) -> Traced:
+def trace(
+    function: Callable, n: int, args: tuple, own: tuple = (), frozen: Callable[[Any], Any] = lambda value: value
+) -> Traced:
     """The graph of a function of n coordinates, arguments that all points share, and those of one point.
+
+    `frozen` gives the values that the function's globals are known by.
 
     Raises
     ------
@@ -119,7 +123,7 @@ def trace(function: Callable, n: int, args: tuple, own: tuple = ()) -> Traced:
     for i in range(n):
         x[i] = Symbol(run, run.graph.leaf("x", i))
     x.flags.writeable = False
-    twins, random = _Twins(), np.random.get_state()  # noqa: NPY002  the state that users share
+    twins, random = _Twins(frozen), np.random.get_state()  # noqa: NPY002  the state that users share
     try:
         with np.errstate(all="ignore"):
             arguments = (*_Leaves(run, "shared")(args), *_Leaves(run, "own", n)(own))
@@ -158,9 +162,11 @@ def _nodes(run: Trace, result: Any) -> tuple[int, ...]:
 class _Twins:
     """Functions rebuilt to run on symbols."""
 
-    def __init__(self):
+    def __init__(self, frozen: Callable[[Any], Any]):
+        self._frozen = frozen
         self._made: dict[int, types.FunctionType] = {}
         self._modules: dict[int, types.ModuleType] = {}
+        self._filled: set[tuple[int, frozenset[str]]] = set()
         self._namespaces: list[dict[str, Any]] = []
 
     def twin(self, function: Any) -> types.FunctionType:
@@ -175,12 +181,14 @@ class _Twins:
                 f"{function.__qualname__} handles exceptions or matches types, which may differ for symbols"
                 f"\n  at {code.co_filename}, line {code.co_firstlineno}"
             )
-        names = names_in(function.__code__)
+        names = frozenset(names_in(function.__code__))
         namespace: dict[str, Any] = {"__builtins__": BUILTINS, "__name__": __name__}
         self._namespaces.append(namespace)
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         self._made[id(function)] = made = converted(function, namespace, cells, HOOKS)
-        made.__defaults__, made.__kwdefaults__ = copy.deepcopy((function.__defaults__, function.__kwdefaults__))
+        made.__defaults__, made.__kwdefaults__ = copy.deepcopy(
+            (self._frozen(function.__defaults__), function.__kwdefaults__)
+        )
         for cell, original in zip(cells, function.__closure__ or (), strict=True):
             with contextlib.suppress(ValueError):  # an empty cell
                 cell.cell_contents = self._substitute(original.cell_contents, names)
@@ -188,7 +196,7 @@ class _Twins:
             namespace[name] = self._substitute(function.__globals__[name], names)
         return made
 
-    def _substitute(self, value: Any, names: set[str]) -> Any:
+    def _substitute(self, value: Any, names: frozenset[str]) -> Any:
         found = substitute(value)
         if found is not value:
             return found
@@ -197,14 +205,16 @@ class _Twins:
         if isinstance(value, types.ModuleType) and not is_library(value):
             return self._module(value, names)
         if isinstance(value, (np.ndarray, list, tuple, dict, set, bytearray)):
-            return copy.deepcopy(value)  # lest a function that writes to it changes the user's
+            return copy.deepcopy(self._frozen(value))  # lest a function that writes to it changes the user's
         return value
 
-    def _module(self, module: types.ModuleType, names: set[str]) -> types.ModuleType:
+    def _module(self, module: types.ModuleType, names: frozenset[str]) -> types.ModuleType:
         """A stand-in for a user's module."""
         twin = self._modules.setdefault(id(module), types.ModuleType(module.__name__))
-        for name in (names & vars(module).keys()) - vars(twin).keys():
-            setattr(twin, name, self._substitute(vars(module)[name], names))
+        if (id(module), names) not in self._filled:
+            self._filled.add((id(module), names))
+            for name in names & vars(module).keys():
+                setattr(twin, name, self._substitute(vars(module)[name], names))
         return twin
 
     def place(self, error: Exception) -> str:

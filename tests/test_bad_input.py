@@ -1210,7 +1210,8 @@ def inverted_in_place(x, k):
 def test_a_second_type_of_arguments_may_not_compile():
     """Numba 0.68 raises an AttributeError at the power; NumPy, an OverflowError."""
     assert np.isnan(fc.value(inverted_in_place, X[0], (np.array([2]),)))
-    with pytest.raises(fc.CompilationError, match=r"inverted_in_place.*\n.*test_bad_input.py, line \d+: inverse \*\*= -1"):
+    message = r"inverted_in_place.*\n.*test_bad_input.py, line \d+: inverse \*\*= -1"
+    with pytest.raises(fc.CompilationError, match=message):
         fc.value(inverted_in_place, X[0], (np.array([2], np.uint8),))
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from numba.core.compiler_lock import global_compiler_lock
 
+from .._interrupts import uninterrupted
 from ..function import (
     DiskCache,
     Pointer,
@@ -96,7 +97,7 @@ class Kernel:
         """What runs it, for functions with such arguments."""
         found = self.entries.get(packed.identity)
         if found is None:
-            with global_compiler_lock:  # the one lock of all that compiles, which forks wait for
+            with uninterrupted(), global_compiler_lock:  # the one lock of all that compiles, which forks wait for
                 found = self.entries.get(packed.identity)
                 if found is None:
                     found = self.entries[packed.identity] = _entry(*self._made_of, packed.kinds)
@@ -137,6 +138,7 @@ def _entry(operation: Operation, roles: tuple[Role | None, ...], mode: str, kind
 
     block = compiled(make_block(*evaluators), digest, inline_helpers=True)
     entry: Any = compiled(make_entry(block), digest, entry=True, nogil=True)
+    entry._compile_for_args = uninterrupted()(entry._compile_for_args)  # what it does for arguments of new types
     cache: Any = DiskCache(digest) if all(role.function.lasting for role in roles if role) else None
     if mode != "bind" and any(forms) and all(form in LINKED for form in forms if form):
         recipe = Recipe(make_entry, make_block, forms, digest_of(operation, roles, "template"), operation.calls)

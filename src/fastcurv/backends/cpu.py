@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from time import perf_counter
@@ -12,6 +13,7 @@ from numba import typeof, types
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from .._errors import CompilationError
+from .._interrupts import uninterrupted
 from .._lazy import cached_property
 from ..function import Compiled, Pointer, Vectorized, cause_of, compilation_error, compiled, exception_at
 from ..simd import lanes_kind
@@ -23,6 +25,8 @@ from ._threads import get_threads, loop, may_run_parallel
 
 #: shorter calls run on the calling thread: waking others takes some microseconds
 WORTH_THREADS = 5e-5
+#: seconds after which Ctrl-C may take effect, where tasks are small enough
+PATIENCE = 0.5
 #: what a call of a kernel takes besides
 CALL = 3e-6
 #: float64s between what two threads write to: processors fetch two lines of 64 bytes at once
@@ -75,17 +79,20 @@ class Shares(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def shares(points: int, divisible: int, workers: int, spacing: int = 0, together: int = 1, lanes: int = 1) -> Shares:
+def shares(
+    points: int, divisible: int, workers: int, spacing: int = 0, together: int = 1, lanes: int = 1, most: int = 1024
+) -> Shares:
     """Several points to a task, or several tasks to a point where there are fewer points than workers can use.
 
     `divisible` is the number of items that the work within a point can be divided into; `together` points, a power of
-    two, are never in different tasks. With several `lanes`, so many points count as one.
+    two, are never in different tasks. With several `lanes`, so many points count as one. A single worker takes `most`
+    points for a task.
     """
     points, mask, together = -(-points // lanes), max(together, lanes) - 1, max(1, together // lanes)
     parts = min(-(-2 * workers // max(points, 1)), divisible) if workers > 1 and points < 2 * workers else 1
     if parts > 1:
         return Shares(np.array([1, parts, 0, 0]), points * parts, workers, lanes)
-    chunk = max(1, min(1024, -(-points // (TASKS * workers)))) if workers > 1 else points
+    chunk = max(1, min(1024, -(-points // (TASKS * workers)))) if workers > 1 else max(1, min(most // lanes, points))
     chunk = -(-chunk // together) * together
     tasks = -(-points // chunk) if points else 0
     return Shares(np.array([chunk, 1, spacing, mask]), tasks, min(workers, max(tasks, 1)), lanes)
@@ -97,12 +104,16 @@ def plan_shares(
     """How a call with so many evaluations of the function per point is shared out over threads."""
     if job.is_vectorized:
         return Shares(np.array([points, 1, spacing, together - 1]), 1, 1)
-    workers = get_threads()
-    if workers > 1:
-        seconds = job.kernel.seconds_per_evaluation * points * evaluations
-        if seconds < WORTH_THREADS or not may_run_parallel():
-            workers = 1
-    return shares(points, divisible, workers, spacing, together, lanes)
+    workers, seconds = get_threads(), job.kernel.seconds_per_evaluation * evaluations
+    if workers > 1 and (points * seconds < WORTH_THREADS or not may_run_parallel()):
+        workers = 1
+    most = _most_together(seconds) if job.kernel.calls else 1024
+    return shares(points, divisible, workers, spacing, together, lanes, most)
+
+
+def _most_together(seconds: float) -> int:
+    """Items that cost so much each of which a call takes no longer than Ctrl-C should wait: a power of two."""
+    return 2 ** max(0, math.floor(math.log2(PATIENCE / max(seconds, 1e-9))))
 
 
 def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int, items: int | None = None) -> None:
@@ -126,7 +137,8 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         try:
             packed = pack(args, point_args)
             kinds = packed.identity, x.dtype.char
-            made.entry(packed)(address, 0, plan.tasks, workers, plan.layout, x, packed.address, *data)
+            expected = made.seconds_per_evaluation * items * evaluations / workers if kinds in made.ran else None
+            _run(made.entry(packed), address, plan, workers, expected, x, packed.address, *data)
         except Exception as error:  # Numba's compiler also fails with others than its own
             is_compiled = kinds in made.ran and not isinstance(error, (NumbaError, UnsupportedBytecodeError))
             if is_compiled or any(role and role.kind == "traced" for role in job.roles):
@@ -147,11 +159,27 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
     made.seconds_per_evaluation = min(guess, 4 * made.seconds_per_evaluation)
 
 
+def _run(entry: Any, address: int, plan: Shares, workers: int, expected: float | None, *arguments: Any) -> None:
+    """Run all tasks, some of them in each call, for Ctrl-C takes effect between calls."""
+    first, step = 0, workers if expected is None else _step(plan.tasks, PATIENCE / max(expected, 1e-9), workers)
+    while first < plan.tasks:
+        start, last = perf_counter(), min(first + step, plan.tasks)
+        entry(address, first, last, workers, plan.layout, *arguments)
+        step = _step(last - first, PATIENCE / max(perf_counter() - start, 1e-9), workers)
+        first = last
+
+
+def _step(tasks: int, ratio: float, workers: int) -> int:
+    """So many times as many tasks, but one for each worker."""
+    return max(workers, int(tasks * min(ratio, 1e6)))
+
+
 def scratch(workers: int, size: int, dtype: Any) -> np.ndarray:
     """A row of scratch for each worker, on cache lines of its own; `own_row` is what it uses of it."""
     return scratch_array((workers, size + 4 * APART), dtype)
 
 
+@uninterrupted()
 def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
     """Find the user's function that did not compile, by compiling it alone, and say why."""
     for role in roles:
@@ -174,6 +202,7 @@ def _diagnose(roles: tuple[Role | None, ...], points: Points) -> None:
                     raise compilation_error(function, error, exact=True) from cause_of(error)
 
 
+@uninterrupted()
 def _lanes_error(roles: tuple[Role | None, ...], points: Points, lanes: int, error: Exception) -> CompilationError:
     """Which of the user's functions cannot be evaluated in lanes, and why, by compiling each alone."""
     for role in roles:
@@ -215,9 +244,9 @@ def launch_plain(
     need scratch.
     """
     workers = get_threads() if items > 1 and items * seconds > WORTH_THREADS and may_run_parallel() else 1
-    plan = shares(items, 1, workers, 0, together)
+    plan = shares(items, 1, workers, 0, together, most=_most_together(seconds))
     with loop(workers) as (address, granted):
-        kernel(operation).entry()(address, 0, plan.tasks, granted, plan.layout, *arguments(workers))
+        _run(kernel(operation).entry(), address, plan, granted, items * seconds / workers, *arguments(workers))
 
 
 class Bound:

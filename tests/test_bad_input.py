@@ -1215,6 +1215,23 @@ def test_a_second_type_of_arguments_may_not_compile():
         fc.value(inverted_in_place, X[0], (np.array([2], np.uint8),))
 
 
+def of_several(x, *k):
+    return k[0] * x[0] ** 2 + len(k)
+
+
+def test_parameters_have_names():
+    message = r"^of_several must have a parameter for each argument, got \*k; name them, or give one tuple"
+    with pytest.raises(TypeError, match=message):
+        fc.value(of_several, X, (3.0, 4.0))
+
+
+def test_what_vectorized_functions_mask_is_not_a_number():
+    f = fc.vectorized(lambda X: np.ma.log(X[:, 0]))
+    np.testing.assert_array_equal(fc.value(f, [[1.0], [-3.0]]), [0.0, np.nan])
+    assert np.isnan(fc.gradient(f, [[-3.0]])).all()
+    assert fc.curvature(f, [[-3.0], [2.0]]).status.tolist() == [-3, 0]
+
+
 def divided(x, k):
     return x[0] ** 2 * x[1] + 7 // k
 

@@ -415,6 +415,79 @@ def test_jacobian_of_changing_length_is_nan():
     assert np.isnan(J[1]).all()
 
 
+FAR = np.array([1000.0, -30.0, 7.0])
+
+
+def far_bowl(x):
+    return (x[0] - 1000.0) ** 2 + 2 * (x[1] + 30.0) ** 2 + 3 * (x[2] - 7.0) ** 2
+
+
+def far_slope(x):
+    return 2 * (x[0] - 1000.0), 4 * (x[1] + 30.0), 6 * (x[2] - 7.0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"method": "central"}, {"order": 8}, {"method": "forward"}, {"grad": far_slope, "method": "central"}],
+)
+def test_errors_of_products_know_the_rounding_of_nodes(options):
+    """Near a minimum of 0 far from the origin f has hardly an error, but x + t v has."""
+    rng = np.random.default_rng(2)
+    x, v = FAR + 1e-3 * rng.standard_normal((300, 3)), rng.standard_normal((300, 3))
+    for found, expected in (
+        (fc.hvp(far_bowl, x, v, return_error=True, **options), v * [2, 4, 6]),
+        (fc.vhv(far_bowl, x, v, return_error=True, **options), (v * v * [2, 4, 6]).sum(axis=1)),
+    ):
+        result, error = found
+        assert (np.abs(result - expected) <= error).mean() >= 0.998
+        assert error.max() <= 1e-2
+
+
+def slopes(x):
+    e, h = np.exp(x[0] * x[1]), np.exp(x[1] + x[2])
+    return x[1] * e + x[2] ** 3, x[0] * e + h, 3 * x[2] ** 2 * x[0] + h
+
+
+def of_three(x):
+    return np.exp(x[0] * x[1]) + x[2] ** 3 * x[0] + np.exp(x[1] + x[2])
+
+
+@pytest.mark.parametrize("options", [{"bounds": (-1, 1)}, {"grad": slopes}, {"grad": slopes, "bounds": (-1, 1)}])
+def test_errors_of_products_in_float32(options):
+    """Only what is made of Hessians, or of their products, is rounded."""
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-0.8, 0.8, (2000, 3)).astype(np.float32)
+    v = rng.standard_normal((2000, 3)).astype(np.float32)
+    product = np.einsum("kij,kj->ki", fc.hessian(of_three, x.astype(float)), v.astype(float))
+    result, error = fc.hvp(of_three, x, v, return_error=True, **options)
+    assert (np.abs(result - product) <= error).all()
+    result, error = fc.vhv(of_three, x, v, return_error=True, **options)
+    assert (np.abs(result - (product * v).sum(axis=1)) <= error).all()
+
+
+def cubes(x):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i] ** 3
+    return np.float32(total)
+
+
+@pytest.mark.parametrize("fun", [cubes, fc.vectorized(lambda x: (x**3).sum(axis=1).astype(np.float32))])
+def test_values_of_fewer_digits_than_points(fun):
+    """What a torch model returns: steps and errors are those of float32, from the first call on."""
+    x = np.random.default_rng(3).uniform(-1, 1, (300, 3))
+    hessian = 6 * x[:, :, None] * np.eye(3)
+    for _ in range(2):
+        H, error = fc.hessian(fun, x, return_error=True)
+        assert (np.abs(H - hessian) <= error).mean() >= 0.998
+        assert np.abs(H - hessian).max() <= 1e-2
+    g, error = fc.gradient(fun, x, return_error=True)
+    assert (np.abs(g - 3 * x**2) <= error).mean() >= 0.998
+    found = fc.curvature(fun, x)
+    assert (np.abs(found.eigenvalues - np.sort(6 * x, axis=1)).max(axis=1) <= found.eigenvalue_error).all()
+    assert (found.index <= (x < 0).sum(axis=1)).all()
+
+
 # ---- steps, noise, bounds
 
 

@@ -21,7 +21,6 @@ from .function import UserFunction
 
 #: kernels of order 2 know n up to here (3x faster at n = 2; at n = 16 1.0-1.15x)
 MAX_KNOWN = 8
-EPS = float(np.finfo(np.float64).eps)
 EVERY_N = "one compilation for every n"
 #: steps are not widened
 ONE = np.ones(1)
@@ -70,7 +69,7 @@ def _first_job(role: Role, plan: Plan, lanes: int, m: int, errors: bool, symmetr
 
 def _in_lanes(factory: Any, lanes: int, plan: Plan, *known: Any, before: tuple = ()) -> Operation:
     """An operation on groups of points."""
-    return Operation(factory, (*before, lanes, plan.eps == EPS, *known), lanes > 1)
+    return Operation(factory, (*before, lanes, plan.in_double, *known), lanes > 1)
 
 
 def _first_data(plan: Plan, formula: Any, scale: np.ndarray) -> tuple:
@@ -214,7 +213,7 @@ def second_data(
 
 @lru_cache(maxsize=256)
 def _product_job(factory: Any, role: Role, plan: Plan, lanes: int, errors: bool) -> Job:
-    return Job(Operation(factory, (_room(plan, 7 * plan.n + 2), lanes, errors), lanes > 1), role)
+    return Job(Operation(factory, (_room(plan, 8 * plan.n + 2), lanes, errors), lanes > 1), role)
 
 
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
@@ -266,8 +265,9 @@ def _along(call: Call, plan: Plan, how: _Along, directions: np.ndarray, errors: 
     """Run a job over directions."""
     count = len(directions)
     error = np.empty(out.shape) if errors else np.zeros((0,) * out.ndim)
-    step, kind = np.zeros(2), 0 if plan.abs_step is None else 1
+    step, kind = np.zeros(3), 0 if plan.abs_step is None else 1
     step[kind] = how.formula.steps[2 * kind].max()
+    step[2] = np.finfo(call.x.dtype if how.job.is_vectorized else np.float64).eps / 2  # others are given doubles
     run = launcher(plan)
     shared = run.plan_shares(how.job, count, how.evaluations, how.divisible, lanes=call.lanes)
     status = np.empty(shared.statuses(count), np.int8)

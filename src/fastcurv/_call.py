@@ -75,6 +75,13 @@ class Call(NamedTuple):
         return self._replace(plan=self.plan.next)
 
     @property
+    def in_known_precision(self) -> Call:
+        """The same where it is known that values have fewer digits than points."""
+        kind = self.x.dtype.char
+        eps = max(function.coarsest.get(kind, 0.0) for function in (self.function, self.gradient) if function)
+        return self if eps <= self.plan.eps else self._replace(plan=self.plan.coarser(eps))
+
+    @property
     def one_by_one(self) -> Call:
         """The same, one point after the other."""
         return self._replace(lanes=1)
@@ -137,7 +144,7 @@ def call(
             raise ValueError(f"grad must return {n} values at points with {n} coordinates, got {found}")
     one_by_one = point_args or chosen.bounds.any or chosen.method == "forward" or ordinal is not None
     in_lanes = isinstance(function, Compiled) and not one_by_one
-    return Call(function, gradient, batch, points, chosen, length, LANES if in_lanes else 1)
+    return Call(function, gradient, batch, points, chosen, length, LANES if in_lanes else 1).in_known_precision
 
 
 def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -> int | None:
@@ -171,6 +178,7 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
             rows if vector else rows[:10],
             lambda b: (*args, *(array[b] for array in point_args)),
             vector=vector,
+            coarsest=function.coarsest,
         )
         if known is not None:
             function.checked[case] = known

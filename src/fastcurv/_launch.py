@@ -147,7 +147,9 @@ def _by_best(call: Call, derivative: str, compute: Callable[[Any, Call], Result]
                 _refused(call)[_case(call, derivative)] = str(error)
             call = by_known_method(call.by_next_method, derivative)
     try:
-        return compute(by_differences, call)
+        found = compute(by_differences, call)
+        known = call.in_known_precision
+        return found if known is call else compute(by_differences, known)
     except LanesError as error:
         _refused(call)[_lanes_case(call)] = str(error)
         return compute(by_differences, _by_known_lanes(call, derivative))

@@ -61,7 +61,8 @@ class Plan:
     others: tuple[str, ...]  # those that are taken where it cannot be
     order: int
     n: int
-    eps: float
+    eps: float  # of points, or of values where that is larger
+    in_double: bool  # points
     rel_step: np.ndarray | None
     abs_step: np.ndarray | None
     four_point: bool
@@ -82,6 +83,10 @@ class Plan:
     def on_device(self, ordinal: int) -> Plan:
         """The same on a CUDA device."""
         return replace(self, device=ordinal)
+
+    def coarser(self, eps: float) -> Plan:
+        """The same where values have no more digits than eps says."""
+        return replace(self, eps=eps)
 
     @cached_property
     def on_cpu(self) -> Plan:
@@ -198,6 +203,7 @@ def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> 
         order=order,
         n=n,
         eps=float(np.finfo(dtype).eps),
+        in_double=dtype == np.float64,
         rel_step=None if options.rel_step is None else positive(options.rel_step, "rel_step", (n,)),
         abs_step=None if options.abs_step is None else positive(options.abs_step, "abs_step", (n,)),
         four_point=options.stencil == "4-point" or (options.stencil is None and options.noise is not None),

@@ -130,9 +130,9 @@ def hvp(
 
 
 def _hessians(given: _Directions) -> tuple[np.ndarray, launch.Second]:
-    """Where bounds need them."""
+    """Where bounds need them: in double, for only what is made of them is rounded."""
     count, n = given.call.shape
-    H = new_array((count, n, n), given.call.x.dtype)
+    H = new_array((count, n, n), np.dtype(np.float64))
     return H, launch.second_order(given.call, errors=given.errors, out=H)
 
 
@@ -189,10 +189,10 @@ def vhv(
             size = np.abs(v_array)
             error = dot(size, apply(second.hessian_error[:, None], size))
     elif grad is not None:
-        product = launch.products(call, v_array, given.errors, np.empty_like(v_array))
+        product = launch.products(call, v_array, given.errors, np.empty(v_array.shape))
         flat[...] = (v_array * product.product).sum(axis=-1)
         if given.errors:
-            error = of_forms(v_array, product.error)
+            error = of_forms(v_array, product.error) + np.finfo(flat.dtype).eps / 2 * np.abs(flat)
     else:
         error = launch.forms(call, v_array, given.errors, flat).error
     poison(overflown(flat), flat, *([error.reshape(-1)] if given.errors else []))

@@ -23,6 +23,18 @@ def step_along(x, v, step, widen):
     return where(relative == 0.0, 0.0, step[0] * widen / relative + step[1] / absolute)
 
 
+def rounding_along(x, v, t, step):
+    """The rounding of x + t v by what f is given, step[2], relative to t v.
+
+    Steps along coordinates are made such that x + h is a number; this cannot be done along v. What f changes by from
+    node to node, times this, is an error of f.
+    """
+    largest = longest = 0.0 * t
+    for i in range(len(x)):
+        largest, longest = max(largest, abs(x[i])), max(longest, abs(v[i]))
+    return where(t > 0.0, step[2] * largest / (t * longest), 0.0)
+
+
 def read_group(points, directions, scale, noise, b, lanes, memory, first):
     """Points, directions, widening and noise of the group from direction b on, side by side in memory.
 
@@ -43,7 +55,8 @@ def product_block(f, room, lanes, errors):
     """H v from values: differences along the coordinates of the derivative along v.
 
     One formula for both first derivatives, central or forward: `offsets` in units of t and h, `weights[:, q, r]` for
-    orders p and p + 2. `step` holds the relative and absolute step along v, `steps` those along the coordinates.
+    orders p and p + 2. `step` holds the relative and absolute step along v, and half an ulp of nodes; `steps`, those along the
+    coordinates.
     `room`, where it is not 0, is the memory that a thread of a device has on its stack.
     """
 
@@ -53,11 +66,12 @@ def product_block(f, room, lanes, errors):
     ):  # fmt: skip
         n = points.shape[1]
         raised = stack_array(1, layout)
-        memory = stack_array(room, step) if room else np.empty(8 + lanes * (7 * n + 2))
+        memory = stack_array(room, step) if room else np.empty(8 + lanes * (8 * n + 2))
         origin = first_aligned(memory)
         read = numbers(memory, origin, 2 * n + 2, lanes, 0)
-        work = numbers(memory, origin + lanes * (2 * n + 2), (5, n), lanes, 0)
-        x, h, mixed, mixed_next, largest = work[0], work[1], work[2], work[3], work[4]
+        work = numbers(memory, origin + lanes * (2 * n + 2), (6, n), lanes, 0)
+        x, h, mixed, mixed_next = work[0], work[1], work[2], work[3]
+        largest, change = work[4], work[5]
         out, out_error = flat(product), flat(error)
         first_group, last_group = span(layout, task, groups(len(directions), lanes))
         start, stop = share(layout, task, n)
@@ -73,7 +87,7 @@ def product_block(f, room, lanes, errors):
             poison = 0.0 * f_0 + 0.0 * t
             for i in range(start, stop):
                 h[i] = central_step(centre[i], steps[0, i] * widen, steps[2, i], points)
-                mixed[i], mixed_next[i], largest[i] = 0.0, 0.0, abs(f_0)
+                mixed[i], mixed_next[i], largest[i], change[i] = 0.0, 0.0, abs(f_0), 0.0
             for q in range(len(offsets)):
                 for j in range(n):
                     x[j] = centre[j] + offsets[q] * t * v[j]
@@ -85,15 +99,17 @@ def product_block(f, room, lanes, errors):
                             x[i] = x_i + offsets[r] * h[i]
                             f_qr = f(x, point)
                             largest[i] = max(largest[i], abs(f_qr))
+                            change[i] = max(change[i], abs(f_qr - f_0))
                             mixed[i] += w * f_qr
                             mixed_next[i] += w_next * f_qr
                     x[i] = x_i
+            blur = rounding_along(centre, v, t, step)
             for i in range(start, stop):
                 area = where(t > 0.0, t * h[i], math.inf)  # H 0 = 0
                 give(mixed[i] / area, out, b * n + i, n, last)
                 poison += 0.0 * mixed[i]
                 if errors:
-                    e_f = max(noise[0] * largest[i], level)
+                    e_f = max(noise[0] * largest[i], level) + (blur + step[2] * abs(centre[i]) / h[i]) * change[i]
                     spread = 2 * abs(mixed[i] - mixed_next[i]) + 2 * e_f * amplification
                     give(spread / area, out_error, b * n + i, n, last)
             report(
@@ -126,18 +142,18 @@ def form_block(f, room, lanes, errors):
             point = (raised, arguments, b // (len(directions) // len(points)))
             t = step_along(centre, v, step, widen)
             f_0 = f(centre, point)
-            largest, second, second_next = abs(f_0), weights[0, 0] * f_0, weights[1, 0] * f_0
+            largest, change, second, second_next = abs(f_0), 0.0 * f_0, weights[0, 0] * f_0, weights[1, 0] * f_0
             for q in range(len(offsets)):
                 for j in range(n):
                     x[j] = centre[j] + offsets[q] * t * v[j]
                 f_q = f(x, point)
-                largest = max(largest, abs(f_q))
+                largest, change = max(largest, abs(f_q)), max(change, abs(f_q - f_0))
                 second += weights[0, q + 1] * f_q
                 second_next += weights[1, q + 1] * f_q
             square = where(t > 0.0, t * t, math.inf)  # 0'H0 = 0
             give(second / square, form, b, 1, last)
             if errors:
-                e_f = max(noise[0] * largest, level)
+                e_f = max(noise[0] * largest, level) + rounding_along(centre, v, t, step) * change
                 spread = 2 * abs(second - second_next) + 2 * e_f * amplification
                 give(spread / square, error, b, 1, last)
             poison = 0.0 * second + 0.0 * t
@@ -167,11 +183,12 @@ def gradient_product_block(g, room, lanes, errors):
     ):  # fmt: skip
         n = points.shape[1]
         raised = stack_array(1, layout)
-        memory = stack_array(room, step) if room else np.empty(8 + lanes * (7 * n + 2))
+        memory = stack_array(room, step) if room else np.empty(8 + lanes * (8 * n + 2))
         origin = first_aligned(memory)
         read = numbers(memory, origin, 2 * n + 2, lanes, 0)
-        work = numbers(memory, origin + lanes * (2 * n + 2), (5, n), lanes, 0)
-        x, y, total, total_next, largest = work[0], work[1], work[2], work[3], work[4]
+        work = numbers(memory, origin + lanes * (2 * n + 2), (6, n), lanes, 0)
+        x, y, total, total_next = work[0], work[1], work[2], work[3]
+        largest, earliest = work[4], work[5]
         out, out_error = flat(product), flat(error)
         first_group, last_group = span(layout, task, groups(len(directions), lanes))
         for group in range(first_group, last_group):
@@ -184,21 +201,24 @@ def gradient_product_block(g, room, lanes, errors):
             t = step_along(centre, v, step, widen)
             for i in range(n):
                 total[i], total_next[i], largest[i] = 0.0, 0.0, 0.0
-            poison = 0.0 * t
+            poison = change = 0.0 * t
             for q in range(len(offsets)):
                 for j in range(n):
                     x[j] = centre[j] + offsets[q] * t * v[j]
                 g(x, y, point)
                 for i in range(n):
-                    largest[i] = max(largest[i], abs(y[i]))
+                    if q == 0:
+                        earliest[i] = y[i]
+                    largest[i], change = max(largest[i], abs(y[i])), max(change, abs(y[i] - earliest[i]))
                     total[i] += weights[0, q] * y[i]
                     total_next[i] += weights[1, q] * y[i]
                     poison += 0.0 * y[i]
+            blur = rounding_along(centre, v, t, step) * change
             length = where(t > 0.0, t, math.inf)
             for i in range(n):
                 give(total[i] / length, out, b * n + i, n, last)
                 if errors:
-                    e_f = max(noise[0] * largest[i], level)
+                    e_f = max(noise[0] * largest[i], level) + blur
                     spread = 2 * abs(total[i] - total_next[i]) + 2 * e_f * amplification
                     give(spread / length, out_error, b * n + i, n, last)
             report(

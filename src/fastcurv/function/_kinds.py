@@ -11,7 +11,8 @@ import math
 import re
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ..backends._native import alike, call_c, call_guarded, scalar_evaluator
 from ..elements import teach_arrays
 from ._compile import compiled
 from ._digest import Digest, digest
+from ._trial import note_precision
 
 Evaluator = Callable[..., Any]
 #: bytes of points in one call of a vectorized function, unless it names its batch size
@@ -40,6 +42,7 @@ class Compiled:
         self.lasting = identity.lasting
         self._dispatcher: Dispatcher | None = None
         self.checked: dict[Any, int] = {}  # what the plain Python trial found, by n and types of arguments
+        self.coarsest: dict[str, float] = {}  # eps of the coarsest values seen, by the type of points
         self.refused: dict[Any, str] = {}  # why a way to derivatives was not possible, by way, derivative and types
         self.traced: dict[Any, list] = {}  # expression graphs, by n and shapes of arguments
         self.ready: dict[Any, Any] = {}  # their programs, where there are no arguments
@@ -95,6 +98,7 @@ class Pointer:
     """A C function ``double f(int n, double *x[, void *data])``."""
 
     lasting = True
+    coarsest: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, address: int, data: int | None, keep: Any):
         self.address, self.data = address, data
@@ -125,6 +129,7 @@ class Vectorized:
     def __init__(self, function: Callable, batch_size: int | None):
         self.function, self.batch_size = function, batch_size
         self.key = f"vectorized {id(self)}"
+        self.coarsest: dict[str, float] = {}  # eps of the coarsest values seen, by the type of points
 
     def __call__(self, x, *args):
         return self.function(x, *args)
@@ -140,7 +145,10 @@ class Vectorized:
         for start in range(0, len(x), size):
             rows = slice(start, start + size)
             part = x[rows]
-            values = np.asarray(self.function(part, *args, *(array[rows] for array in point_args)))
+            values = self.function(part, *args, *(array[rows] for array in point_args))
+            if isinstance(values, np.ma.MaskedArray):
+                values = np.ma.filled(values.astype(np.promote_types(values.dtype, np.float16)), np.nan)
+            values = np.asarray(values)
             if values.dtype.kind not in "biuf":
                 raise TypeError(f"{self.name} must return real numbers, got an array of type {values.dtype}")
             if len(values.shape) != 1 + vector or len(values) != len(part):
@@ -149,6 +157,7 @@ class Vectorized:
                     f"{self.name} must return an array of shape {expected} for {len(part)} points, "
                     f"got shape {values.shape}"
                 )
+            note_precision(self.coarsest, x.dtype, values)
             parts.append(values.astype(np.float64).reshape(len(part), -1))
         return np.concatenate(parts)
 
@@ -267,7 +276,7 @@ def _compiled(fun) -> Compiled:
         if found.identity is not identity:  # the same code in another function object: share what was compiled
             shared, found = found, Compiled(fun, identity)
             found._dispatcher, found.checked, found.refused = shared.dispatcher, shared.checked, shared.refused
-            found.traced, found.ready = shared.traced, shared.ready
+            found.traced, found.ready, found.coarsest = shared.traced, shared.ready, shared.coarsest
         _known[fun] = found
     return found
 

@@ -7,6 +7,7 @@ compiled function would answer with NaN (a domain error, an explicit ``raise``) 
 from __future__ import annotations
 
 import dis
+import inspect
 import numbers
 import traceback
 from contextlib import suppress
@@ -14,7 +15,9 @@ from contextlib import suppress
 import numpy as np
 
 
-def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int | None:
+def trial(
+    function, points: np.ndarray, rows, args_at, *, vector: bool, coarsest: dict[str, float] | None = None
+) -> int | None:
     """Evaluate `function` at some points until one answers; the number of its values (None if none answered).
 
     Parameters
@@ -27,8 +30,16 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
         The arguments of point b.
     vector : bool
         Whether a vector of values is expected, or one.
+    coarsest : dict, optional
+        Where the precision of the values is noted.
     """
     if code := getattr(function, "__code__", None):
+        if code.co_flags & inspect.CO_VARARGS:
+            several = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+            raise TypeError(
+                f"{_name(function)} must have a parameter for each argument, got *{several}; name them, or give one "
+                f"tuple or array in args"
+            )
         names = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
         if names:
             raise TypeError(
@@ -52,11 +63,20 @@ def trial(function, points: np.ndarray, rows, args_at, *, vector: bool) -> int |
             error.add_note(f"{_name(function)} was evaluated in plain Python at x = {x} to check it before compiling")
             raise
         # a complex number is the root of a negative one, NaN when compiled; if it is always, compiling tells
-        if vector:
-            return _length(result, function, x)
-        if not np.iscomplexobj(result):
-            return _check_scalar(result, function, x)
+        if not vector and np.iscomplexobj(result):
+            continue
+        found = _length(result, function, x) if vector else _check_scalar(result, function, x)
+        if coarsest is not None:
+            note_precision(coarsest, points.dtype, result)
+        return found
     return None
+
+
+def note_precision(coarsest: dict[str, float], points: np.dtype, values) -> None:
+    """Note eps of values that have fewer digits than the points: differences amplify what they are rounded by."""
+    dtype = np.asarray(values).dtype
+    if dtype.kind == "f" and dtype.itemsize < points.itemsize:
+        coarsest[points.char] = max(float(np.finfo(dtype).eps), coarsest.get(points.char, 0.0))
 
 
 def exception_at(function, x: np.ndarray, args: tuple) -> Exception | None:

@@ -478,6 +478,16 @@ def test_trends_are_no_noise():
         assert np.isnan(fc.estimate_noise(fc.vectorized(fun), np.zeros(3)))
 
 
+def test_equal_values_of_close_points_are_no_constant():
+    for fun, x in (
+        (lambda x: x[0] ** 2 - 6 * x[0] + 9, 3.0),
+        (lambda x: x[0] - 1.0, 1.0),
+        (lambda x: np.log(x[0]), 1.0),
+    ):
+        found = fc.estimate_noise(fun, [x])
+        assert np.isnan(found) or 0 < found < 100 * EPS
+
+
 def test_constant_functions_have_no_noise():
     for constant in (0.0, 3.0, -1e300):
         fun = fc.vectorized(lambda X, constant=constant: np.full(len(X), constant))

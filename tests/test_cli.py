@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,6 +204,9 @@ def test_info(capfd):
         (["scan", "muller_brown", "--grid", "x=0:1:1", "--grid", "y=0", "--plot", "p.png"], "--plot.*two coordinates"),
         ([*MULLER_BROWN, "--quantities", "value", "--plot", "p.png"], "--plot.*landscape needs definiteness"),
         (["plot", "s.zarr", "-o", "p.xyz"], "-o.*got 'p.xyz'"),
+        (["scan", "models/model.py:", "--grid", "x=0:1:3"], "which function of models/model.py:.*models/model.py:NAME"),
+        ([*MULLER_BROWN, "--store", "s.png", "--plot", "s.png"], "--plot: s.png would lie in the store"),
+        ([*MULLER_BROWN, "--store", "s", "--plot", "s/p.png"], "--plot: s/p.png would lie in the store"),
     ],
 )
 def test_usage(arguments, words, capfd, tmp_path, monkeypatch):
@@ -242,6 +246,26 @@ def test_failures_are_one_line(arguments, words, capfd, tmp_path, monkeypatch):
     (line,) = lines(captured.err)
     assert line.startswith("fastcurv: ")
     assert words in line
+
+
+def test_files_that_exit_have_failed(tmp_path, capfd):
+    for k, code in enumerate(("0", "'usage'", "")):
+        path = tmp_path / f"leaves_{k}.py"
+        path.write_text(f"import sys\ndef f(x): return x[0] ** 2\nsys.exit({code})\n")
+        assert main(["scan", f"{path}:f", "--grid", "x=0:1:3", "--quiet"]) == 1
+        assert f"leaves_{k}.py called sys.exit({code or None})" in capfd.readouterr().err
+
+
+def test_files_with_names_of_modules_replace_none(tmp_path, capfd):
+    for name in ("copy", "fastcurv"):
+        (tmp_path / f"{name}.py").write_text("def f(x): return x[0] ** 2\n")
+        assert main(["scan", f"{tmp_path / name}.py:f", "--grid", "x=0:1:3", "--quiet"]) == 0, capfd.readouterr().err
+        assert tmp_path not in Path(str(sys.modules[name].__file__)).parents
+
+
+def test_empty_scans_are_gone_on_with(tmp_path):
+    empty = ["scan", "rosenbrock", "--grid", "x=0:1:0", "--grid", "y=0:1:3", "--store", str(tmp_path / "e.zarr")]
+    assert main(empty) == main(empty) == 0
 
 
 def test_pickles_are_not_loaded(tmp_path, capfd):

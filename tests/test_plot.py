@@ -53,9 +53,9 @@ def made(definiteness=0, condition_number=2.0, **variables):
     return ds.assign_coords(p=np.linspace(0, 3, 4), q=[0.0, 1.0, 5.0])
 
 
-def drawn(picture, ds):
+def drawn(picture, ds, *what):
     """The axes after a full drawing, which is where matplotlib fails if it does."""
-    ax = getattr(fc.plot, picture)(ds)
+    ax = getattr(fc.plot, picture)(ds, *what)
     ax.figure.canvas.draw()
     return ax
 
@@ -237,8 +237,9 @@ def test_other_dimensions_are_refused(himmelblau, row, picture):
         getattr(fc.plot, picture)(himmelblau.expand_dims(z=2).transpose("x", "y", "z"))
     with pytest.raises(ValueError, match="empty"):
         getattr(fc.plot, picture)(himmelblau.isel(x=slice(0)))
-    with pytest.raises(ValueError, match="two coordinates or more"):
-        getattr(fc.plot, picture)(himmelblau.isel(x=slice(1)))
+    for narrow in (himmelblau.isel(x=slice(1)), himmelblau.assign_coords(x=0 * himmelblau.x)):
+        with pytest.raises(ValueError, match=r"two coordinates or more.* of x one value"):
+            getattr(fc.plot, picture)(narrow)
     with pytest.raises(TypeError, match=r"ds: expected the xarray.Dataset of a scan, got ndarray"):
         getattr(fc.plot, picture)(np.ones((3, 3)))
 
@@ -259,6 +260,21 @@ def test_profile(row):
 def test_a_profile_of_one_point_can_be_seen(row):
     (line,) = fc.plot.profile(row.isel(x=slice(1))).lines
     assert line.get_marker() == "o"
+
+
+def test_gaps_of_infinite_numbers_are_marked(row):
+    number = row.condition_number.where(row.x > 0, np.inf)
+    ax = drawn("profile", row.assign(condition_number=number), "condition_number")
+    assert legend(ax)[0].startswith("infinite (")
+    assert len(ax.lines[1].get_xdata()) == (row.x <= 0).sum()
+
+
+@pytest.mark.parametrize("picture", ["landscape", "profile"])
+def test_what_is_left_out_is_invalid(himmelblau, picture):
+    """`where` makes enumerations numbers with NaN."""
+    left = himmelblau.where(himmelblau.value < 100)
+    ax = drawn(picture, left if picture == "landscape" else left.isel(y=10))
+    assert any(label.startswith("invalid") for label in legend(ax))
 
 
 def test_profiles_are_on_scales_of_their_own(row):

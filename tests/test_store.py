@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import fastcurv as fc
 import fastcurv._curvature
+import fastcurv._scan
 import fastcurv.landscapes
 from fastcurv._store import Blocks, ScanStore
 
@@ -302,6 +303,51 @@ def test_folders_of_the_kernel_hold_no_stores(path):
     """Where the permissions of a folder promise what it refuses."""
     with pytest.raises(fc.StoreError, match=rf"^{path} cannot be made .*choose another path$"):
         scanned(Path(path))
+
+
+def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (".", tmp_path):
+        with pytest.raises(fc.StoreError, match="is the current folder"):
+            scanned(path)
+    assert Path.cwd() == tmp_path
+
+
+def test_a_store_that_another_scan_made_meanwhile(tmp_path, monkeypatch):
+    """The one that is late says what to do, and leaves nothing behind."""
+    made = fastcurv._scan.create_store
+
+    def late(path, *rest):
+        made(path, *rest)
+        return made(path, *rest)
+
+    monkeypatch.setattr(fastcurv._scan, "create_store", late)
+    with pytest.raises(fc.StoreError, match="made by another scan meanwhile: run the same call again"):
+        scanned(tmp_path / "s.zarr")
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["s.zarr"]
+    assert scanned(tmp_path / "s.zarr").identical(scanned())
+
+
+def test_what_cannot_be_written_is_told_of_the_store(tmp_path, monkeypatch):
+    """A full disk: what was written before is kept, and gone on with."""
+    import zarr
+
+    put, room = zarr.Array.__setitem__, [12]
+
+    def full(array, region, values):
+        room[0] -= 1
+        if room[0] < 0:
+            raise OSError(28, "No space left on device")
+        put(array, region, values)
+
+    monkeypatch.setattr(zarr.Array, "__setitem__", full)
+    with pytest.raises(
+        fc.StoreError, match=r"s.zarr cannot be written to \(OSError: .*No space left.*same call goes on"
+    ):
+        scanned(tmp_path / "s.zarr")
+    monkeypatch.undo()
+    assert scanned(tmp_path / "s.zarr").identical(scanned())
 
 
 def test_links_lead_to_stores(tmp_path):

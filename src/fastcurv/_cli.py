@@ -11,8 +11,8 @@ import inspect
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(argv)
         return options.run(options)
     except SystemExit as stop:  # argparse has printed the usage or the help
-        return int(stop.code or 0)
+        return int(stop.code or 0)  # of argparse; what the user's code exits with is told before
     except KeyboardInterrupt:
         print("fastcurv: interrupted; with --store, the same command goes on from here", file=sys.stderr)
     except BrokenPipeError:  # the reader of the output has gone, as in `fastcurv info | head -1`
@@ -119,8 +119,8 @@ def _scan(options: argparse.Namespace) -> int:
         axes[name] = axis
     if all(isinstance(axis, float) for axis in axes.values()):
         options.usage_error("argument --grid: expected at least one axis that varies, as in x=-1:1:101")
-    if options.fun.endswith(".py"):
-        options.usage_error(f"argument FUN: which function of {options.fun}? write {options.fun}:NAME")
+    if options.fun.endswith((".py", ":")):
+        options.usage_error(f"argument FUN: which function of {options.fun}? write {options.fun.rstrip(':')}:NAME")
     if ":" not in options.fun and options.fun not in _landscape_names():
         options.usage_error(
             f"argument FUN: {options.fun!r} is no landscape ({', '.join(_landscape_names())}); "
@@ -129,6 +129,10 @@ def _scan(options: argparse.Namespace) -> int:
     grid = fastcurv.Grid(**axes)
     if options.plot is not None and (why := _undrawable(grid, options.quantities or DEFAULT)):
         options.usage_error(f"argument --plot: {why}")
+    if options.store is not None and options.plot is not None:
+        store, picture = options.store.resolve(), options.plot.resolve()
+        if store == picture or store in picture.parents:
+            options.usage_error(f"argument --plot: {options.plot} would lie in the store; choose another file")
     fun = _function(options.fun)
     args = () if options.args is None else _arrays(options.args)
     chosen = {} if options.quantities is None else {"quantities": options.quantities}
@@ -137,7 +141,9 @@ def _scan(options: argparse.Namespace) -> int:
 
     held = _held(options.store)
     started = time.perf_counter()
-    ds = fastcurv.scan(fun, grid, args, store=options.store, name=options.name, progress=not options.quiet, **chosen)
+    chosen.update(store=options.store, name=options.name, progress=not options.quiet)
+    with _no_exit(options.fun):
+        ds = fastcurv.scan(fun, grid, args, **chosen)
     seconds = time.perf_counter() - started
     if options.plot is not None:
         _draw(ds, options.plot, _kind(grid.dims))
@@ -176,7 +182,7 @@ def _held(store: Path | None) -> float:
 
     with suppress(StoreError):
         done, total = (0, 1) if store is None or not store.exists() else blocks_done(store)
-        return done / total
+        return done / total if total else 1.0
     return 0.0
 
 
@@ -295,6 +301,15 @@ def _landscape_names() -> list[str]:
     return [name for name, fun in named if inspect.isfunction(fun) and fun.__module__ == landscapes.__name__]
 
 
+@contextmanager
+def _no_exit(text: str) -> Iterator[None]:
+    """Make a failure of the end of the process that the user's code asks for."""
+    try:
+        yield
+    except SystemExit as stop:
+        raise RuntimeError(f"{text} called sys.exit({stop.code!r})") from stop
+
+
 def _function(text: str) -> Any:
     """What FUN names; files and modules are imported with their folder, or the current one, on the path."""
     place, colon, name = text.rpartition(":")
@@ -307,15 +322,18 @@ def _function(text: str) -> Any:
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {place}")
         sys.path.insert(0, str(path.parent))
-        spec = importlib.util.spec_from_file_location(path.stem, path)
+        is_taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+        spec = importlib.util.spec_from_file_location(f"{path.stem}_py" if is_taken else path.stem, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        spec.loader.exec_module(module)
+        sys.modules[spec.name] = module
+        with _no_exit(place):
+            spec.loader.exec_module(module)
     else:
         sys.path.insert(0, str(Path.cwd()))
-        module = importlib.import_module(place)
+        with _no_exit(place):
+            module = importlib.import_module(place)
     if not hasattr(module, name):
         raise AttributeError(f"{place} has no {name}")
     return getattr(module, name)

@@ -62,9 +62,22 @@ def needed_of(ds: Any, picture: str, *quantities: str) -> Any:
         )
     if not all(ds.sizes[dim] for dim in dims):
         raise ValueError(f"ds: {picture} needs points, and the scan is empty: sizes {dict(ds.sizes)}")
-    if any(ds.sizes[dim] < 2 for dim in dims) and dimensions == 2:
-        raise ValueError(f"ds: {picture} needs two coordinates or more along both axes, got {dict(ds.sizes)}")
-    return ds[list(dict.fromkeys((*needed, *_telling(ds))))].transpose(*dims, ...)
+    if dimensions == 2 and (alike := [dim for dim in dims if np.unique(ds[dim].values).size < 2]):
+        raise ValueError(
+            f"ds: {picture} needs two coordinates or more along both axes, got {dict(ds.sizes)}, of {alike[0]} one "
+            f"value"
+        )
+    return _with_whole_flags(ds[list(dict.fromkeys((*needed, *_telling(ds))))]).transpose(*dims, ...)
+
+
+def _with_whole_flags(ds: Any) -> Any:
+    """The dataset with enumerations as integers: of what `ds.where` leaves out they are NaN."""
+    changed = {}
+    for name, array in ds.data_vars.items():
+        if "flag_values" in array.attrs and array.dtype.kind == "f":
+            invalid = next(code for code, meaning in flags_of(array).items() if meaning == "INVALID")
+            changed[name] = array.fillna(invalid).astype(np.int8)
+    return ds.assign(changed)
 
 
 def _telling(ds: Any) -> list[str]:
@@ -202,6 +215,19 @@ def mark(ax: Any, ds: Any, where: np.ndarray, color: str, label: str) -> list[An
     colors = _require("matplotlib.colors", "scan")
     draw_cells(ax, ds, np.ma.masked_where(~where, np.zeros(where.shape)), colors.ListedColormap([color]))
     return [_patch_handle(color, f"{label} ({_percent(where.mean())})")]
+
+
+def mark_infinite(ax: Any, x: np.ndarray, values: np.ndarray) -> list[Any]:
+    """Triangles at the upper and lower edge of a profile where its line leaves a gap; nothing if there are none."""
+    handles = []
+    for sign, edge, shape in ((1, 1.0, "^"), (-1, 0.0, "v")):
+        where = values == sign * np.inf
+        if where.any():
+            places = np.full(np.count_nonzero(where), edge)
+            label = f"{'-' if sign < 0 else ''}infinite ({_percent(where.mean())})"
+            transform = ax.get_xaxis_transform()
+            handles += ax.plot(x[where], places, shape, color=DARK, transform=transform, clip_on=False, label=label)
+    return handles
 
 
 def mark_missing(ax: Any, ds: Any, where: np.ndarray) -> list[Any]:

@@ -15,7 +15,7 @@ def axis_coordinates(name: str, axis: Any) -> np.ndarray:
         if len(axis) != 3:
             raise ValueError(f"{expected}, got a tuple of {len(axis)}; coordinates go in a list or an array")
         start, stop = (finite_number(f"axis {name}: {end}", axis[k]) for k, end in enumerate(("start", "stop")))
-        return frozen(np.linspace(start, stop, count(f"axis {name}: number", axis[2])))
+        return equidistant(f"axis {name}", start, stop, count(f"axis {name}: number", axis[2]))
     if isinstance(axis, str | bytes | bool | np.bool_ | None):
         raise TypeError(f"{expected}, got {axis!r}")
     refuse_masked(axis, f"axis {name}")
@@ -27,6 +27,19 @@ def axis_coordinates(name: str, axis: Any) -> np.ndarray:
     coordinates = _float_copy(coordinates)
     _check_finite(f"axis {name}", coordinates)
     return coordinates
+
+
+def equidistant(name: str, low: float, high: float, number: int) -> np.ndarray:
+    """Read-only coordinates, both ends included."""
+    if not math.isfinite(high - low):
+        raise ValueError(f"{name}: expected a range of finite length, got {low} to {high}")
+    return frozen(np.linspace(low, high, number))
+
+
+def check_name(name: str) -> None:
+    """Refuse names of axes that are no names of files: in a store they are."""
+    if not name or set(name) <= {"."} or {"/", "\\", "\0"} & set(name) or name == "zarr.json" or name.startswith("__"):
+        raise ValueError(f"axis {name!r}: expected a name that can be one of a file, without slashes; choose another")
 
 
 def vectors_of_one_length(**named: Any) -> tuple[tuple[np.ndarray, ...], np.dtype]:

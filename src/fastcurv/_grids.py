@@ -25,9 +25,10 @@ import numpy as np
 
 from fastcurv._grid_arguments import (
     axis_coordinates,
+    check_name,
     count,
+    equidistant,
     finite_number,
-    frozen,
     is_real,
     low_and_high,
     ranges,
@@ -142,6 +143,7 @@ class Grid(_Points):
         varying: list[tuple[int, np.ndarray]] = []
         fixed: list[tuple[int, float]] = []
         for position, (name, axis) in enumerate(axes.items()):
+            check_name(name)
             if isinstance(axis, Real) and not isinstance(axis, bool | np.bool_):
                 fixed.append((position, finite_number(f"axis {name}", axis)))
             else:
@@ -180,7 +182,7 @@ class Grid(_Points):
         """Plain description with digests of the arrays, for the key of a store."""
         axes: list[Any] = [None] * self.n
         for position, value in self._fixed:
-            axes[position] = [self._names[position], value]
+            axes[position] = [self._names[position], repr(value)]  # as text: 0.0 equals -0.0
         for position, coordinates in self._axes:
             axes[position] = [self._names[position], array_spec(coordinates)]
         return {"kind": "Grid", "axes": axes, "dtype": self.dtype.name}
@@ -225,7 +227,7 @@ class Plane(_Points):
         if not isinstance(shape, tuple | list) or len(shape) != 2:
             raise ValueError(f"shape: expected (number, number) or one number, got {shape!r}")
         coords = {
-            name: frozen(np.linspace(low, high, count(f"shape[{k}]", shape[k])))
+            name: equidistant("extent", low, high, count(f"shape[{k}]", shape[k]))
             for k, (name, (low, high)) in enumerate(zip("ab", limits, strict=True))
         }
         self._set(
@@ -284,7 +286,7 @@ class Line(_Points):
     def __init__(self, origin: Any, direction: Any, extent: Any, num: Any) -> None:
         vectors, dtype = vectors_of_one_length(origin=origin, direction=direction)
         low, high = low_and_high("extent", extent)
-        t = frozen(np.linspace(low, high, count("num", num)))
+        t = equidistant("extent", low, high, count("num", num))
         self._set(
             dims=("t",),
             shape=t.shape,

@@ -70,6 +70,7 @@ def estimate_noise(
     line = line / np.abs(line).max()
     spacing = np.full(count, float(positive(rel_step, "rel_step", ())))
     noise, open_ = np.full(count, np.nan), np.arange(count)
+    varies = np.zeros(count, bool)
     wider = np.full(count, np.nan)  # the level at a spacing 100 times as wide, if a trend might show there
     steps = np.arange(COUNT) - COUNT // 2
     for _ in range(5):
@@ -77,18 +78,22 @@ def estimate_noise(
             break
         points = call.x[open_]
         scale = np.maximum(1, np.abs(points).max(axis=1)) * spacing[open_]
-        samples = points[:, None, :] + (steps[:, None] * line) * scale[:, None, None]
+        samples = (points[:, None, :] + (steps[:, None] * line) * scale[:, None, None]).astype(call.x.dtype)
         own = tuple(np.repeat(array[open_, None], COUNT, axis=1) for array in call.points.point_args)
-        f = np.asarray(value(fun, samples.astype(call.x.dtype), args, point_args=own, device=device), np.float64)
+        f = np.asarray(value(fun, samples, args, point_args=own, device=device), np.float64)
         found, verdict = ecnoise(f)
         # what is as large at a hundredth of the spacing is no trend, however large it is beside f
         steady = np.maximum(found, wider[open_]) <= AGREEMENT * np.minimum(found, wider[open_])
         found[steady] = np.hypot(found, wider[open_])[steady] / math.sqrt(2)
         verdict[steady & (verdict < 0)] = 0
+        alike = (samples[:, 1:] == samples[:, :-1]).all(axis=2).any(axis=1)
+        found[alike], verdict[alike] = np.nan, 0  # values of one point do not differ, whatever the noise
+        varies[open_] |= found != 0
         noise[open_] = np.where(verdict < 0, np.nan, found)
         wider[open_] = np.where(verdict < 0, found, np.nan)
         spacing[open_] *= np.where(verdict > 0, 100.0, 0.01)
         open_ = open_[verdict != 0]
+    noise[varies & (noise == 0)] = np.nan  # equal values at one spacing are no constant
     result = noise.astype(call.x.dtype).reshape(call.batch)
     return result if call.batch else result[()]
 

@@ -120,9 +120,15 @@ class ScanStore:
         # neighbours.
         assert all(part.start % step == 0 for part, step in zip(region, self.blocks.chunk, strict=True))
         shape = tuple(part.stop - part.start for part in region)
-        for name, array in self._arrays.items():
-            array[region] = values[name].reshape(shape + values[name].shape[1:])
-        self._flags[k] = True
+        try:
+            for name, array in self._arrays.items():
+                array[region] = values[name].reshape(shape + values[name].shape[1:])
+            self._flags[k] = True
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} cannot be written to ({_reason(error)}): what was written before is kept; the same call "
+                f"goes on from there"
+            ) from error
         self._done[k] = True
 
 
@@ -145,6 +151,8 @@ def open_store(
     if not _occupied(path):
         if above := no_folder_above(path):
             raise StoreError(f"{path} cannot be made: {above} is no folder that can be written to; choose another path")
+        if path.is_dir() and path.samefile(os.curdir):
+            raise StoreError(f"{path} is the current folder, which a store would replace; name a folder in it")
         return None
     group, held, blocks, done = _read(path, mode="r+")
     there, here = _plain(held), _plain(key)
@@ -232,6 +240,8 @@ def create_store(
     except BaseException as error:  # an interrupt, too, leaves no draft behind
         shutil.rmtree(draft, ignore_errors=True)
         if isinstance(error, OSError):
+            if _occupied(path):
+                raise StoreError(f"{path} was made by another scan meanwhile: run the same call again") from error
             raise StoreError(f"{path} cannot be made ({_reason(error)}): choose another path") from error
         raise
     group = zarr.open_group(path, mode="r+", zarr_format=3, use_consolidated=False)

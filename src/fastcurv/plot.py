@@ -33,6 +33,7 @@ from fastcurv._drawing import (
     legend_below,
     line_handle,
     mark,
+    mark_infinite,
     mark_missing,
     needed_of,
     pale,
@@ -334,7 +335,7 @@ def profile(ds: "xarray.Dataset", quantity: str = "value", *, ax: "Axes | None" 
     marker = "o" if x.size == 1 else None  # of which a line shows nothing
     ax.plot(x, ds[quantity].values, color=DARK, linewidth=1.6, drawstyle=style, marker=marker)
     scale_for(ax, ds[quantity])
-    handles = []
+    handles = mark_infinite(ax, x, ds[quantity].values)
     if "definiteness" in ds and x.size:
         names, codes = flags_of(ds["definiteness"]), ds["definiteness"].values
         edges = edges_around(x)
@@ -342,7 +343,7 @@ def profile(ds: "xarray.Dataset", quantity: str = "value", *, ax: "Axes | None" 
         for start, stop in zip(starts, [*starts[1:], codes.size], strict=True):
             color = pale(CATEGORIES[names[int(codes[start])]][0])
             ax.axvspan(edges[start], edges[stop], color=color, linewidth=0, zorder=0)
-        handles = category_handles(names, codes)
+        handles = [*handles, *category_handles(names, codes)]
         ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(dim)
     ax.set_ylabel(label_of(ds, quantity))

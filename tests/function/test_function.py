@@ -498,6 +498,18 @@ def test_a_folder_of_others_is_refused(tmp_path, monkeypatch):
     assert cache.refusal(file) is not None
 
 
+def test_without_a_home_there_is_no_cache(monkeypatch):
+    """In containers whose user has no entry among the users."""
+    monkeypatch.delenv("FASTCURV_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def missing():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", missing)
+    assert cache.refusal(cache.folder()) is not None
+
+
 def test_the_cache_is_bounded(tmp_path, monkeypatch):
     """By what was used least lately; looked through by the first to write, and now and then."""
     monkeypatch.setattr(cache, "MAX_BYTES", 2500)

@@ -55,9 +55,8 @@ def product_block(f, room, lanes, errors):
     """H v from values: differences along the coordinates of the derivative along v.
 
     One formula for both first derivatives, central or forward: `offsets` in units of t and h, `weights[:, q, r]` for
-    orders p and p + 2. `step` holds the relative and absolute step along v, and half an ulp of nodes; `steps`, those along the
-    coordinates.
-    `room`, where it is not 0, is the memory that a thread of a device has on its stack.
+    orders p and p + 2. `step` holds the relative and absolute step along v, and half an ulp of nodes; `steps`, those
+    along the coordinates. `room`, where it is not 0, is the memory that a thread of a device has on its stack.
     """
 
     def block(

@@ -35,10 +35,18 @@ def folder() -> Path:
     if chosen := os.environ.get("FASTCURV_CACHE_DIR"):
         return Path(chosen)
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "fastcurv" / "cache"
+        return Path(os.environ.get("LOCALAPPDATA", _home() / "AppData" / "Local")) / "fastcurv" / "cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "fastcurv"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastcurv"
+        return _home() / "Library" / "Caches" / "fastcurv"
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "fastcurv"
+
+
+def _home() -> Path:
+    """The user's folder; where there is none, as in some containers, one that cannot be made, which is told."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull) / "no home"
 
 
 def refusal(path: Path) -> str | None:

@@ -8,7 +8,8 @@ function that is no sum, or a short one, is a class of one instance: a straight 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,6 +156,7 @@ class Values:
 
     lasting = True
     name = "an expression"
+    coarsest: Mapping[str, float] = MappingProxyType({})  # eps of values with fewer digits than points: there are none
 
     def __init__(self, program: Program):
         self.key = program.key

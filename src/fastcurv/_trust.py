@@ -20,7 +20,10 @@ SAMPLES = 32
 #: differences that rounding explains, relative to the largest number that comes up
 TRUSTED = 1e-9
 #: how compiled code differs from Python's
-COMPILED = "compiled integers have 64 bits, and 10**-k is undefined; write 10.0**-k"
+COMPILED = (
+    "compiled integers have 64 bits, 10**-k is undefined (write 10.0**-k), and functions within functions are given no "
+    "keywords"
+)
 
 
 def hold_against_compiled(

@@ -173,8 +173,8 @@ def compilation_error(function, error: Exception, *, exact: bool = False, lanes:
     name = getattr(function, "__qualname__", repr(function))
     where = ""
     places = re.findall(r'File "([^"]+)", line (\d+)', message)
-    own = [(file, int(line)) for file, line in places if not file.startswith(_PACKAGE) and "/numba/" not in file]
-    own = own or _where_inference_was(error)
+    found = [(file, int(line)) for file, line in places] or _where_inference_was(error)
+    own = [place for place in found if not place[0].startswith(_PACKAGE) and "/numba/" not in place[0]]
     if own:
         file, line = own[0]  # the innermost
         source = linecache.getline(file, line).strip() or linecache.getline(_resolved(function, file), line).strip()

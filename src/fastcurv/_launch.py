@@ -20,7 +20,7 @@ from ._sparse import SparseHessians
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
 from .differences._jacobian import value_block, values_block
-from .function import Compiled, UserFunction
+from .function import Compiled, Refusals, UserFunction
 
 __all__ = [
     "Call", "First", "Product", "Second", "arguments_taken", "by_known_method", "call", "first_order", "forms",
@@ -31,6 +31,8 @@ __all__ = [
 Result = TypeVar("Result")
 #: coordinates up to which differences look for an expression that is not needed
 MOST_TRACED = 100
+#: of functions that nothing is noted of
+NONE = Refusals("", "", lasting=False)
 _may_be_expressions = ContextVar("may_be_expressions", default=True)
 
 
@@ -96,7 +98,7 @@ def _as_expression(call: Call, vector: bool, is_needed: bool) -> Call | None:
         return _by_tracing().as_expression(call, vector, is_needed)
     except CompilationError as error:
         if not isinstance(error, UndecidedError):
-            refused[case] = str(error)
+            refused.note(case, str(error))
         return None
 
 
@@ -104,10 +106,15 @@ def _lanes_case(call: Call) -> tuple:
     return "lanes of grad" if call.gradient is not None else "lanes", *call.kinds
 
 
-def _refused(call: Call) -> dict[Any, str]:
+def _refused(call: Call) -> Refusals:
     """What the function that is differentiated was refused for, and why."""
     function = call.function if call.gradient is None else call.gradient
-    return function.refused if isinstance(function, Compiled) else {}
+    return function.refused if isinstance(function, Compiled) else NONE
+
+
+def _is_lasting(error: CompilationError) -> bool:
+    """Whether types alone decide that something cannot be compiled: so say Numba's own errors."""
+    return error.__cause__ is None
 
 
 def _case(call: Call, derivative: str) -> tuple:
@@ -144,14 +151,15 @@ def _by_best(call: Call, derivative: str, compute: Callable[[Any, Call], Result]
             if not call.plan.others:
                 raise
             if not isinstance(error, UndecidedError):
-                _refused(call)[_case(call, derivative)] = str(error)
+                by_types = call.plan.method == "hyperdual" and _is_lasting(error)  # tracing may depend on values
+                _refused(call).note(_case(call, derivative), str(error), by_types)
             call = by_known_method(call.by_next_method, derivative)
     try:
         found = compute(by_differences, call)
         known = call.in_known_precision
         return found if known is call else compute(by_differences, known)
     except LanesError as error:
-        _refused(call)[_lanes_case(call)] = str(error)
+        _refused(call).note(_lanes_case(call), str(error), _is_lasting(error))
         return compute(by_differences, _by_known_lanes(call, derivative))
 
 

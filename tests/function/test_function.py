@@ -342,6 +342,58 @@ print(fc.value(outer.f, [3.0]), fc.hessian(outer.f, [3.0]).tolist())
 """
 
 
+def test_what_was_refused_is_not_tried_again_in_new_processes(project, tmp_path):
+    """Of what types decide: attempts that fail take seconds. Another source is another function."""
+    script = """
+    import fastcurv as fc
+    from fastcurv import _by_numbers
+    from fastcurv.backends import cpu
+    import outer
+
+    tried = []
+    for module, name in ((_by_numbers, "second_order"), (cpu, "_lanes_error")):
+        def noted(*given, known=getattr(module, name), name=name, **more):
+            tried.append(name)
+            return known(*given, **more)
+        setattr(module, name, noted)
+    for _ in range(2):
+        fc.hessian(outer.f, [3.0, 1.0])
+    print(tried, "cannot be evaluated in numbers" in fc.explain(outer.f, [3.0, 1.0]).method)
+    """
+    whole = "import numpy as np\n\n\ndef f(x):\n    return np.float32(x[0]) * x[1]\n"
+    (project / "outer.py").write_text(whole)
+    assert run(project, tmp_path / "cache", script) == ["['second_order', '_lanes_error'] True"]
+    assert run(project, tmp_path / "cache", script) == ["[] True"]
+    (project / "outer.py").write_text(whole.replace("x[1]", "x[1] ** 2"))
+    assert run(project, tmp_path / "cache", script) == ["['second_order', '_lanes_error'] True"]
+
+
+SOLVES = """
+import numpy as np
+
+
+def f(x):
+    A = np.array([[2.0 + x[0], x[1], 0.0], [x[1], 3.0, x[2]], [0.0, x[2], 4.0 + x[0]]])
+    return np.linalg.slogdet(A)[1] + np.dot(x, np.linalg.solve(A, x))
+"""
+
+
+def test_long_functions_are_compiled_in_one_place(project, tmp_path):
+    """Not inlined wherever a block calls them; the numbers are the same."""
+    script = """
+    import fastcurv as fc
+    from fastcurv.backends import _machine
+    import outer
+
+    _machine.MOST_INLINED = LIMIT
+    H = fc.hessian(outer.f, [0.3, 0.7, -0.4], method="central", order=4)
+    print(H.tobytes().hex())
+    """
+    (project / "outer.py").write_text(SOLVES)
+    texts = [run(project, tmp_path / f"cache {limit}", script.replace("LIMIT", str(limit))) for limit in (1, 10**9)]
+    assert texts[0] == texts[1]
+
+
 def test_recursion_in_new_processes(project, tmp_path):
     """The first call has a type of its own, a literal; the others are linked by Numba after the code was made."""
     (project / "outer.py").write_text(

@@ -20,6 +20,9 @@ from numba.core.compiler import CompileResult
 
 from ..function import compiled
 
+#: lines of LLVM's code up to which a function is inlined wherever it is called
+MOST_INLINED = 4000
+
 
 class Request(NamedTuple):
     """A function that a template calls: that of a role, by its number, for arguments of some types."""
@@ -67,8 +70,20 @@ class Entry(NamedTuple):
 
 
 def evaluator_code(evaluators: list[Callable | None], role: int, tag: str, arguments: tuple) -> CompileResult:
-    """What evaluates the function of a role, compiled to be linked."""
-    made = compiled(evaluators[role], f"{role}_{tag}", inline_helpers=True, forceinline=True)
+    """What evaluates the function of a role, compiled to be linked: inlined, unless it is long and takes plain numbers.
+
+    A block calls it in several places; a function that solves a system took 11 s to be compiled in all of them, and 3 s
+    in one.
+    """
+    found = _evaluator_code(evaluators[role], f"{role}_{tag}", arguments, forceinline=True)
+    if isinstance(arguments[0], types.Array) and str(found.library._final_module).count("\n") > MOST_INLINED:
+        found = _evaluator_code(evaluators[role], f"{role}_{tag}_", arguments)
+        found.library._final_module.get_function(found.fndesc.llvm_func_name).add_function_attribute("noinline")
+    return found
+
+
+def _evaluator_code(evaluator: Callable | None, tag: str, arguments: tuple, **flags: Any) -> CompileResult:
+    made = compiled(evaluator, tag, inline_helpers=True, **flags)
     made.compile(arguments)
     (found,) = made.overloads.values()
     return found

@@ -14,6 +14,7 @@ from ._kinds import (
     user_function,
     vectorized,
 )
+from ._refusals import Refusals
 from ._trial import exception_at, repeats, trial, values_at
 
 
@@ -24,7 +25,7 @@ def digest(fun) -> str | None:
 
 
 __all__ = [
-    "Compiled", "DiskCache", "Pointer", "UserFunction", "Vectorized", "cause_of", "compilation_error", "compiled",
-    "digest", "exception_at", "folder", "package_digest", "play", "play_vector", "record", "record_vector", "repeats",
-    "trial", "user_function", "values_at", "vectorized",
+    "Compiled", "DiskCache", "Pointer", "Refusals", "UserFunction", "Vectorized", "cause_of", "compilation_error",
+    "compiled", "digest", "exception_at", "folder", "package_digest", "play", "play_vector", "record", "record_vector",
+    "repeats", "trial", "user_function", "values_at", "vectorized",
 ]  # fmt: skip

@@ -176,8 +176,8 @@ def compilation_error(function, error: Exception, *, exact: bool = False, lanes:
     found = [(file, int(line)) for file, line in places] or _where_inference_was(error)
     own = [place for place in found if not place[0].startswith(_PACKAGE) and "/numba/" not in place[0]]
     if own:
-        file, line = own[0]  # the innermost
-        source = linecache.getline(file, line).strip() or linecache.getline(_resolved(function, file), line).strip()
+        file, line = _resolved(function, own[0][0]), own[0][1]  # the innermost
+        source = linecache.getline(file, line).strip()
         where = f"\n  at {file}, line {line}{': ' + source if source else ''}"
     elif code := getattr(function, "__code__", None):
         where = f"\n  in the function at {code.co_filename}, line {code.co_firstlineno}"

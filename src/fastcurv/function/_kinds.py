@@ -25,6 +25,7 @@ from ..backends._native import alike, call_c, call_guarded, scalar_evaluator
 from ..elements import teach_arrays
 from ._compile import compiled
 from ._digest import Digest, digest
+from ._refusals import Refusals
 from ._trial import note_precision
 
 Evaluator = Callable[..., Any]
@@ -43,7 +44,8 @@ class Compiled:
         self._dispatcher: Dispatcher | None = None
         self.checked: dict[Any, int] = {}  # what the plain Python trial found, by n and types of arguments
         self.coarsest: dict[str, float] = {}  # eps of the coarsest values seen, by the type of points
-        self.refused: dict[Any, str] = {}  # why a way to derivatives was not possible, by way, derivative and types
+        code = self.function.__code__
+        self.refused = Refusals(self.key, f"{code.co_filename}, {code.co_firstlineno}", self.lasting)
         self.traced: dict[Any, list] = {}  # expression graphs, by n and shapes of arguments
         self.ready: dict[Any, Any] = {}  # their programs, where there are no arguments
 

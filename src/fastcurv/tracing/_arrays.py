@@ -15,18 +15,8 @@ from typing import Any
 import numpy as np
 
 from .._errors import TracingError
-from ._symbols import (
-    FUNCTIONS,
-    NUMPY_FUNCTIONS,
-    Condition,
-    Symbol,
-    _Traced,
-    greatest,
-    greatest_or_nan,
-    least,
-    least_or_nan,
-    where,
-)
+from ._functions import FUNCTIONS, NUMPY_FUNCTIONS, greatest, greatest_or_nan, least, least_or_nan, where
+from ._symbols import Condition, Symbol, _Traced
 
 
 class Array(np.ndarray):

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..numbers._rules import BINARY, UNARY, integer_power, power
+from ._functions import Namespace
 from ._graph import CONDITIONS, LEAVES
-from ._symbols import ROUNDINGS, Namespace, Symbol, Trace, _operand
+from ._symbols import ROUNDINGS, Symbol, Trace, operand
 
 
 class Partials(NamedTuple):
@@ -120,7 +121,7 @@ class Differentiator:
         return BINARY[operation](m, *symbols)[1:]
 
     def _node(self, derivative: Any) -> int:
-        found = _operand(self.trace, derivative)
+        found = operand(self.trace, derivative)
         assert found is not None
         return found
 

@@ -12,8 +12,9 @@ import numpy as np
 from .. import simd
 from ..function._digest import globals_in
 from ._arrays import BUILTINS, substitute
+from ._functions import where
 from ._program import Program, Wanted, program
-from ._symbols import Symbol, Trace, constant, where
+from ._symbols import Symbol, Trace, constant
 from ._tracer import Traced
 
 #: what functions of lanes call, for symbols; a number takes the place of a power of two just below it

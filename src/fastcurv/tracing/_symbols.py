@@ -1,4 +1,4 @@
-"""Symbols: what a user's function computes with while it is traced, and the functions that rules are given.
+"""Symbols: what a user's function computes with while it is traced.
 
 Whatever asks a symbol for its value raises, unless the value is that of arguments alone: then it is taken as it is now,
 and the trace serves calls with these arguments only (`Trace.fixed`).
@@ -6,15 +6,13 @@ and the trace serves calls with these arguments only (`Trace.fixed`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .._errors import TracingError
-from ..elements import NUMPY_NAMES
-from ..numbers._rules import BINARY, MOST_FACTORS, UNARY
+from ..numbers._rules import MOST_FACTORS
 from ._graph import Graph
 from ._values import values
 
@@ -69,7 +67,7 @@ class Trace:
         return found
 
 
-def _is_whole(x: Any) -> bool:
+def is_whole(x: Any) -> bool:
     """Whether this is an integer, or a symbol of one."""
     return isinstance(x, (int, np.integer)) or (isinstance(x, Symbol) and x.is_integer)
 
@@ -79,7 +77,7 @@ def _is_float(x: Any) -> bool:
     return isinstance(x, (float, np.floating)) or (isinstance(x, Symbol) and x.is_float)
 
 
-def _operand(trace: Trace, x: Any) -> int | None:
+def operand(trace: Trace, x: Any) -> int | None:
     """The node of a symbol or of a real number; None of anything else."""
     if isinstance(x, Condition):
         x = x.number()
@@ -128,10 +126,10 @@ class Symbol(_Traced):
         self.is_float = is_float
 
     def _with(self, other: Any, make: Callable[..., int], swap: bool = False) -> Any:
-        b = _operand(self.trace, other)
+        b = operand(self.trace, other)
         if b is None:
             return NotImplemented
-        whole = self.is_integer and _is_whole(other)
+        whole = self.is_integer and is_whole(other)
         graph = self.trace.graph
         found = make(graph, *((b, self.node) if swap else (self.node, b)))
         if whole and make is Graph.multiply:  # of integers, whose zero has no sign
@@ -142,7 +140,7 @@ class Symbol(_Traced):
         """Compiled code refuses powers of integers that are none, which a graph of real numbers cannot tell."""
         if not self.trace.own_integers or _is_float(base) or _is_float(exponent):
             return
-        nodes = _operand(self.trace, base), _operand(self.trace, exponent)
+        nodes = operand(self.trace, base), operand(self.trace, exponent)
         if None not in nodes:
             own = [self.trace.integers_of(node) for node in nodes]  # pyright: ignore[reportArgumentType]
             if None not in own and any(own) and (isinstance(exponent, Symbol) or exponent < 0):
@@ -204,36 +202,36 @@ class Symbol(_Traced):
         return self._with(exponent, lambda graph, a, b: graph.node("pow", a, b))
 
     def __rpow__(self, base):
-        if self.is_integer and _is_whole(base):
+        if self.is_integer and is_whole(base):
             return base ** int(self)
         self._refuse_fraction(base, self)
         return self._with(base, lambda graph, a, b: graph.node("pow", a, b), swap=True)
 
     def __mod__(self, other):
-        if self.is_integer and _is_whole(other):
+        if self.is_integer and is_whole(other):
             return int(self) % int(other)
         return self._with(other, lambda graph, a, b: graph.node("mod", a, b))
 
     def __rmod__(self, other):
-        if self.is_integer and _is_whole(other):
+        if self.is_integer and is_whole(other):
             return int(other) % int(self)
         return self._with(other, lambda graph, a, b: graph.node("mod", a, b), swap=True)
 
     def __floordiv__(self, other):
-        if self.is_integer and _is_whole(other):
+        if self.is_integer and is_whole(other):
             return int(self) // int(other)
         raise TracingError("a // b is not traced")
 
     def __rfloordiv__(self, other):
-        if self.is_integer and _is_whole(other):
+        if self.is_integer and is_whole(other):
             return int(other) // int(self)
         raise TracingError("a // b is not traced")
 
     def _compare(self, other: Any, operation: str, swap: bool = False) -> Any:
-        b = _operand(self.trace, other)
+        b = operand(self.trace, other)
         if b is None:
             return NotImplemented
-        whole = self.is_integer and _is_whole(other)
+        whole = self.is_integer and is_whole(other)
         operands = (b, self.node) if swap else (self.node, b)
         return Condition(self.trace, self.trace.graph.node(operation, *operands), whole)
 
@@ -360,123 +358,9 @@ class Condition(_Traced):
     __hash__ = _Traced.__hash__
 
 
-def where(condition: Any, a: Any, b: Any) -> Any:
-    """a where a condition holds, else b; both may be numbers, conditions or symbols."""
-    if not isinstance(condition, Condition):
-        return a if condition else b
-    trace = condition.trace
-    if isinstance(a, (bool, np.bool_, Condition)) and isinstance(b, (bool, np.bool_, Condition)):
-        return (condition & a) | (~condition & b)
-    yes, no = (_operand(trace, x) for x in (a, b))
-    if yes is None or no is None:
-        raise TracingError(f"a choice between {type(a).__name__} and {type(b).__name__} depends on x")
-    return Symbol(trace, trace.graph.where(condition.node, yes, no))
-
-
-def least(a: Any, b: Any) -> Any:
-    """Python's min of two: the first unless the second is certainly less."""
-    return where(b < a, b, a)
-
-
-def greatest(a: Any, b: Any) -> Any:
-    """Python's max of two."""
-    return where(b > a, b, a)
-
-
-def least_or_nan(a: Any, b: Any) -> Any:
-    """NumPy's minimum: NaN where either is."""
-    return where(unordered(a, b), a + b, least(a, b))
-
-
-def greatest_or_nan(a: Any, b: Any) -> Any:
-    """NumPy's maximum."""
-    return where(unordered(a, b), a + b, greatest(a, b))
-
-
-def unordered(a: Any, b: Any) -> Any:
-    """Whether one of two is NaN."""
-    return (a != a) | (b != b)
-
-
-def is_nan(a: Any) -> Any:
-    return a != a
-
-
-def is_infinite(a: Any) -> Any:
-    return abs(a) == math.inf
-
-
-def is_finite(a: Any) -> Any:
-    return abs(a) < math.inf
-
-
-def sign(a: Any) -> Any:
-    """NumPy's sign: NaN of NaN."""
-    return where(a > 0.0, 1.0, where(a < 0.0, -1.0, where(a == 0.0, 0.0, a)))
-
-
-def _elementary(name: str) -> Callable:
-    arity = 1 if name in UNARY or name in ROUNDINGS else 2
-
-    def function(*operands: Any) -> Any:
-        if len(operands) != arity:
-            raise TracingError(f"{name} of {len(operands)} numbers is not traced")
-        first = next(x for x in operands if isinstance(x, _Traced))
-        symbols = [constant(first.trace, x) if not isinstance(x, Symbol) else x for x in operands]
-        return symbols[0].function(name, *symbols[1:])
-
-    return function
-
-
 def constant(trace: Trace, number: Any) -> Symbol:
     """A number as a symbol."""
-    node = _operand(trace, number)
+    node = operand(trace, number)
     if node is None:
         raise TracingError(f"a {type(number).__name__} takes the place of a number")
     return Symbol(trace, node)
-
-
-def _power(a: Any, b: Any) -> Any:
-    return a**b
-
-
-def _reciprocal(a: Any) -> Any:
-    if _is_whole(a):
-        raise TracingError("np.reciprocal of an integer is not traced")
-    return 1.0 / a
-
-
-#: functions of symbols by their names in `math`
-FUNCTIONS: dict[str, Callable] = {
-    **{name: _elementary(name) for name in (*UNARY, *BINARY, *ROUNDINGS)},
-    "abs": abs, "fabs": abs, "pow": _power, "isnan": is_nan, "isinf": is_infinite, "isfinite": is_finite,
-    "degrees": lambda a: a * (180.0 / math.pi), "radians": lambda a: a * (math.pi / 180.0),
-}  # fmt: skip
-#: functions of symbols by their names in NumPy, where they are others or differ
-NUMPY_FUNCTIONS: dict[str, Callable] = {
-    **{NUMPY_NAMES.get(name, name): function for name, function in FUNCTIONS.items()},
-    "absolute": abs, "power": _power, "square": lambda a: a * a, "reciprocal": _reciprocal, "sign": sign,
-    "minimum": least_or_nan, "maximum": greatest_or_nan, "remainder": FUNCTIONS["mod"], "positive": lambda a: a,
-    "deg2rad": FUNCTIONS["radians"], "rad2deg": FUNCTIONS["degrees"], "negative": lambda a: -a,
-    "logical_and": lambda a, b: a & b, "logical_or": lambda a, b: a | b, "logical_not": lambda a: ~a,
-    "bitwise_and": lambda a, b: a & b, "bitwise_or": lambda a, b: a | b, "invert": lambda a: ~a,
-    "less": lambda a, b: a < b, "less_equal": lambda a, b: a <= b, "greater": lambda a, b: a > b,
-    "greater_equal": lambda a, b: a >= b, "equal": lambda a, b: a == b, "not_equal": lambda a, b: a != b,
-}  # fmt: skip
-
-
-class Namespace:
-    """What rules are given as `m`, for symbols of one trace."""
-
-    def __init__(self, trace: Trace):
-        self._trace = trace
-
-    def where(self, condition: Any, a: Any, b: Any) -> Any:
-        return where(condition, a, b)
-
-    def __getattr__(self, name: str) -> Callable:
-        def function(*operands: Any) -> Symbol:
-            first, *others = (x if isinstance(x, Symbol) else constant(self._trace, x) for x in operands)
-            return first.function(name, *others)
-
-        return function

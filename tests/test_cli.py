@@ -1,5 +1,6 @@
 """The command line: in the process, and as a user starts it."""
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 import fastcurv as fc
+import fastcurv._curvature
+import fastcurv._scan
 import fastcurv.landscapes
 from fastcurv._cli import main
 
@@ -289,7 +292,27 @@ def test_interrupts_say_how_to_go_on(monkeypatch, capfd):
 
     monkeypatch.setattr(fc, "scan", interrupted)
     assert main(MULLER_BROWN) == 1
-    assert "goes on from here" in capfd.readouterr().err
+    assert "nothing is kept; with --store, the same command goes on" in capfd.readouterr().err
+
+
+def test_interrupted_scans_say_what_is_kept(monkeypatch, tmp_path, capfd):
+    compute, calls = fc._curvature.curvature, []
+
+    def pressed(*given, **options):
+        calls.append(1)
+        if len(calls) > 4:
+            raise KeyboardInterrupt
+        return compute(*given, **options)
+
+    monkeypatch.setattr(fc._curvature, "curvature", functools.wraps(compute)(pressed))
+    monkeypatch.setattr(fastcurv._scan, "_BLOCK_SECONDS", 0.0)  # blocks of one point, after two timed calls
+    store = ["--store", str(tmp_path / "s.zarr")]
+    assert main([*MULLER_BROWN, *store]) == 1
+    told = f"interrupted; 2 of 600 points are in {tmp_path / 's.zarr'}, from where the same call goes on"
+    assert told in capfd.readouterr().err
+    monkeypatch.undo()
+    assert main([*MULLER_BROWN, *store]) == 0
+    assert "0% of which were in the store" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("command", [["--help"], ["scan", "--help"], ["plot", "--help"], ["info", "--help"]])

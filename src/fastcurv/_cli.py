@@ -43,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return options.run(options)
     except SystemExit as stop:  # argparse has printed the usage or the help
         return int(stop.code or 0)  # of argparse; what the user's code exits with is told before
-    except KeyboardInterrupt:
-        print("fastcurv: interrupted; with --store, the same command goes on from here", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        kept = getattr(error, "__notes__", None) or ["nothing is kept; with --store, the same command goes on"]
+        print(f"fastcurv: interrupted; {'; '.join(kept)}", file=sys.stderr)
     except BrokenPipeError:  # the reader of the output has gone, as in `fastcurv info | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,8 @@ _OWN = {"fun", "x", "args", "extra", "out"}
 # costs little beyond its bytes, and some 10 ms of the cheapest kernels, against 0.1 ms for a call.
 _BLOCK_BYTES = 1 << 26
 _BLOCK_POINTS = 1 << 18
+_BLOCK_SECONDS = 5.0
+_TIMED_POINTS = 16
 
 
 def scan(
@@ -71,9 +74,9 @@ def scan(
         digest of its own (`vectorized` and C functions): then it is required, and telling two apart is up
         to you.
     chunk : int, optional
-        Points in a block, at most. Only a whole block is saved: for a slow function, take as many points as
-        are computed in some seconds. Default: as many as fit 64 MiB, at most 262,144. A store keeps the
-        blocks that it was made with.
+        Points in a block, at most. Only a whole block is saved. Default: as many as are computed in some seconds,
+        going by a few points in the middle of the grid, and fit 64 MiB; at most 262,144. A store keeps the blocks
+        that it was made with.
     cluster : None
         Scans on clusters are not supported yet.
     progress : bool
@@ -144,16 +147,19 @@ def scan(
         result = curvature(fun, points, args, extra=extra, **{**options, **of_block(start, stop)})
         return {v.name: np.asarray(getattr(result, v.name)).astype(v.dtype, copy=False) for v in variables}
 
+    def block() -> int:
+        return points if chunk is not None else _points_in_time(compute, grid.size, points)
+
     attrs = _attributes(fun, digest, grid, name, method, options)
     bar = _bar(grid.size, attrs["function"], progress)
     if store is None:
-        data = _in_memory(compute, grid, variables, points, bar)
+        data = _in_memory(compute, grid, variables, block(), bar)
         return _dataset(data, variables, grid, attrs)
     if not isinstance(store, str | os.PathLike):
         raise TypeError(f"store: expected a path, got {type(store).__name__}")
     path = Path(os.path.realpath(store))  # where links lead
     key = _key(fun, digest, grid, args, name, chosen, method, options)
-    _to_store(path, key, compute, grid, variables, points, attrs, bar, resume)
+    _to_store(path, key, compute, grid, variables, block, attrs, bar, resume)
     return open_dataset(path)[list(chosen)]
 
 
@@ -180,7 +186,7 @@ def _to_store(
     compute: Callable[[int, int], dict[str, np.ndarray]],
     grid: _Points,
     variables: Sequence[Variable],
-    points: int,
+    block: Callable[[], int],
     attrs: dict[str, Any],
     bar: Callable[[int], Any],
     resume: bool,
@@ -191,24 +197,30 @@ def _to_store(
     store = open_store(path, key, variables, grid.coords, attrs["function"])
     if store is not None and not resume:
         raise StoreError(f"{path} exists and resume=False. Nothing was changed: choose another path or delete it")
-    blocks = Blocks.of(grid.shape, points) if store is None else store.blocks
+    blocks = Blocks.of(grid.shape, block()) if store is None else store.blocks
     missing = list(range(len(blocks))) if store is None else store.missing
     left = sum(stop - start for start, stop in map(blocks.run, missing))
     if store is None and not missing:
         compute(0, 0)  # an empty grid still has its arguments checked
-    with bar(grid.size - left) as progress, ThreadPoolExecutor(1, "fastcurv-store") as writer:
-        pending: Future[None] | None = None
-        for k in missing:
-            start, stop = blocks.run(k)
-            values = compute(start, stop)
-            if store is None:  # only now: a function that fails at once leaves nothing behind
-                store = create_store(path, key, blocks, variables, grid.dims, grid.coords, attrs)
+    try:
+        with bar(grid.size - left) as progress, ThreadPoolExecutor(1, "fastcurv-store") as writer:
+            pending: Future[None] | None = None
+            for k in missing:
+                start, stop = blocks.run(k)
+                values = compute(start, stop)
+                if store is None:  # only now: a function that fails at once leaves nothing behind
+                    store = create_store(path, key, blocks, variables, grid.dims, grid.coords, attrs)
+                if pending is not None:
+                    pending.result()
+                pending = writer.submit(store.write, k, values)
+                progress.update(stop - start)
             if pending is not None:
                 pending.result()
-            pending = writer.submit(store.write, k, values)
-            progress.update(stop - start)
-        if pending is not None:
-            pending.result()
+    except KeyboardInterrupt as error:
+        left = [stop - start for start, stop in map(blocks.run, missing if store is None else store.missing)]
+        kept = grid.size - sum(left)
+        error.add_note(f"{kept:,} of {grid.size:,} points are in {path}, from where the same call goes on")
+        raise
     if store is None:
         create_store(path, key, blocks, variables, grid.dims, grid.coords, attrs)
 
@@ -251,6 +263,23 @@ def _points_per_block(chunk: int | None, n: int, chosen: Sequence[str]) -> int:
     if not isinstance(chunk, Integral) or isinstance(chunk, bool) or chunk < 1:
         raise ValueError(f"chunk: expected a number of points, 1 or more, got {chunk!r}")
     return int(chunk)
+
+
+def _points_in_time(compute: Callable[[int, int], dict[str, np.ndarray]], size: int, most: int) -> int:
+    """So many points as take `_BLOCK_SECONDS`, a power of two, going by a few in the middle; at most so many.
+
+    Between blocks progress is shown, and they are what an interrupt leaves.
+    """
+    few, start = min(_TIMED_POINTS, size // _TIMED_POINTS), size // 2
+    if few == 0:
+        return most
+    seconds = 0.0
+    for _ in range(2):  # the first call compiles
+        began = perf_counter()
+        compute(start, start + few)
+        seconds = perf_counter() - began
+    fitting = max(1, int(_BLOCK_SECONDS * few / max(seconds, 1e-9)))
+    return min(most, 1 << (fitting.bit_length() - 1))
 
 
 def _sliced_options(options: Mapping[str, Any], grid: _Points) -> Callable[[int, int], dict[str, Any]]:

@@ -1187,6 +1187,19 @@ def opens_a_file(x):
         return x[0] + len(file.read())
 
 
+def imports(x):
+    import math
+
+    return math.sin(x[0])
+
+
+def test_imports_are_called_so():
+    with pytest.raises(
+        fc.CompilationError, match="imports cannot be compiled by Numba: it imports a module where it is"
+    ):
+        fc.value(imports, X)
+
+
 def prints_nothing(x):
     return x[0] + len(str(open))
 

@@ -239,6 +239,7 @@ def test_usage(arguments, words, capfd, tmp_path, monkeypatch):
         (["scan", "rosenbrock", "--grid", "value=0:1:3", "--grid", "y=0"], "axis name 'value'"),
         (["scan", "himmelblau", "--grid", "x=-5:5:3"], "himmelblau was evaluated in plain Python at x = [-5.]"),
         (["plot", "nowhere.zarr", "-o", "p.png"], "there is no store"),
+        (["scan", "colorsys:rgb_to_hsv", "--grid", "r=0:1:3"], "arguments after x are given by --args DATA.npz"),
     ],
 )
 def test_failures_are_one_line(arguments, words, capfd, tmp_path, monkeypatch):

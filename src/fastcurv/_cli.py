@@ -144,7 +144,12 @@ def _scan(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     chosen.update(store=options.store, name=options.name, progress=not options.quiet)
     with _no_exit(options.fun):
-        ds = fastcurv.scan(fun, grid, args, **chosen)
+        try:
+            ds = fastcurv.scan(fun, grid, args, **chosen)
+        except TypeError as error:
+            if options.args is None and "required positional argument" in str(error):
+                error.add_note("arguments after x are given by --args DATA.npz")
+            raise
     seconds = time.perf_counter() - started
     if options.plot is not None:
         _draw(ds, options.plot, _kind(grid.dims))

@@ -104,6 +104,14 @@ class Curvature:
     eigenvectors, hessian, newton_step
         Only if named in `extra`: shapes B + (n, n), B + (n, n), B + (n,). The Newton step -H^-1 g leads to the
         saddle where H is indefinite, and is NaN where an eigenvalue cannot be told from zero.
+
+    Notes
+    -----
+    From these it makes, when asked: `kind`, `definiteness`, `condition_number`, `eigenvalue_min`, `eigenvalue_max`,
+    `laplacian` and `gradient_norm`; of one step down the gradient `optimal_step`, which lowers the model most,
+    `uphill_step`, from which on it rises, and `predicted_change(step)`; of gradient descent to a minimum
+    `max_stable_step`, `best_step`, of the least `convergence_rate`, `direction_rates(step)`, and `heavy_ball`, which
+    has momentum; and `along(v)`, the second derivative along v. Each has a docstring of its own.
     """
 
     def __init__(self, batch: tuple[int, ...], n: int, found: dict[str, np.ndarray], critical: np.ndarray):

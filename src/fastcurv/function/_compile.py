@@ -218,8 +218,9 @@ _NOISE = (
 )
 
 
-#: what Numba has no words for
+#: what Numba has no words for, or only its own
 _IN_WORDS = {
+    "opcode (IMPORT_NAME)": "it imports a module where it is called; import that outside of it",
     "Function(<class 'bool'>)": "it branches on x",
     "Function(<built-in function setitem>)": "it puts what is made from x into an array of other numbers",
 }

@@ -274,9 +274,9 @@ def _points_in_time(compute: Callable[[int, int], dict[str, np.ndarray]], size: 
     if few == 0:
         return most
     seconds = 0.0
-    for _ in range(2):  # the first call compiles
+    for count in (1, few):  # the first call compiles
         began = perf_counter()
-        compute(start, start + few)
+        compute(start, start + count)
         seconds = perf_counter() - began
     fitting = max(1, int(_BLOCK_SECONDS * few / max(seconds, 1e-9)))
     return min(most, 1 << (fitting.bit_length() - 1))

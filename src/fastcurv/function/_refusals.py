@@ -37,6 +37,10 @@ class Refusals:
     def __contains__(self, case: Any) -> bool:
         return self.get(case) is not None
 
+    def items(self) -> list[tuple[Any, str]]:
+        """The cases that were asked for and have a reason, with it."""
+        return [(case, reason) for case, reason in self._known.items() if reason is not None]
+
     def note(self, case: Any, reason: str, lasting: bool = False) -> None:
         """Remember a reason; a `lasting` one, which types alone decide, in other processes, too."""
         self._known[case] = reason

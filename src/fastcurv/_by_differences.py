@@ -213,7 +213,7 @@ def second_data(
 
 @lru_cache(maxsize=256)
 def _product_job(factory: Any, role: Role, plan: Plan, lanes: int, errors: bool) -> Job:
-    return Job(Operation(factory, (_room(plan, 8 * plan.n + 2), lanes, errors), lanes > 1), role)
+    return Job(Operation(factory, (_room(plan, (8 if errors else 7) * plan.n + 2), lanes, errors), lanes > 1), role)
 
 
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:

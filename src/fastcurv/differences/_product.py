@@ -65,12 +65,12 @@ def product_block(f, room, lanes, errors):
     ):  # fmt: skip
         n = points.shape[1]
         raised = stack_array(1, layout)
-        memory = stack_array(room, step) if room else np.empty(8 + lanes * (8 * n + 2))
+        memory = stack_array(room, step) if room else np.empty(8 + lanes * ((2 + rows) * n + 2))
         origin = first_aligned(memory)
         read = numbers(memory, origin, 2 * n + 2, lanes, 0)
-        work = numbers(memory, origin + lanes * (2 * n + 2), (6, n), lanes, 0)
+        work = numbers(memory, origin + lanes * (2 * n + 2), (rows, n), lanes, 0)
         x, h, mixed, mixed_next = work[0], work[1], work[2], work[3]
-        largest, change = work[4], work[5]
+        largest, change = work[4], work[rows - 1]
         out, out_error = flat(product), flat(error)
         first_group, last_group = span(layout, task, groups(len(directions), lanes))
         start, stop = share(layout, task, n)
@@ -86,7 +86,9 @@ def product_block(f, room, lanes, errors):
             poison = 0.0 * f_0 + 0.0 * t
             for i in range(start, stop):
                 h[i] = central_step(centre[i], steps[0, i] * widen, steps[2, i], points)
-                mixed[i], mixed_next[i], largest[i], change[i] = 0.0, 0.0, abs(f_0), 0.0
+                mixed[i], mixed_next[i], largest[i] = 0.0, 0.0, abs(f_0)
+                if errors:
+                    change[i] = 0.0
             for q in range(len(offsets)):
                 for j in range(n):
                     x[j] = centre[j] + offsets[q] * t * v[j]
@@ -98,7 +100,8 @@ def product_block(f, room, lanes, errors):
                             x[i] = x_i + offsets[r] * h[i]
                             f_qr = f(x, point)
                             largest[i] = max(largest[i], abs(f_qr))
-                            change[i] = max(change[i], abs(f_qr - f_0))
+                            if errors:
+                                change[i] = max(change[i], abs(f_qr - f_0))
                             mixed[i] += w * f_qr
                             mixed_next[i] += w_next * f_qr
                     x[i] = x_i
@@ -175,6 +178,7 @@ def report(poison, read, memory, origin, raised, layout, task, b, last, lanes, s
 
 def gradient_product_block(g, room, lanes, errors):
     """H v as the derivative of the user's gradient along v; arguments as for `product_block`, `weights[:, q]`."""
+    rows = 6 if errors else 5
 
     def block(
         task, worker, layout, points, arguments, directions,
@@ -182,12 +186,12 @@ def gradient_product_block(g, room, lanes, errors):
     ):  # fmt: skip
         n = points.shape[1]
         raised = stack_array(1, layout)
-        memory = stack_array(room, step) if room else np.empty(8 + lanes * (8 * n + 2))
+        memory = stack_array(room, step) if room else np.empty(8 + lanes * ((2 + rows) * n + 2))
         origin = first_aligned(memory)
         read = numbers(memory, origin, 2 * n + 2, lanes, 0)
-        work = numbers(memory, origin + lanes * (2 * n + 2), (6, n), lanes, 0)
+        work = numbers(memory, origin + lanes * (2 * n + 2), (rows, n), lanes, 0)
         x, y, total, total_next = work[0], work[1], work[2], work[3]
-        largest, earliest = work[4], work[5]
+        largest, earliest = work[4], work[rows - 1]
         out, out_error = flat(product), flat(error)
         first_group, last_group = span(layout, task, groups(len(directions), lanes))
         for group in range(first_group, last_group):
@@ -206,9 +210,11 @@ def gradient_product_block(g, room, lanes, errors):
                     x[j] = centre[j] + offsets[q] * t * v[j]
                 g(x, y, point)
                 for i in range(n):
-                    if q == 0:
-                        earliest[i] = y[i]
-                    largest[i], change = max(largest[i], abs(y[i])), max(change, abs(y[i] - earliest[i]))
+                    largest[i] = max(largest[i], abs(y[i]))
+                    if errors:
+                        if q == 0:
+                            earliest[i] = y[i]
+                        change = max(change, abs(y[i] - earliest[i]))
                     total[i] += weights[0, q] * y[i]
                     total_next[i] += weights[1, q] * y[i]
                     poison += 0.0 * y[i]

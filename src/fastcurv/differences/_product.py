@@ -58,6 +58,7 @@ def product_block(f, room, lanes, errors):
     orders p and p + 2. `step` holds the relative and absolute step along v, and half an ulp of nodes; `steps`, those
     along the coordinates. `room`, where it is not 0, is the memory that a thread of a device has on its stack.
     """
+    rows = 6 if errors else 5
 
     def block(
         task, worker, layout, points, arguments, directions,

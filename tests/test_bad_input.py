@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 import fastcurv as fc
 from fastcurv import _launch
 from fastcurv._plan import Options
-from fastcurv.backends import _kernels
+from fastcurv.backends import _kernels, _pace
 
 
 def fragile_gradient(x):
@@ -497,7 +497,7 @@ def test_bad_points_harm_no_others(call):
     @given(mixtures, st.sampled_from([2, 5]), st.integers(0, 99), st.booleans())
     def check(some, n, seed, parallel):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fc.backends.cpu, "WORTH_THREADS", 0.0 if parallel else 1e9)
+            patch.setattr(_pace, "WORTH_THREADS", 0.0 if parallel else 1e9)
             if call is CALLS["value"] or call.is_exact:
                 some = ["good" if "stencil" in fault else fault for fault in some]
             if is_jacobian:  # x² overflows, its gradient does not

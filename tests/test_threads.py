@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastcurv as fc
-from fastcurv.backends import _kernels, cpu
+from fastcurv import _repeat as repeat
+from fastcurv.backends import _kernels, _pace, cpu
 
 ALWAYS, NEVER = 0.0, 1e9
 rng = np.random.default_rng(11)
@@ -93,7 +94,7 @@ def same(found, expected):
 def at(workers, call, x):
     """Results with so many threads, whatever the call costs."""
     with pytest.MonkeyPatch.context() as patch, fc.threads(workers):
-        patch.setattr(cpu, "WORTH_THREADS", ALWAYS if workers > 1 else NEVER)
+        patch.setattr(_pace, "WORTH_THREADS", ALWAYS if workers > 1 else NEVER)
         return call(x)
 
 
@@ -163,7 +164,7 @@ def test_blocks_of_directions():
 @several
 def test_work_within_a_point_is_shared(monkeypatch):
     """One point of many coordinates has a task for every thread."""
-    monkeypatch.setattr(cpu, "WORTH_THREADS", ALWAYS)
+    monkeypatch.setattr(_pace, "WORTH_THREADS", ALWAYS)
     plans = []
     original = cpu.shares
 
@@ -191,7 +192,7 @@ def test_short_calls_stay_on_their_thread(monkeypatch):
     fc.gradient(rosenbrock, MANY[0])  # a first call also tries the function
     monkeypatch.setattr(cpu, "loop", loop)
     for kernel in _kernels._known.values():  # which other tests made parallel, whatever the cost
-        monkeypatch.setattr(kernel, "seconds_per_evaluation", _kernels.FIRST_GUESS)
+        monkeypatch.setattr(kernel, "pace", _pace.Pace())
     fc.gradient(rosenbrock, MANY[0])
     assert granted == [1]
 
@@ -211,11 +212,89 @@ def test_short_calls_return_to_their_thread(monkeypatch):
     monkeypatch.setattr(cpu, "loop", loop)
     monkeypatch.setattr(cpu, "perf_counter", lambda: 1e-5 * next(clock))
     for kernel in _kernels._known.values():
-        monkeypatch.setattr(kernel, "seconds_per_evaluation", 1e-3)
+        monkeypatch.setattr(kernel.pace, "seconds", 1e-3)
     while 1 not in granted and len(granted) < 100:
         fc.gradient(rosenbrock, MANY[0], method="central")
     assert granted[0] > 1
     assert granted[-1] == 1
+
+
+def pace_of(work, threads, waking, calls, evaluations=1000, pace=None):
+    """What is learned of so much work (seconds) in so many calls, and how many workers each had."""
+    pace, workers = pace or _pace.Pace(), []
+    for _ in range(calls):
+        workers.append(pace.workers(evaluations, threads))
+        seconds = work / workers[-1] + (waking if workers[-1] > 1 else 0.0)
+        pace.note(seconds + _pace.CALL, evaluations, workers[-1])
+    return pace, workers
+
+
+@pytest.mark.parametrize("threads", [2, 16, 64])
+@pytest.mark.parametrize("waking", [0.0, 1e-5, 6e-5])
+@pytest.mark.parametrize("before", [1e-9, 2e-8, 1e-5])
+@pytest.mark.parametrize("work", [1e-5, 4e-5, 1e-4, 3e-4, 2e-3, 0.1])
+def test_the_pace_is_learned(work, before, waking, threads):
+    """Whatever waking threads takes and was guessed before: short work ends up on one thread, long work on all, and
+    never goes back.
+    """
+    pace = _pace.Pace()
+    pace.seconds = before
+    pace, workers = pace_of(work, threads, waking, 80, pace=pace)
+    assert workers[-40:] == [threads if work > _pace.WORTH_THREADS else 1] * 40
+    assert pace.is_settled()
+    assert pace.seconds * 1000 <= 1.01 * (work + threads * waking)
+    assert pace.seconds * 1000 >= 0.99 * work
+    assert workers.count(1) <= 9 or work < _pace.WORTH_THREADS
+
+
+def test_a_disturbed_call_is_forgotten():
+    pace, _ = pace_of(2e-5, 2, 6e-5, 20)
+    for _ in range(3):
+        pace.note(1e-2, 1000, 1)
+        assert not pace.is_settled()
+        pace, workers = pace_of(2e-5, 2, 6e-5, 30, pace=pace)
+        assert workers[-10:] == [1] * 10
+
+
+@several
+def test_calls_that_come_again_keep_their_threads(monkeypatch):
+    """Prepared calls of 0.2 to 10 ms run on all threads."""
+    granted = []
+    original = repeat.loop
+
+    def loop(workers):
+        granted.append(workers)
+        return original(workers)
+
+    monkeypatch.setattr(repeat, "loop", loop)
+    monkeypatch.setattr(_pace, "WORTH_THREADS", 1e-6)
+    monkeypatch.setattr(repeat, "SHORT", 1.0)
+    x = rng.uniform(-1.5, 1.5, (3001, 7))
+    for method in ("traced", "hyperdual", "central"):
+        granted.clear()
+        first = fc.hessian(rosenbrock, x, method=method)
+        for _ in range(60):
+            same([fc.hessian(rosenbrock, x, method=method)], [first])
+        assert len(granted) > 5
+        assert set(granted) == {numba.config.NUMBA_NUM_THREADS}
+
+
+@several
+def test_calls_that_became_long_are_planned_again(monkeypatch):
+    """A function may take longer at other points than where it was timed."""
+    x = np.zeros((40, 2))
+    for _ in range(60):
+        fc.hessian(slow_away_from_zero, x, method="central")
+    assert any(key[0] is slow_away_from_zero for key in repeat._repeats)
+    fc.hessian(slow_away_from_zero, x + 1, method="central")
+    assert not any(key[0] is slow_away_from_zero for key in repeat._repeats)
+
+
+def slow_away_from_zero(x):
+    s = x[0] * x[1]
+    for _ in range(20_000 if abs(x[0]) > 0.5 else 1):
+        s = 0.5 * s + math.cos(s)
+    return s
 
 
 # ---- how many threads
@@ -282,11 +361,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from functions import rosenbrock, rosenbrock_gradient
 import fastcurv as fc
-from fastcurv.backends import cpu
+from fastcurv.backends import _pace
 
 warnings.filterwarnings("error")
 warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
-cpu.WORTH_THREADS = 0.0  # every call is parallel
+_pace.WORTH_THREADS = 0.0  # every call is parallel
 rng = np.random.default_rng(3)
 MANY, FEW, A = rng.uniform(-1, 1, (64, 7)), rng.uniform(-1, 1, (1, 30)), rng.normal(size=(50, 6, 6))
 

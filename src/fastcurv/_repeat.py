@@ -6,6 +6,7 @@ Results are those of the checked call, by the same machine code.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from ._errors import UndecidedError
 from ._inputs import is_ready, new_array, overflown, poison, read_only
 from .backends import cpu
 from .backends._arguments import NOTHING_PACKED, pack
+from .backends._pace import WORTH_THREADS
 from .backends._threads import get_threads, loop, may_run_parallel
 from .differences._hessian import central_hessian_block
 from .function import Compiled
@@ -34,13 +36,14 @@ class _Repeat(NamedTuple):
     shared: cpu.Shares
     data: Callable[[tuple], tuple[tuple, tuple] | None]  # what the block takes before the matrices, and after them
     shapes: tuple[tuple[int, ...], ...]  # of points and of matrices, flattened; of the result
+    longest: float  # seconds after which it is to be planned again
 
 
 #: by what `key_of` says; at most MOST_REPEATS
 _repeats: dict[Any, _Repeat] = {}
 MOST_REPEATS = 256
-#: seconds of a call that is worth remembering, and calls until its time is known
-SHORT, SETTLED = 1e-2, 8
+#: seconds of a call that is worth remembering
+SHORT = 1e-2
 #: arguments that are worth a look at each
 MOST_ARGUMENTS = 16
 
@@ -78,14 +81,27 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
         return None
     points, matrices, shape = known.shapes
     (before, after), H = data, new_array(matrices, x.dtype)
+    start = perf_counter()
     with loop(known.shared.workers) as (address, workers):
         known.entry(
             address, 0, known.shared.tasks, workers, known.shared.layout, read_only(x.reshape(points)), packed.address,
             *before, H, *after,
         )  # fmt: skip
+    if perf_counter() - start > known.longest:
+        _repeats.pop(key, None)
     if H.dtype.char == "f":  # in double nothing is rounded
         poison(overflown(H), H)
     return H.reshape(shape)
+
+
+def _same_for_all(call: launch.Call, formula: Any) -> Callable[[tuple], tuple[tuple, tuple]]:
+    """A function of arguments: what blocks take before and after the matrices, of functions that are not traced."""
+    if call.plan.is_exact:
+        known = (call.plan.bounds.rows, NO_STATUS), nothing_more(call.x.dtype)
+    else:
+        tables = formula.steps, ONE, formula.weights, call.plan.noise_levels, formula.amplification.central
+        known = (*tables, NO_READER, NO_STATUS, NOTHING, NO_MATRIX, NO_MATRIX), (NO_MATRICES,)
+    return lambda args: known
 
 
 def remember(key: Any, call: launch.Call) -> None:
@@ -93,7 +109,7 @@ def remember(key: Any, call: launch.Call) -> None:
     function, taken = call.function, launch.arguments_taken(call)
     call = launch.by_known_method(call, "hessian")
     try:
-        job, formula, evaluations, _, _ = launch.outline(call, False)
+        job, formula, evaluations, divisible, _ = launch.outline(call, False)
     except UndecidedError:  # at other points it may be
         return
     (count, n), is_traced = call.shape, call.plan.method == "traced"
@@ -101,24 +117,18 @@ def remember(key: Any, call: launch.Call) -> None:
     if not isinstance(function, Compiled) or not simple or not count or taken is None:
         return
     made = job.kernel
-    seconds = made.seconds_per_evaluation * count * evaluations
-    # what numbers and differences share out within a point is left to be put together
-    if made.calls < SETTLED or seconds > (SHORT if is_traced else cpu.WORTH_THREADS):
+    if not made.pace.is_settled() or made.pace.seconds * count * evaluations > SHORT:
         return
-    if is_traced:
-        data = launch.traced_data(call)
-        shared = cpu.plan_shares(job, count, evaluations, 1, 0, call.lanes, call.lanes)
-    elif call.plan.is_exact:
-        known = (call.plan.bounds.rows, NO_STATUS), nothing_more(call.x.dtype)
-        data, shared = (lambda args: known), cpu.shares(count, 1, 1)
-    else:
-        tables = formula.steps, ONE, formula.weights, call.plan.noise_levels, formula.amplification.central
-        known = (*tables, NO_READER, NO_STATUS, NOTHING, NO_MATRIX, NO_MATRIX), (NO_MATRICES,)
-        data, shared = (lambda args: known), cpu.shares(count, 1, 1, lanes=call.lanes)
+    lanes = 1 if call.plan.method == "hyperdual" else call.lanes
+    shared = cpu.plan_shares(job, count, evaluations, divisible, 0, lanes, lanes)
+    if shared.is_within:  # what is shared out within a point is left to be put together
+        return
+    data = launch.traced_data(call) if is_traced else _same_for_all(call, formula)
     if len(_repeats) >= MOST_REPEATS:
         _repeats.clear()
     shapes = (count, n), (count, n, n), (*call.batch, n, n)
     if data is None:
         return
     packed = NOTHING_PACKED if is_traced else pack(call.points.args, ())
-    _repeats[key] = _Repeat(function, made.entry(packed), taken, packed.identity, shared, data, shapes)
+    longest = 4 * (WORTH_THREADS if shared.workers < get_threads() else SHORT)
+    _repeats[key] = _Repeat(function, made.entry(packed), taken, packed.identity, shared, data, shapes, longest)

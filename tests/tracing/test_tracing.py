@@ -14,7 +14,7 @@ from published import PUBLISHED
 import fastcurv as fc
 from fastcurv import _by_tracing as by_tracing
 from fastcurv import tracing
-from fastcurv.backends import _kernels, cpu
+from fastcurv.backends import _kernels, _pace
 from fastcurv.tracing._derivatives import Differentiator
 from fastcurv.tracing._emission import LONG, TOGETHER
 from fastcurv.tracing._graph import Graph
@@ -511,7 +511,7 @@ def test_one_bad_point_harms_no_other(bounds):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_threads_change_no_bit(threads, monkeypatch):
-    monkeypatch.setattr(cpu, "WORTH_THREADS", 0.0)
+    monkeypatch.setattr(_pace, "WORTH_THREADS", 0.0)
     x = rng.uniform(0.5, 3.0, (203, 3))
     with fc.threads(threads):
         H, c = fc.hessian(risky, x, method="traced"), fc.curvature(risky, x, method="traced")

@@ -27,10 +27,8 @@ from ..function import (
 from ..simd import vector_library
 from ._arguments import NOTHING_PACKED, Kinds, Packed, unpacker
 from ._native import bind, run
+from ._pace import Pace
 from ._templates import LINKED, LinkedCache, Recipe
-
-#: a guess at the seconds of one evaluation, until calls were timed
-FIRST_GUESS = 2e-8
 
 
 class Role(NamedTuple):
@@ -89,8 +87,7 @@ class Kernel:
     def __init__(self, operation: Operation, roles: tuple[Role | None, ...], mode: str):
         self._made_of = operation, roles, mode
         self.entries: dict[int, Any] = {}
-        self.seconds_per_evaluation = FIRST_GUESS
-        self.calls = 0
+        self.pace = Pace()
         self.ran: set[Any] = set()  # for which arguments, and types of points
 
     def entry(self, packed: Packed = NOTHING_PACKED) -> Any:

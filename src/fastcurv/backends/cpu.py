@@ -20,15 +20,12 @@ from ..simd import lanes_kind
 from ._arguments import pack
 from ._kernels import CARRYING, Kernel, Operation, Role, kernel
 from ._native import BOUND_BYTES, is_entry
+from ._pace import worth_threads
 from ._scratch import scratch_array
 from ._threads import get_threads, loop, may_run_parallel
 
-#: shorter calls run on the calling thread: waking others takes some microseconds
-WORTH_THREADS = 5e-5
 #: seconds after which Ctrl-C may take effect, where tasks are small enough
 PATIENCE = 0.5
-#: what a call of a kernel takes besides
-CALL = 3e-6
 #: float64s between what two threads write to: processors fetch two lines of 64 bytes at once
 APART = 16
 #: tasks for each worker, where there are points enough
@@ -104,10 +101,9 @@ def plan_shares(
     """How a call with so many evaluations of the function per point is shared out over threads."""
     if job.is_vectorized:
         return Shares(np.array([points, 1, spacing, together - 1]), 1, 1)
-    workers, seconds = get_threads(), job.kernel.seconds_per_evaluation * evaluations
-    if workers > 1 and (points * seconds < WORTH_THREADS or not may_run_parallel()):
-        workers = 1
-    most = _most_together(seconds) if job.kernel.calls else 1024
+    pace = job.kernel.pace
+    workers = pace.workers(points * evaluations, get_threads()) if may_run_parallel() else 1
+    most = _most_together(pace.seconds * evaluations) if pace.calls else 1024
     return shares(points, divisible, workers, spacing, together, lanes, most)
 
 
@@ -137,7 +133,7 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         try:
             packed = pack(args, point_args)
             kinds = packed.identity, x.dtype.char
-            expected = made.seconds_per_evaluation * items * evaluations / workers if kinds in made.ran else None
+            expected = made.pace.seconds * items * evaluations / workers if kinds in made.ran else None
             _run(made.entry(packed), address, plan, workers, expected, x, packed.address, *data)
         except Exception as error:  # Numba's compiler also fails with others than its own
             is_compiled = kinds in made.ran and not isinstance(error, (NumbaError, UnsupportedBytecodeError))
@@ -149,14 +145,9 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
             if any(role and role.kind in CARRYING for role in job.roles):
                 raise compilation_error(job.function.function, error, exact=True) from cause_of(error)  # pyright: ignore
             raise
-        seconds = perf_counter() - start - (CALL if workers == 1 else WORTH_THREADS)
-    # the first call compiles, later ones may be disturbed: the guess rises slowly and falls at once
+        seconds = perf_counter() - start
     made.ran.add(kinds)
-    made.calls += 1
-    guess = max(seconds, 1e-9) * workers / (items * evaluations)
-    if workers > 1 and seconds < 4 * WORTH_THREADS:  # mostly waiting: try one thread again some calls later
-        guess = min(guess, 0.9 * made.seconds_per_evaluation)
-    made.seconds_per_evaluation = min(guess, 4 * made.seconds_per_evaluation)
+    made.pace.note(seconds, items * evaluations, workers)
 
 
 def _run(entry: Any, address: int, plan: Shares, workers: int, expected: float | None, *arguments: Any) -> None:
@@ -243,7 +234,7 @@ def launch_plain(
     `together` of them are never in different tasks. `arguments` makes its arguments for a number of workers, which may
     need scratch.
     """
-    workers = get_threads() if items > 1 and items * seconds > WORTH_THREADS and may_run_parallel() else 1
+    workers = get_threads() if items > 1 and worth_threads(items * seconds) and may_run_parallel() else 1
     plan = shares(items, 1, workers, 0, together, most=_most_together(seconds))
     with loop(workers) as (address, granted):
         _run(kernel(operation).entry(), address, plan, granted, items * seconds / workers, *arguments(workers))

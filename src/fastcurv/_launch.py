@@ -31,8 +31,6 @@ __all__ = [
 Result = TypeVar("Result")
 #: coordinates up to which differences look for an expression that is not needed
 MOST_TRACED = 100
-#: of functions that nothing is noted of
-NONE = Refusals("", "", lasting=False)
 _may_be_expressions = ContextVar("may_be_expressions", default=True)
 
 
@@ -109,7 +107,7 @@ def _lanes_case(call: Call) -> tuple:
 def _refused(call: Call) -> Refusals:
     """What the function that is differentiated was refused for, and why."""
     function = call.function if call.gradient is None else call.gradient
-    return function.refused if isinstance(function, Compiled) else NONE
+    return function.refused if isinstance(function, Compiled) else Refusals("", "", lasting=False)
 
 
 def _is_lasting(error: CompilationError) -> bool:

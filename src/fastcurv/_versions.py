@@ -18,9 +18,9 @@ from .tracing._frame import lanes_block, marked, small_block, traced_block
 
 #: coordinates up to which matrices are kept in registers
 MAX_SMALL = 4
-#: matrices of which less than one entry in so many may differ from zero are filled with zeros first: entry by entry,
-#: lanes are left at half the speed of transpositions, which skip what vanishes (Rosenbrock 8 to 32)
-SPARSE = 64
+#: matrices of at least so many entries are filled with zeros first, point by point, where no more than so many of LANES
+#: neighbours differ from zero, on average of those of which any does; else lanes are transposed
+LEAST_SPARSE, MOST_SPARSE = 128, 3
 #: what a block leaves of each point: matrices, also values, gradients and errors, or everything in lanes
 Leaves = Literal["matrices", "all", "lanes"]
 NO_STARTS = read_only(np.zeros(0, np.int64))
@@ -50,7 +50,8 @@ class Prepared(NamedTuple):
         rows, columns = np.array(list(slots), np.int64).reshape(-1, 2).T
         starts, size = np.fromiter(slots.values(), np.int64, len(slots)) * LANES, shape[0] * shape[1]
         positions = rows * shape[1] + columns
-        if 0 < SPARSE * len(slots) <= size:
+        vectors = len(np.unique(positions // LANES))
+        if size >= LEAST_SPARSE and 0 < len(slots) <= MOST_SPARSE * vectors:
             return self._replace(entries=read_only(starts), positions=read_only(positions))
         zero = (self.program.slots - 1) * LANES
         entries = np.full(size, zero)

@@ -13,11 +13,14 @@ from published import PUBLISHED
 
 import fastcurv as fc
 from fastcurv import _by_tracing as by_tracing
+from fastcurv import _launch as launch
 from fastcurv import tracing
+from fastcurv._plan import Options
 from fastcurv.backends import _kernels, _pace
 from fastcurv.tracing._derivatives import Differentiator
 from fastcurv.tracing._emission import LONG, TOGETHER
 from fastcurv.tracing._graph import Graph
+from fastcurv.tracing._program import Wanted
 from fastcurv.tracing._symbols import Trace
 from fastcurv.tracing._values import values
 
@@ -367,18 +370,41 @@ def chain_of_the_first(x):
     return s
 
 
+def groups_of_six(x):
+    """Squares along the diagonal, between which all vanishes."""
+    s = 0.0
+    for first in range(0, len(x) - 5, 6):
+        t = 0.0
+        for i in range(6):
+            t += (i + 1.0) * x[first + i]
+        s += math.cos(t)
+    return s
+
+
 @pytest.mark.parametrize("n", [17, 24, 31])  # hyper-dual numbers share one compilation from 17 on
-@pytest.mark.parametrize("fun", [chain, chain_of_the_first])
-def test_entries_that_vanish_are_not_moved(fun, n):
+@pytest.mark.parametrize(("fun", "is_filled"), [(chain, True), (chain_of_the_first, True), (groups_of_six, False)])
+def test_entries_that_vanish_are_not_moved(fun, is_filled, n):
     """Whole rows and parts of rows, of full groups of points and of others; beside a point that is not finite."""
     X = rng.standard_normal((19, n))
     X[5, 1] = math.nan
     expected = fc.hessian(fun, X, method="hyperdual")
     found, error = fc.hessian(fun, X, method="traced", return_error=True)
     for H in (found, *(fc.hessian(fun, X[:count], method="traced") for count in (1, 8, 19))):
-        np.testing.assert_allclose(H, expected[: len(H)], rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(H, expected[: len(H)], rtol=1e-13, atol=1e-12)
         assert np.isnan(H[5:6]).all()
     assert np.isfinite(np.delete(error, 5, axis=0)).all()
+    single = fc.hessian(fun, X.astype(np.float32), method="traced")
+    np.testing.assert_allclose(single, expected, rtol=1e-4, atol=1e-3)
+    for count in (1, 8, 19):
+        for offset in range(8):  # wherever the results lie, nothing beside them is written
+            memory = np.full(count * n * n + 16, 7.0)
+            out = memory[offset : offset + count * n * n].reshape(count, n, n)
+            assert np.array_equal(fc.hessian(fun, X[:count], method="traced", out=out), found[:count], equal_nan=True)
+            memory[offset : offset + count * n * n] = 7.0
+            assert (memory == 7.0).all()
+    call = launch.call(fun, X, (), options=Options("traced"))
+    prepared, _ = by_tracing._ready(call, call.plan, Wanted(second=True))
+    assert (len(prepared.positions) > 0) == is_filled
 
 
 def test_sparse_hessians():

@@ -15,6 +15,7 @@ import numpy as np
 from fastcurv.simd import (
     first_aligned,
     flat,
+    give,
     group_unpacker,
     load,
     numbers,
@@ -58,6 +59,7 @@ def traced_block(f, lanes, bounded, full, transposes):
         flat_x, flat_y = flat(x), flat(y)
         flat_points, flat_own = flat(points), flat(own)
         flat_matrix, flat_gradient = flat(matrix), flat(gradient)
+        aligned = first_aligned(flat_matrix)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
         for group in range(first_group, last_group):
             b = group * lanes
@@ -66,13 +68,12 @@ def traced_block(f, lanes, bounded, full, transposes):
             pack(flat_points, b, n, count, x, flat_x, 0)
             pack(flat_own, b, extra, count, x, flat_x, n)
             f(x, y, tables)
-            poison = 0.0 * y[0]
-            for k in range(1, slots):
-                poison += 0.0 * y[k]
+            poison = poison_of(y, slots)
             one[0] = poison
             if len(positions) > 0:
-                clear(flat_matrix, place * size, count * size, flat_y)
-                scatter(flat_y, entries, positions, size, count, flat_matrix, place * size)
+                for lane in range(count):  # what was cleared is near when it is written again
+                    clear(flat_matrix, (place + lane) * size, size, aligned, flat_y)
+                    scatter(flat_y, lane, entries, positions, flat_matrix, (place + lane) * size)
             else:
                 unpack(flat_y, entries, size, count, flat_matrix, place * size)
             if full:
@@ -96,6 +97,20 @@ def traced_block(f, lanes, bounded, full, transposes):
                         call_task(reader[0], reader[1], b + lane, worker)
 
     return block
+
+
+def poison_of(y, slots):
+    """0, or NaN in lanes in which a result is not finite; four sums, none of which waits for another."""
+    a = b = c = d = 0.0 * y[0]
+    whole = slots - slots % 4
+    for k in range(0, whole, 4):
+        a += 0.0 * y[k]
+        b += 0.0 * y[k + 1]
+        c += 0.0 * y[k + 2]
+        d += 0.0 * y[k + 3]
+    for k in range(whole, slots):
+        a += 0.0 * y[k]
+    return (a + b) + (c + d)
 
 
 def lanes_block(f, lanes, bounded, together, transposes):
@@ -123,9 +138,7 @@ def lanes_block(f, lanes, bounded, together, transposes):
             pack(flat_points, b, n, count, x, flat_x, 0)
             pack(flat_own, b, extra, count, x, flat_x, n)
             f(x, y, tables)
-            poison = 0.0 * y[0]
-            for k in range(1, slots):
-                poison += 0.0 * y[k]
+            poison = poison_of(y, slots)
             one[0] = poison
             for lane in range(count):
                 outside = is_outside(points[b + lane], bounds) if bounded else False
@@ -156,29 +169,29 @@ def packer(lanes, transposes):
 
 
 def clearer(lanes, transposes):
-    """How so many numbers of the results, from `first` on, are set to zero: LLVM would do it one by one."""
+    """How `size` numbers of the results, from `first` on, are set to zero, by whole cache lines: one begins at
+    `aligned`.
+    """
 
-    def one_by_one(target, first, size, source):
+    def one_by_one(target, first, size, aligned, source):
         for k in range(first, first + size):
             target[k] = 0.0
 
-    def in_blocks(target, first, size, source):
+    def in_blocks(target, first, size, aligned, source):
         zeros = splat(0.0, load(source, 0, lanes))
-        whole = size - size % lanes
-        for k in range(first, first + whole, lanes):
+        last = first + size - lanes
+        store(target, first, zeros)
+        for k in range(first + (aligned - first) % lanes, last, lanes):
             store(target, k, zeros)
-        for k in range(first + whole, first + size):
-            target[k] = 0.0
+        store(target, last, zeros)
 
     return in_blocks if transposes else one_by_one
 
 
-def scatter(source, starts, positions, size, count, target, to):
-    """Entries that begin at `starts`, from lanes to their positions in the matrix of each point."""
+def scatter(source, lane, starts, positions, target, to):
+    """Entries that begin at `starts`, from a lane to their positions in the matrix of its point."""
     for k in range(len(starts)):
-        start, place = starts[k], to + positions[k]
-        for lane in range(count):
-            target[place + lane * size] = source[start + lane]
+        give(take(source, starts[k] + lane, 1, 0, 1), target, to + positions[k], 1, 0)
 
 
 def marked(starts: np.ndarray, zero: int, lanes: int) -> np.ndarray:
@@ -236,9 +249,7 @@ def small_block(f, lanes, n, size, slots, transposes):
                 for i in range(n):
                     x[i] = take(flat_points, b * n + i, n, count - 1, lanes)
             f(x, y, tables)
-            poison = 0.0 * y[0]
-            for k in range(1, slots):
-                poison += 0.0 * y[k]
+            poison = poison_of(y, slots)
             for k in range(size):
                 y[k] += poison
             unpack(flat(y), size, count, flat_matrix, b * size)

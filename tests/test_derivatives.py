@@ -409,6 +409,39 @@ def growing(x):
     return np.zeros(2 if x[0] < 1.0 else 3)
 
 
+def powers_below(x, k):
+    return x[0] ** np.arange(k)
+
+
+def multiples(x, factors):
+    y = np.empty(len(factors), x.dtype)
+    for i, factor in enumerate(factors):
+        y[i] = factor * x[0]
+    return y
+
+
+def times_up_to_one(x, step):
+    return x[0] * np.arange(0.0, 1.0, step)
+
+
+@pytest.mark.parametrize("method", ["auto", "hyperdual", "central", "forward"])
+def test_arguments_decide_how_many_values_there_are(method):
+    """Also where their types do not tell: memory is as large as the function's values, whatever it returned before."""
+    for x in ([2.0], np.full((9, 1), 2.0)):
+        for k in (3, 4, 2, 30, 4):
+            J = fc.jacobian(powers_below, x, (k,), method=method)
+            expected = np.arange(k) * 2.0 ** (np.arange(k) - 1)
+            np.testing.assert_allclose(J[..., 0], np.broadcast_to(expected, J.shape[:-1]), rtol=1e-6)
+        for factors in ((1.0, 2.0), (1.0, 2.0, 3.0), (5.0,), (1.0, 3.0)):
+            J = fc.jacobian(multiples, x, (factors,), method=method)
+            np.testing.assert_allclose(J[..., 0], np.broadcast_to(factors, J.shape[:-1]), rtol=1e-6)
+        for step in (0.5, 0.25, 0.3, 0.5):
+            J, error = fc.jacobian(times_up_to_one, x, (step,), method=method, return_error=True)
+            assert error.shape == J.shape
+            expected = np.arange(0.0, 1.0, step)
+            np.testing.assert_allclose(J[..., 0], np.broadcast_to(expected, J.shape[:-1]), rtol=1e-6, atol=1e-9)
+
+
 def test_jacobian_of_changing_length_is_nan():
     J = fc.jacobian(growing, [[0.0], [2.0]])
     assert np.isfinite(J[0]).all()

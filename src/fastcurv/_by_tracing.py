@@ -11,7 +11,7 @@ import numpy as np
 from . import tracing
 from ._by_differences import Outline
 from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, by_device
-from ._errors import TracingError, UndecidedError
+from ._errors import LengthError, TracingError, UndecidedError
 from ._inputs import new_array, read_only
 from ._plan import Plan
 from ._rounding import of_forms, of_rows, rounding_of
@@ -288,6 +288,8 @@ def as_expression(call: Call, vector: bool, is_needed: bool) -> Call:
         If there is none, or none that is worth it.
     """
     version, prepared = _values_of(call, vector)
+    if vector and call.length is not None:
+        _check_length(prepared, call.length)
     if not (is_needed or prepared.program.has_rows):
         raise TracingError(f"{call.function.name} is no sum over rows of data")
     if not prepared.program.is_in_order:
@@ -346,6 +348,7 @@ def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessian
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
     """Jacobians of a function of m values, or gradients (a role of one row)."""
     prepared, job = _ready(call, plan, Wanted(first=True), vector=role.kind == "vector")
+    _check_length(prepared, m)
     status = _along(call, plan, prepared, job, call.x, _own(call), out)
     return First(out, of_rows(out) if errors else NO_MATRICES, status)
 
@@ -367,6 +370,12 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
     if errors:
         error = of_forms(directions, products(call, plan, directions, True, np.empty_like(directions)).error)
     return Product(out, error, status)
+
+
+def _check_length(prepared: Prepared, m: int) -> None:
+    """Whether a function has as many values as there is room for."""
+    if len(prepared.program.values) != m:
+        raise LengthError(len(prepared.program.values))
 
 
 def _directed(

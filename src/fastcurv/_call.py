@@ -17,6 +17,8 @@ from .function import Compiled, UserFunction, Vectorized, exception_at, trial, u
 DEFAULT = Options()
 #: points that are worked on at once where stencils are central: one in each lane of a vector of float64
 LANES = 8
+#: cases of a function in which it was tried that are remembered
+MOST_CHECKED = 256
 NOTHING = np.zeros(0)
 NO_MATRIX = np.zeros((0, 0))
 NO_MATRICES = np.zeros((1, 0, 0))
@@ -147,8 +149,10 @@ def call(
     return Call(function, gradient, batch, points, chosen, length, LANES if in_lanes else 1).in_known_precision
 
 
-def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -> int | None:
-    """The number of values that a function returns, from its plain Python form; at most one trial for each case."""
+def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan, again: bool = False) -> int | None:
+    """The number of values that a function returns, from its plain Python form; at most one trial for each case, unless
+    it is to be tried `again`.
+    """
     if isinstance(function, Vectorized):
         if not vector:
             return 1
@@ -168,8 +172,8 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
         return 1
     case = points.x.shape[1], points.x.dtype.char, vector
     if points.args or points.point_args:
-        case += len(points.args), *map(_kind, points.args + points.point_args)
-    known = function.checked.get(case)
+        case += len(points.args), *map(_size_kind if vector else _kind, points.args + points.point_args)
+    known = None if again else function.checked.get(case)
     if known is None and (len(points.x) or vector):
         (x, args, point_args), rows = _for_trials(points, plan)
         known = trial(
@@ -181,6 +185,8 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
             coarsest=function.coarsest,
         )
         if known is not None:
+            if len(function.checked) >= MOST_CHECKED:
+                function.checked.clear()
             function.checked[case] = known
     return known
 
@@ -213,8 +219,22 @@ def unknown_length(call: Call) -> ValueError:
     )
 
 
+def length_again(call: Call) -> int | None:
+    """How many values fun returns with these arguments, whatever it returned with others of the same types."""
+    return _checked(call.function, call.points, True, call.plan, again=True)
+
+
 def _kind(argument: Any) -> Any:
-    return (argument.shape, argument.dtype.char) if isinstance(argument, np.ndarray) else type(argument)
+    if isinstance(argument, np.ndarray):
+        return argument.shape, argument.dtype.char
+    return tuple(map(_kind, argument)) if isinstance(argument, tuple) else type(argument)
+
+
+def _size_kind(argument: Any) -> Any:
+    """The same with the values of what sizes are made of."""
+    if isinstance(argument, tuple):
+        return tuple(map(_size_kind, argument))
+    return (type(argument), argument) if isinstance(argument, (int, str)) else _kind(argument)
 
 
 class First(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 from . import _launch as launch
 from . import _repeat as repeat
 from ._call import on_device
+from ._errors import LengthError
 from ._inputs import flag, lives_on_device, new_array, output, overflown, poison, rounded
 from ._model import QuadraticModel
 from ._plan import Options
@@ -185,7 +186,14 @@ def _first(call: launch.Call, role: Role, m: int | None, errors: bool, out: Any)
     result = output(out, shape, call.x.dtype, **call.points._asdict())
     rows = m or 1
     J = result.reshape(count, rows, n)
-    found = launch.first_order(call, role, rows, errors, J)
+    try:
+        found = launch.first_order(call, role, rows, errors, J)
+    except LengthError as error:
+        return _first(call._replace(length=error.length), role, error.length, errors, out)
+    if m is not None and count and np.isnan(J[0]).all() and np.isnan(J).all():
+        known = launch.length_again(call)  # numbers among the arguments may decide on it
+        if known not in (None, m):
+            return _first(call._replace(length=known), role, known, errors, out)
     poison(overflown(J), J, *([found.error] if errors else []))
     return (result, rounded(found.error, result.dtype).reshape(shape)) if errors else result
 

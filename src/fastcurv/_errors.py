@@ -17,6 +17,14 @@ class UndecidedError(TracingError):
     """Whether a traced function is right cannot be told at the points of a call: at others it may well be."""
 
 
+class LengthError(Exception):
+    """A function returns another number of values than with the arguments that it was tried with; caught by us."""
+
+    def __init__(self, length: int):
+        super().__init__(length)
+        self.length = length
+
+
 class DeviceError(RuntimeError):
     """No such device, or the optional package that drives it is not installed."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from . import _by_differences as by_differences
 from . import _by_numbers as by_numbers
 from ._by_differences import Outline
-from ._call import Call, First, Product, Second, by_device, call, launcher, unknown_length
+from ._call import Call, First, Product, Second, by_device, call, launcher, length_again, unknown_length
 from ._errors import CompilationError, LanesError, TracingError, UndecidedError
 from ._inputs import arguments
 from ._sparse import SparseHessians
@@ -23,9 +23,9 @@ from .differences._jacobian import value_block, values_block
 from .function import Compiled, Refusals, UserFunction
 
 __all__ = [
-    "Call", "First", "Product", "Second", "arguments_taken", "by_known_method", "call", "first_order", "forms",
-    "outline", "products", "second_order", "settled", "sparse_hessians", "traced_data", "unknown_length", "values",
-    "without_expressions",
+    "Call", "First", "Product", "Second", "arguments_taken", "by_known_method", "call", "curvature_rows", "decided",
+    "first_order", "forms", "length_again", "outline", "products", "second_order", "settled", "settled_lanes",
+    "sparse_hessians", "traced_data", "unknown_length", "values", "without_expressions",
 ]  # fmt: skip
 
 Result = TypeVar("Result")

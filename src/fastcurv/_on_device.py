@@ -59,7 +59,7 @@ def of_array(
         raise CompilationError(f"{error}\nFunctions that cannot be traced are not served {IN_THIS_VERSION}") from error
     if prepared is None:
         raise DeviceError(f"{known.function.name} was not tried yet, and there are no points to try it at")
-    found = _shape(derivative, n, known.length)
+    found = _shape(derivative, n, len(prepared.program.values))
     slots = np.array(prepared.program.values) if derivative == "value" else slots_of(prepared, prod(found))
     rows = rows_of(prepared, known.plan, n if v is not None else 0, slots, by_tracing.shared_numbers(known.points.args))
     shape = batch + found
@@ -79,10 +79,8 @@ _WANTED = {
 }
 
 
-def _shape(derivative: str, n: int, m: int | None) -> tuple[int, ...]:
-    return {"value": (), "gradient": (n,), "jacobian": (m or 0, n), "hessian": (n, n), "hvp": (n,), "vhv": ()}[
-        derivative
-    ]
+def _shape(derivative: str, n: int, m: int) -> tuple[int, ...]:
+    return {"value": (), "gradient": (n,), "jacobian": (m, n), "hessian": (n, n), "hvp": (n,), "vhv": ()}[derivative]
 
 
 def _sampled(fun: Any, flat: Any, args: Any, ordinal: int, vector: bool, options: Options) -> Call:

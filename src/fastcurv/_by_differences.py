@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, settle
-from ._plan import Plan, check_local
+from ._plan import Plan, check_local, is_kept
 from .backends import cpu
 from .backends._kernels import Length, Operation, Role
 from .backends.cpu import Job
@@ -59,8 +58,8 @@ def _room(plan: Plan, size: int) -> int:
     return 8 + size
 
 
-@lru_cache(maxsize=256)
-def _first_job(role: Role, plan: Plan, lanes: int, m: int, errors: bool, symmetric: bool, value: Role | None) -> Job:
+@is_kept
+def _first_job(plan: Plan, role: Role, lanes: int, m: int, errors: bool, symmetric: bool, value: Role | None) -> Job:
     if plan.is_central:
         room = _room(plan, plan.n + 6 * m + (2 if errors else 1) * m * plan.n)
         return Job(_in_lanes(central_jacobian_block, lanes, plan, errors, symmetric, before=(room,)), role, value)
@@ -86,7 +85,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     """Jacobians of a function of m values."""
     count, n = call.shape
     formula = plan.formula(1, errors)
-    job, run = _first_job(role, plan, call.lanes, m, errors, False, None), launcher(plan)
+    job, run = _first_job(plan, role, call.lanes, m, errors, False, None), launcher(plan)
     evaluations = 1 + _axis_evaluations(plan, formula) * n
     shared = run.plan_shares(job, count, evaluations, n, lanes=call.lanes)
     error = np.empty((count, m, n)) if errors else NO_MATRICES
@@ -107,14 +106,14 @@ class Outline(NamedTuple):
     specialisation: str  # what `explain` says of the compilation
 
 
-@lru_cache(maxsize=256)
-def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, lanes: int, errors: bool) -> Outline:
+@is_kept
+def outline(plan: Plan, function: UserFunction, gradient: UserFunction | None, lanes: int, errors: bool) -> Outline:
     """Choose the block for Hessians, with or without values, gradients and error estimates."""
     n = plan.n
     role = Role(function, "scalar")
     if gradient is not None:
         formula = plan.formula(1, errors)
-        job = _first_job(Role(gradient, "vector"), plan, lanes, n, errors, True, role if errors else None)
+        job = _first_job(plan, Role(gradient, "vector"), lanes, n, errors, True, role if errors else None)
         return Outline(job, formula, 1 + _axis_evaluations(plan, formula) * n, n, EVERY_N)
     formula = plan.formula(2, errors)
     axis, pairs = _axis_evaluations(plan, formula), n * (n - 1) // 2
@@ -154,7 +153,7 @@ def second_order(
     Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes the
     task that is run after every point; it sees those of the point's group.
     """
-    job, formula, evaluations, divisible, _ = outline(call.function, call.gradient, plan, call.lanes, errors)
+    job, formula, evaluations, divisible, _ = outline(plan, call.function, call.gradient, call.lanes, errors)
     count, n = call.shape
     together = max(together, call.lanes)
     if call.gradient is not None:
@@ -211,8 +210,8 @@ def second_data(
     return (*tables, task, found.status, *results)
 
 
-@lru_cache(maxsize=256)
-def _product_job(factory: Any, role: Role, plan: Plan, lanes: int, errors: bool) -> Job:
+@is_kept
+def _product_job(plan: Plan, factory: Any, role: Role, lanes: int, errors: bool) -> Job:
     return Job(Operation(factory, (_room(plan, (8 if errors else 7) * plan.n + 2), lanes, errors), lanes > 1), role)
 
 
@@ -223,14 +222,14 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
         role = Role(call.gradient, "vector")
         formula = plan.formula(1, errors)
         offsets, weights = _first_weights(plan, formula)
-        job = _product_job(gradient_product_block, role, plan, call.lanes, errors)
+        job = _product_job(plan, gradient_product_block, role, call.lanes, errors)
         how = _Along(job, formula, (), widening(call, plan, 1, role), offsets, weights, len(offsets), 1)
     else:
         role = Role(call.function, "scalar")
         factor = tables.FACTOR[2][plan.order] * (tables.PRODUCT_FACTOR if plan.method == "central" else 1.0)
         formula = plan.formula(2, errors, factor)
         offsets, weights = _product_weights(plan, formula)
-        job = _product_job(product_block, role, plan, call.lanes, errors)
+        job = _product_job(plan, product_block, role, call.lanes, errors)
         scale = widening(call, plan, 2, role._replace(kind="row"))
         evaluations = 1 + n * int((weights != 0).any(axis=0).sum())
         how = _Along(job, formula, (formula.steps,), scale, offsets, weights, evaluations, n)
@@ -242,7 +241,7 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
     role = Role(call.function, "scalar")
     formula = plan.formula(2, errors)
     axis = formula.sided if plan.method == "forward" else formula.central
-    job = _product_job(form_block, role, plan, call.lanes, errors)
+    job = _product_job(plan, form_block, role, call.lanes, errors)
     scale = widening(call, plan, 2, role._replace(kind="row"))
     how = _Along(job, formula, (), scale, axis.offsets, axis.second, 1 + len(axis.offsets), 1)
     return _along(call, plan, how, directions, errors, out)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._by_differences import Outline
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, settle
-from ._plan import Plan
+from ._plan import Plan, is_kept
 from ._rounding import estimate_all, of_forms, of_rows, rounding_of
 from .backends import cpu
 from .backends._kernels import Operation, Role
@@ -52,8 +52,8 @@ def nothing_more(dtype: np.dtype) -> tuple:
     return NO_READER, NOTHING, NO_MATRIX, NO_MATRIX, NO_MATRICES, rounding_of(dtype)
 
 
-@lru_cache(maxsize=256)
-def outline(function: UserFunction, gradient: UserFunction | None, plan: Plan, errors: bool) -> Outline:
+@is_kept
+def outline(plan: Plan, function: UserFunction, gradient: UserFunction | None, errors: bool) -> Outline:
     """The block for Hessians, with or without values, gradients and error estimates."""
     from .numbers._blocks import blocks_of, hessian_block
     from .numbers._shapes import block_shape
@@ -83,7 +83,7 @@ def second_order(
     call: Call, plan: Plan, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1
 ) -> Second:
     """Hessians; with `errors` also values, gradients and error estimates."""
-    job, _, parts, divisible, _ = outline(call.function, call.gradient, plan, errors)
+    job, _, parts, divisible, _ = outline(plan, call.function, call.gradient, errors)
     count, n = call.shape
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     run = launcher(plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from ._by_differences import Outline
 from ._call import Call, First, Product, Second, by_device, call, launcher, length_again, unknown_length
 from ._errors import CompilationError, LanesError, TracingError, UndecidedError
 from ._inputs import arguments
+from ._plan import Plan, is_kept
 from ._sparse import SparseHessians
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
@@ -34,8 +35,8 @@ MOST_TRACED = 100
 _may_be_expressions = ContextVar("may_be_expressions", default=True)
 
 
-@lru_cache(maxsize=256)
-def _value_job(function: UserFunction, vector: bool) -> Job:
+@is_kept
+def _value_job(plan: Plan, function: UserFunction, vector: bool) -> Job:
     if vector:
         return Job(Operation(values_block), Role(function, "vector"))
     return Job(Operation(value_block), Role(function, "scalar"))
@@ -50,7 +51,7 @@ def values(call: Call, out: np.ndarray) -> None:
 
 
 def _evaluate(call: Call, out: np.ndarray) -> None:
-    run, job = launcher(call.plan), _value_job(call.function, out.ndim > 1)
+    run, job = launcher(call.plan), _value_job(call.plan, call.function, out.ndim > 1)
     run.launch(job, call.points, (out,), run.plan_shares(job, call.shape[0], 1, 1), 1)
 
 
@@ -277,5 +278,5 @@ def outline(call: Call, errors: bool) -> Outline:
     if call.plan.method == "traced":
         return _way(call).outline(call, call.plan, errors)
     if call.plan.is_exact:
-        return by_numbers.outline(call.function, call.gradient, call.plan, errors)
-    return by_differences.outline(call.function, call.gradient, call.plan, call.lanes, errors)
+        return by_numbers.outline(call.plan, call.function, call.gradient, errors)
+    return by_differences.outline(call.plan, call.function, call.gradient, call.lanes, errors)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ._errors import DeviceError
 from ._inputs import Limits, integer, limits, positive, real_numbers
 from ._lazy import cached_property
 from .differences import _tables as tables
+from .function import Vectorized
 
 METHODS = ("auto", "exact", "traced", "hyperdual", "central", "forward")
 ORDERS = (2, 4, 6, 8)
@@ -20,6 +22,9 @@ EVERY = -1
 #: bytes of local memory of a thread: a device reserves as much for every thread that it can run at once
 MOST_LOCAL = 65_536
 STENCILS = ("economical", "4-point")
+#: what is kept of a plan
+MOST_KEPT = 256
+Made = TypeVar("Made")
 
 
 class Options(NamedTuple):
@@ -69,6 +74,7 @@ class Plan:
     noise: np.ndarray  # absolute, per point or one for all; 0: rounding only
     bounds: Limits
     device: int | None = None  # a CUDA device, by number, or EVERY; None: the CPU
+    _made: dict[Any, Any] = field(default_factory=dict, init=False)  # by functions that `is_kept` marks
 
     @property
     def is_exact(self) -> bool:
@@ -86,7 +92,7 @@ class Plan:
 
     def coarser(self, eps: float) -> Plan:
         """The same where values have no more digits than eps says."""
-        return replace(self, eps=eps)
+        return _coarser(self, eps)
 
     @cached_property
     def on_cpu(self) -> Plan:
@@ -166,6 +172,37 @@ def _amplification(weights: np.ndarray, central: tables.Axis, sided: tables.Axis
         np.array([next_first, pure, mixed]),
         np.concatenate([by_side, rest], axis=1),
     )
+
+
+def is_kept(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Of ``make(plan, *others)``: what it made is kept as long as the plan, which may hold the noise of each point.
+
+    Nothing is of vectorized functions, which may hold large models.
+    """
+
+    @wraps(make)
+    def kept(plan: Plan, *others: Any) -> Made:
+        if any(map(_is_vectorized, others)):
+            return make(plan, *others)
+        key = make, *others
+        found = plan._made.get(key)
+        if found is None:
+            if len(plan._made) >= MOST_KEPT:
+                plan._made.clear()
+            found = plan._made[key] = make(plan, *others)
+        return found
+
+    return kept
+
+
+def _is_vectorized(thing: Any) -> bool:
+    """Of a function, or of the role of one."""
+    return isinstance(thing, Vectorized) or isinstance(getattr(thing, "function", None), Vectorized)
+
+
+@is_kept
+def _coarser(plan: Plan, eps: float) -> Plan:
+    return replace(plan, eps=eps)
 
 
 def plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> Plan:

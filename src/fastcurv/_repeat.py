@@ -23,7 +23,7 @@ from .backends._arguments import NOTHING_PACKED, pack
 from .backends._pace import WORTH_THREADS
 from .backends._threads import get_threads, loop, may_run_parallel
 from .differences._hessian import central_hessian_block
-from .function import Compiled
+from .function import Compiled, user_function
 
 
 class _Repeat(NamedTuple):
@@ -72,7 +72,7 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
     known = _repeats.get(key)
     if known is None:
         return None
-    if not known.function.identity.is_current():
+    if user_function(key[0]) is not known.function:  # what it reads was bound anew
         _repeats.pop(key, None)
         return None
     data = known.data(args)

@@ -12,6 +12,7 @@ import hashlib
 import operator
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -88,6 +89,14 @@ def _library_name(thing) -> str | None:
         if isinstance(name, str) and _attribute(sys.modules.get(module), name) is thing:
             return f"{module}.{name}"
     return None
+
+
+def _contents(cell: types.CellType):
+    """What a cell of a closure holds, if anything: it may be given something later."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _ABSENT
 
 
 def _attribute(owner, dotted: str):
@@ -174,15 +183,15 @@ class _Walk:
         if id(function) in self._seen:  # recursion: named by its place in the walk
             return self._text(f"again {self._seen[id(function)]}")
         self._seen[id(function)] = len(self._seen)
-        code = function.__code__
-        self._watch(function, "__code__")
-        self._watch(function, "__defaults__")
-        self._read(partial(getattr, function, "__kwdefaults__"))
+        code, weak = function.__code__, weakref.proxy(function)  # a digest keeps no function
+        self._watch(weak, "__code__")
+        self._watch(weak, "__defaults__")
+        self._read(partial(getattr, weak, "__kwdefaults__"))
         self.feed(tuple(sorted((function.__kwdefaults__ or {}).items())))
         names = tuple(sorted(names_in(code)))
         for cell in function.__closure__ or ():
             self._watch(cell, "cell_contents")
-            self._attributes(getattr(cell, "cell_contents", None), names)
+            self._attributes(_contents(cell), names)
         for name in sorted(globals_in(code)):
             self._watch(function.__globals__, name)
             self._attributes(function.__globals__.get(name), names)
@@ -197,9 +206,12 @@ class _Walk:
                 self._attributes(vars(module).get(name), names)
 
     def _watch(self, owner, name: str) -> None:
-        # otherwise a cell's `cell_contents` or a function's `__code__`
-        read = partial(owner.get, name, _ABSENT) if isinstance(owner, dict) else partial(getattr, owner, name, _ABSENT)
-        value = self._read(read)
+        if isinstance(owner, types.CellType):
+            value = self._read(partial(_contents, owner))
+        elif isinstance(owner, dict):
+            value = self._read(partial(owner.get, name, _ABSENT))
+        else:
+            value = self._read(partial(getattr, owner, name, _ABSENT))
         if value is not _ABSENT:
             self._text(name)
             self.feed(value)

@@ -249,7 +249,10 @@ def play_vector(x, y, args):
 
 UserFunction = Compiled | Pointer | Vectorized
 
-_known: weakref.WeakKeyDictionary[Any, Compiled] = weakref.WeakKeyDictionary()
+#: of functions that are still there: their digest, and what was made of the first one of the same text and digest
+_known: weakref.WeakKeyDictionary[Any, tuple[Digest, Compiled]] = weakref.WeakKeyDictionary()
+#: the latter, by digest and place in the source, and by digest alone
+_by_place: dict[tuple, Compiled] = {}
 _by_digest: dict[str, Compiled] = {}
 
 
@@ -271,15 +274,20 @@ def user_function(fun, name: str = "fun") -> UserFunction:
 
 
 def _compiled(fun) -> Compiled:
-    found = _known.get(fun)
-    if found is None or not found.identity.is_current():
-        identity = digest(fun)
-        found = _by_digest.setdefault(identity.hex, Compiled(fun, identity))
-        if found.identity is not identity:  # the same code in another function object: share what was compiled
-            shared, found = found, Compiled(fun, identity)
-            found._dispatcher, found.checked, found.refused = shared.dispatcher, shared.checked, shared.refused
-            found.traced, found.ready, found.coarsest = shared.traced, shared.ready, shared.coarsest
-        _known[fun] = found
+    identity, found = _known.get(fun, (None, None))
+    if identity is None or not identity.is_current():
+        identity, found = digest(fun), None
+    if found is None or (found.identity is not identity and not found.identity.is_current()):
+        code, name = (getattr(getattr(fun, "py_func", fun), part) for part in ("__code__", "__qualname__"))
+        place = identity.hex, code.co_filename, code.co_firstlineno, name
+        found = _by_place.get(place)
+        if found is None or not found.identity.is_current():
+            found = _by_place[place] = Compiled(fun, identity)
+            shared = _by_digest.setdefault(identity.hex, found)
+            if shared is not found:
+                found._dispatcher, found.checked, found.refused = shared.dispatcher, shared.checked, shared.refused
+                found.traced, found.ready, found.coarsest = shared.traced, shared.ready, shared.coarsest
+        _known[fun] = identity, found
     return found
 
 

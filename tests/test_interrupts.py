@@ -89,3 +89,24 @@ def test_long_calls_are_left_between_tasks(threads, tmp_path):
     print(done.any(), np.array_equal(out[done][:100], fc.value(f, points[done][:100])))
     """
     assert run(script, tmp_path) == ["True", "True", "True True"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_first_calls_of_slow_functions_are_left(threads, tmp_path):
+    """Tasks are small until it is known what they take: 1024 points of this one would be 30 s."""
+    script = f"""
+    import time
+
+    fc.set_threads({threads})
+    fc.hessian(loop(2), x, method="central")  # imports
+    f, points = loop(300_000), np.random.default_rng(0).uniform(-1, 1, (4096, 2))
+    pressed = []
+    threading.Timer(2.5, lambda: (pressed.append(time.perf_counter()), press())).start()
+    try:
+        fc.hessian(f, points, method="central")
+    except KeyboardInterrupt:
+        print(time.perf_counter() - pressed[0] < 8)
+    few = fc.hessian(f, points[:20], method="central")
+    print(np.array_equal(few[:3], fc.hessian(f, points[:3], method="central")))
+    """
+    assert run(script, tmp_path) == ["True", "True"]

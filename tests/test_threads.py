@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import fastcurv as fc
 from fastcurv import _repeat as repeat
 from fastcurv.backends import _kernels, _pace, cpu
+from fastcurv.backends._layout import span
 
 ALWAYS, NEVER = 0.0, 1e9
 rng = np.random.default_rng(11)
@@ -179,6 +180,29 @@ def test_work_within_a_point_is_shared(monkeypatch):
             call(rosenbrock, FEW[0], method="hyperdual")  # traced, eight points are no more work than one
             assert plans[0].workers == 2
             assert plans[0].tasks >= 2
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+@pytest.mark.parametrize("lanes", [1, 8])
+@pytest.mark.parametrize("points", [1, 7, 8, 9, 500, 5000, 70_001])
+@pytest.mark.parametrize("pause", [0.0, 1e-4, 1.0])
+def test_tasks_that_grow_cover_all_points_once(workers, lanes, points, pause, monkeypatch):
+    """Whatever a call takes: those of functions whose pace is not known begin small."""
+    for together in (1, 8, 64):
+        shared = cpu.shares(points, 1, workers, 0, together, lanes, 1024, False)
+        assert shared.layout[0] * lanes <= max(8, together)
+        seen, now = np.zeros(-(-points // lanes), int), [0.0]
+
+        def entry(address, first, last, workers, layout, seen=seen, now=now, together=together):
+            now[0] += pause * (last - first)
+            for task in range(first, last):
+                begin, end = span(layout, task, len(seen))
+                seen[begin:end] += 1
+                assert begin * lanes % together == 0
+
+        monkeypatch.setattr(cpu, "perf_counter", lambda now=now: now[0])
+        cpu._run(entry, 0, shared, shared.workers, None)
+        assert (seen == 1).all()
 
 
 def test_short_calls_stay_on_their_thread(monkeypatch):

@@ -177,7 +177,9 @@ def second_order(
         status=np.empty(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
         is_read=reader is not None and not shared.is_within,
     )
-    task = reader.from_memory(found, shared.layout) if reader is not None and found.is_read else NO_READER
+    task = (
+        reader.from_memory(found, shared.layout, shared.workers) if reader is not None and found.is_read else NO_READER
+    )
     data = second_data(plan, formula, scale, call.gradient is not None, task, found)
     run.launch(job, call.points, data, shared, evaluations)
     if shared.is_within:

@@ -99,7 +99,9 @@ def second_order(
         status=np.empty(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
         is_read=reader is not None and not shared.is_within,
     )
-    task = reader.from_memory(found, shared.layout) if reader is not None and found.is_read else NO_READER
+    task = (
+        reader.from_memory(found, shared.layout, shared.workers) if reader is not None and found.is_read else NO_READER
+    )
     rounding = rounding_of(call.x.dtype)
     data = (plan.bounds.rows, found.status, found.hessian, task, found.value, found.gradient)
     if call.gradient is not None:

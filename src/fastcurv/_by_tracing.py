@@ -26,6 +26,8 @@ from .tracing import Wanted
 
 #: sets of values of arguments that steer a function, for each of which it is traced
 MOST_VERSIONS = 8
+#: the same of all arguments of the same types, such as arrays of integers, whose numbers are constants of the code
+MOST_ALIKE = 16
 #: shapes of arguments, and values of those that are no symbols, that are remembered of a function
 MOST_CASES = 64
 #: operations of an expression that blocks for differences take, which evaluate it in several places
@@ -39,12 +41,14 @@ def _version(call: Call, vector: bool) -> Version:
     if not isinstance(function, Compiled):
         raise TracingError(f"{function.name} is not a Python function")
     own = tuple(array[0] if len(array) else np.zeros(array.shape[1:], array.dtype) for array in point_args)
-    case = call.shape[1], vector, tracing.others(args), tracing.others(own)
+    kinds = call.shape[1], vector, call.kinds
+    case = kinds, tracing.others(args), tracing.others(own)
     shared = shared_numbers(args)
     versions = _remembered(function.traced, case, list)
     found = next((version for version in versions if version.fits(shared)), None)
     if found is None:
-        if len(versions) >= MOST_VERSIONS:
+        alike = sum(len(known) for other, known in list(function.traced.items()) if other[0] == kinds)
+        if len(versions) >= MOST_VERSIONS or alike >= MOST_ALIKE:
             raise TracingError(f"{function.name} is steered by arguments that change from call to call")
         found = Version(tracing.trace(function.function, call.shape[1], args, own, function.identity.frozen), shared)
         versions.append(found)
@@ -53,11 +57,12 @@ def _version(call: Call, vector: bool) -> Version:
 
 def _remembered(known: dict[Any, Any], case: Any, make: Callable[[], Any]) -> Any:
     """What is known of a case; the oldest one is forgotten where there are too many."""
-    if case not in known:
+    found = known.get(case)
+    if found is None:
         while len(known) >= MOST_CASES:
             known.pop(next(iter(known)), None)
-        known[case] = make()
-    return known[case]
+        found = known[case] = make()
+    return found
 
 
 def _own(call: Call) -> np.ndarray:
@@ -239,7 +244,7 @@ def second_order(
             return by_device().second_order(plan, prepared, work, found)
         by_device().matrices(plan, prepared, work, found.hessian, found.status)
         return found
-    task = reader.from_memory(found, shared.layout) if reader is not None else NO_READER
+    task = reader.from_memory(found, shared.layout, shared.workers) if reader is not None else NO_READER
     Work(call.x, _own(call), shared_numbers(call.points.args)).launch(job, prepared, plan, shared, found, task)
     return found
 

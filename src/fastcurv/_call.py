@@ -17,6 +17,8 @@ from .function import Compiled, UserFunction, Vectorized, exception_at, trial, u
 DEFAULT = Options()
 #: points that are worked on at once where stencils are central: one in each lane of a vector of float64
 LANES = 8
+#: points at which a function is tried that fails at others, for the number of its values
+MOST_TRIED = 100
 #: cases of a function in which it was tried that are remembered
 MOST_CHECKED = 256
 NOTHING = np.zeros(0)
@@ -179,7 +181,7 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan, a
         known = trial(
             function.function,
             x,
-            rows if vector else rows[:10],
+            _spread(rows) if vector else rows[:10],
             lambda b: (*args, *(array[b] for array in point_args)),
             vector=vector,
             coarsest=function.coarsest,
@@ -189,6 +191,11 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan, a
                 function.checked.clear()
             function.checked[case] = known
     return known
+
+
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """Some of the rows, the first among them."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, MOST_TRIED).astype(int))]
 
 
 def _for_trials(points: Points, plan: Plan) -> tuple[Points, np.ndarray]:

@@ -15,7 +15,6 @@ from ._plan import Options
 from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
 from .backends import cpu
 from .backends._kernels import Operation
-from .backends._threads import get_threads
 from .differences._outcome import NOT_FINITE
 from .symmetric import Way, places_size
 
@@ -350,7 +349,7 @@ def curvature(
         seconds = 1e-10 * n**3 + 1e-7
 
         def arguments(workers: int) -> tuple:
-            return call.x, reader.from_memory(found, np.zeros(4, int))
+            return call.x, reader.from_memory(found, np.zeros(4, int), workers)
 
         cpu.launch_plain(EVERY_POINT, count, seconds, arguments, way.group)
 
@@ -395,10 +394,10 @@ class _Reader:
     def __init__(self, way: Way, x: np.ndarray, tolerance: float, results: tuple[np.ndarray, ...]):
         self._way, self._x, self._tolerance, self._results = way, x, tolerance, results
 
-    def from_memory(self, found: launch.Second, layout: np.ndarray) -> np.ndarray:
-        """For every point: the last of a group reads them all."""
+    def from_memory(self, found: launch.Second, layout: np.ndarray, workers: int) -> np.ndarray:
+        """For every point, on so many workers: the last of a group reads them all."""
         matrices = found.gradient_error, found.hessian, found.hessian_error
-        arguments = layout, self._x, found.status, found.gradient.reshape(-1), *matrices, *self._more(get_threads())
+        arguments = layout, self._x, found.status, found.gradient.reshape(-1), *matrices, *self._more(workers)
         return self._task(from_memory(self._way), arguments)
 
     def from_lanes(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from functools import cache
 from math import prod
 from typing import Any, NamedTuple
@@ -171,12 +173,13 @@ def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarr
 
     def solve(b: int) -> None:
         if np.isfinite(matrices[b]).all() or np.isfinite(np.tril(matrices[b])).all():
-            if vectors:
-                w[b], z[b] = np.linalg.eigh(matrices[b])
-            else:
-                w[b] = np.linalg.eigvalsh(matrices[b])
+            with suppress(np.linalg.LinAlgError):  # of a matrix that does not converge: NaN
+                if vectors:
+                    w[b], z[b] = np.linalg.eigh(matrices[b])
+                else:
+                    w[b] = np.linalg.eigvalsh(matrices[b])
 
-    with _blas().limit(limits=1, user_api="blas"):
+    with _one_blas_thread:
         if count == 1 or get_threads() == 1:
             for b in range(count):
                 solve(b)
@@ -186,6 +189,28 @@ def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarr
             with ThreadPoolExecutor(get_threads()) as pool:
                 list(pool.map(solve, range(count)))
     return w, z
+
+
+class _OneBlasThread:
+    """A limit of the process, set by the first of its Python threads that comes and lifted by the last that leaves."""
+
+    def __init__(self):
+        self._lock, self._inside, self._limit = threading.Lock(), 0, None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limit = _blas().limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()  # pyright: ignore[reportOptionalMemberAccess]
+
+
+_one_blas_thread = _OneBlasThread()
 
 
 @cache

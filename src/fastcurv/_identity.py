@@ -26,7 +26,7 @@ def described(what: str, value: Any, unknown: Callable[[Any], str | None]) -> An
         return value
     if isinstance(value, int | float | complex | np.generic):
         # With its type: 1 and 1.0 compile to different code. As text: JSON has no NaN.
-        return f"{type(value).__name__} {value!r}"
+        return f"{type(value).__name__} {value.item() if isinstance(value, np.generic) else value!r}"
     if isinstance(value, tuple | list):
         return [described(f"{what}[{k}]", item, unknown) for k, item in enumerate(value)]
     if hasattr(value, "lb") and hasattr(value, "ub"):  # scipy.optimize.Bounds

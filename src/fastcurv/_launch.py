@@ -25,8 +25,8 @@ from .function import Compiled, Refusals, UserFunction
 
 __all__ = [
     "Call", "First", "Product", "Second", "arguments_taken", "by_known_method", "call", "curvature_rows", "decided",
-    "first_order", "forms", "length_again", "outline", "products", "second_order", "settled", "settled_lanes",
-    "sparse_hessians", "traced_data", "unknown_length", "values", "without_expressions",
+    "first_order", "forms", "length_again", "may_be_expressions", "outline", "products", "second_order", "settled",
+    "settled_lanes", "sparse_hessians", "traced_data", "unknown_length", "values", "without_expressions",
 ]  # fmt: skip
 
 Result = TypeVar("Result")
@@ -87,11 +87,16 @@ def without_expressions() -> Iterator[None]:
         _may_be_expressions.reset(token)
 
 
+def may_be_expressions() -> bool:
+    """Whether differences may be those of expressions here."""
+    return _may_be_expressions.get()
+
+
 def _as_expression(call: Call, vector: bool, is_needed: bool) -> Call | None:
     """The call of an expression that stands for its function, if there is one that is needed, or worth it."""
     refused, case = _refused(call), ("expression", vector, is_needed, call.shape[1], *call.kinds)
     is_large = not is_needed and call.shape[1] > MOST_TRACED
-    if call.gradient is not None or case in refused or is_large or not _may_be_expressions.get():
+    if call.gradient is not None or case in refused or is_large or not may_be_expressions():
         return None
     try:
         return _by_tracing().as_expression(call, vector, is_needed)

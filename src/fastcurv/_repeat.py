@@ -53,6 +53,8 @@ def key_of(fun: Any, x: Any, args: Any, point_args: Any, device: Any, method: An
     kinds = type(fun), type(args), type(point_args), type(device), type(method), type(order)
     if kinds != (FunctionType, tuple, tuple, str, str, int) or point_args or device != "auto" or not is_ready(x):
         return None
+    if not launch.may_be_expressions():
+        return None
     key = fun, x.shape, x.dtype, method, order, get_threads()
     if not args:
         return key

@@ -297,6 +297,7 @@ def _sliced_options(options: Mapping[str, Any], grid: _Points) -> Callable[[int,
     flat = [array.reshape(grid.size, *array.shape[len(grid.shape) :]) for array in arrays]
     noise = options.get("noise")
     if noise is not None and np.ndim(noise):
+        refuse_masked(noise, "noise")
         if np.shape(noise) != grid.shape:
             raise ValueError(f"noise: expected a number or shape {grid.shape}, got shape {np.shape(noise)}")
         noise = np.asarray(noise).reshape(-1)

@@ -30,6 +30,8 @@ PATIENCE = 0.5
 APART = 16
 #: tasks for each worker, where there are points enough
 TASKS = 32
+#: points to a task at first, of a function whose pace is not known
+FIRST_POINTS = 8
 #: bytes of points collected for one call of a vectorized function
 TAPE_BYTES = 2**26
 
@@ -58,12 +60,16 @@ class Job:
 
 
 class Shares(NamedTuple):
-    """How points are shared out: `layout` as in `_layout`, the numbers of tasks, of workers, of points in a group."""
+    """How points are shared out: `layout` as in `_layout`, the numbers of tasks, of workers, of points in a group.
+
+    Once `growth` tasks were run, so many are made one if they are short.
+    """
 
     layout: np.ndarray
     tasks: int
     workers: int
     lanes: int = 1
+    growth: int = 1
 
     @property
     def is_within(self) -> bool:
@@ -77,22 +83,31 @@ class Shares(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def shares(
-    points: int, divisible: int, workers: int, spacing: int = 0, together: int = 1, lanes: int = 1, most: int = 1024
+    points: int,
+    divisible: int,
+    workers: int,
+    spacing: int = 0,
+    together: int = 1,
+    lanes: int = 1,
+    most: int = 1024,
+    is_timed: bool = True,
 ) -> Shares:
     """Several points to a task, or several tasks to a point where there are fewer points than workers can use.
 
     `divisible` is the number of items that the work within a point can be divided into; `together` points, a power of
-    two, are never in different tasks. With several `lanes`, so many points count as one. A single worker takes `most`
-    points for a task.
+    two, are never in different tasks. With several `lanes`, so many points count as one. A task has at most
+    `most` points, or those that are together.
     """
     points, mask, together = -(-points // lanes), max(together, lanes) - 1, max(1, together // lanes)
     parts = min(-(-2 * workers // max(points, 1)), divisible) if workers > 1 and points < 2 * workers else 1
     if parts > 1:
         return Shares(np.array([1, parts, 0, 0]), points * parts, workers, lanes)
-    chunk = max(1, min(1024, -(-points // (TASKS * workers)))) if workers > 1 else max(1, min(most // lanes, points))
-    chunk = -(-chunk // together) * together
-    tasks = -(-points // chunk) if points else 0
-    return Shares(np.array([chunk, 1, spacing, mask]), tasks, min(workers, max(tasks, 1)), lanes)
+    even = min(1024, -(-points // (TASKS * workers))) if workers > 1 else points
+    chunk = max(1, min(most // lanes, even))
+    small = chunk if is_timed else min(chunk, max(1, FIRST_POINTS // lanes))
+    chunk, small = (-(-size // together) * together for size in (chunk, small))
+    tasks = -(-points // small) if points else 0
+    return Shares(np.array([small, 1, spacing, mask]), tasks, min(workers, max(tasks, 1)), lanes, chunk // small)
 
 
 def plan_shares(
@@ -103,8 +118,8 @@ def plan_shares(
         return Shares(np.array([points, 1, spacing, together - 1]), 1, 1)
     pace = job.kernel.pace
     workers = pace.workers(points * evaluations, get_threads()) if may_run_parallel() else 1
-    most = _most_together(pace.seconds * evaluations) if pace.calls else 1024
-    return shares(points, divisible, workers, spacing, together, lanes, most)
+    most = _most_together(pace.seconds * evaluations)
+    return shares(points, divisible, workers, spacing, together, lanes, most, pace.is_settled())
 
 
 def _most_together(seconds: float) -> int:
@@ -152,12 +167,16 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
 
 def _run(entry: Any, address: int, plan: Shares, workers: int, expected: float | None, *arguments: Any) -> None:
     """Run all tasks, some of them in each call, for Ctrl-C takes effect between calls."""
-    first, step = 0, workers if expected is None else _step(plan.tasks, PATIENCE / max(expected, 1e-9), workers)
-    while first < plan.tasks:
-        start, last = perf_counter(), min(first + step, plan.tasks)
-        entry(address, first, last, workers, plan.layout, *arguments)
+    layout, tasks, growth = plan.layout, plan.tasks, plan.growth
+    first, step = 0, workers if expected is None else _step(tasks, PATIENCE / max(expected, 1e-9), workers)
+    while first < tasks:
+        start, last = perf_counter(), min(first + step, tasks, growth if first < growth > 1 else tasks)
+        entry(address, first, last, workers, layout, *arguments)
         step = _step(last - first, PATIENCE / max(perf_counter() - start, 1e-9), workers)
         first = last
+        if first == growth > 1 and step >= workers * growth:
+            layout, tasks = layout * [growth, 1, 1, 1], -(-tasks // growth)
+            first, step, growth = 1, step // growth, 1
 
 
 def _step(tasks: int, ratio: float, workers: int) -> int:

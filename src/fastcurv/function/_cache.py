@@ -215,7 +215,7 @@ def package_digest() -> str:
     root = Path(__file__).parent.parent
     digest = hashlib.blake2b(digest_size=20)
     for path in sorted(
-        [*root.glob("*/*.py"), *(root / name for name in ("_eigen.py", "_read_outs.py", "_rounding.py"))]
+        [*root.glob("*/*.py"), *(root / f"{name}.py" for name in ("_call", "_eigen", "_read_outs", "_rounding"))]
     ):
         digest.update(path.read_bytes())
     return digest.hexdigest()

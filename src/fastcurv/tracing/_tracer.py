@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dis
+import hashlib
 import linecache
 import re
 import types
@@ -65,10 +66,14 @@ def others(args: tuple) -> tuple:
 
 def _other(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return value.shape, value.dtype.char, None if _is_symbolic(value) else value.tobytes()
+        return value.shape, value.dtype.char, None if _is_symbolic(value) else _digest(value)
     if isinstance(value, tuple):
         return others(value)
     return type(value) if _is_symbolic(value) else (type(value), value)
+
+
+def _digest(array: np.ndarray) -> bytes:
+    return hashlib.blake2b(array.tobytes(), digest_size=20).digest()
 
 
 class _Leaves:

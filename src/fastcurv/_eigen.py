@@ -65,7 +65,7 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
     Householder tridiagonalisation, QL without square roots, and vectors by twisted factorisations (Parlett & Dhillon,
     Linear Algebra Appl. 267, 1997); where eigenvalues are equal to rounding, vectors by QL. The result for a matrix
     does not depend on the others, its place, nor on the number of threads. LAPACK solves, with vectors, matrices of
-    n = 512 and more, and batches of one to three from n = 170 on: there the last digits may differ from those of the
+    n = 512 and more, and batches of one, two or three from n = 300, 170 and 320 on: there the last digits may differ from those of the
     same matrix in a larger batch.
 
     Examples
@@ -97,7 +97,7 @@ def eigvalsh(a: Any, *, subset: str | None = None, device: str = "auto") -> np.n
 
     Notes
     -----
-    As of `eigh`; LAPACK solves batches of one to three matrices from n = 180 on.
+    As of `eigh`; LAPACK solves batches of one, two or three matrices from n = 180, 256 and 450 on.
 
     Examples
     --------

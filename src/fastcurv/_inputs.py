@@ -32,7 +32,8 @@ def lives_on_device(a: Any) -> bool:
 
 def dot(a: np.ndarray, b: np.ndarray) -> Any:
     """Sums along the last axis: those of einsum and @ may depend on how many there are in a batch."""
-    return (a * b).sum(axis=-1)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is made NaN
+        return (a * b).sum(axis=-1)
 
 
 def apply(matrices: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -195,6 +196,8 @@ def _argument(value: Any, name: str) -> Any:
     if isinstance(value, np.generic):
         _check_number(value.dtype, name)
         return value.item() if value.dtype.kind in "bi" or value.dtype in (np.float64, np.float16) else value
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        raise TypeError(f"{name} must be a plain tuple, got a {type(value).__name__} with names: write tuple({name})")
     if isinstance(value, tuple):
         return tuple(_argument(item, f"{name}[{k}]") for k, item in enumerate(value))
     if isinstance(value, list) or hasattr(value, "__array__"):
@@ -204,6 +207,8 @@ def _argument(value: Any, name: str) -> Any:
             raise TypeError(f"{name} must be an array of numbers: {error}") from None
         refuse_masked(value, name)
         _check_number(array.dtype, name)
+        if array.ndim == 0:
+            return _argument(array[()], name)
         dtype = np.dtype(np.float64) if array.dtype == np.float16 else array.dtype.newbyteorder("=")
         return read_only(np.ascontiguousarray(array, dtype).reshape(array.shape))
     raise TypeError(f"{name} must be a number, a string, an array or a tuple of those, got {type(value).__name__}")

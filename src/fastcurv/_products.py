@@ -16,7 +16,6 @@ from ._inputs import (
     lives_on_device,
     new_array,
     output,
-    overflown,
     points_array,
     poison,
     read_only,
@@ -125,7 +124,7 @@ def hvp(
     else:
         error = launch.products(call, given.directions, given.errors, result.reshape(-1, n)).error
     flat = result.reshape(-1, n)
-    poison(overflown(flat), flat, *([error.reshape(-1, n)] if given.errors else []))
+    poison(np.flatnonzero(~np.isfinite(flat).all(axis=1)), flat, *([error.reshape(-1, n)] if given.errors else []))
     return (result, rounded(error, result.dtype).reshape(given.shape)) if given.errors else result
 
 
@@ -190,11 +189,11 @@ def vhv(
             error = dot(size, apply(second.hessian_error[:, None], size))
     elif grad is not None:
         product = launch.products(call, v_array, given.errors, np.empty(v_array.shape))
-        flat[...] = (v_array * product.product).sum(axis=-1)
+        flat[...] = dot(v_array, product.product)
         if given.errors:
             error = of_forms(v_array, product.error) + np.finfo(flat.dtype).eps / 2 * np.abs(flat)
     else:
         error = launch.forms(call, v_array, given.errors, flat).error
-    poison(overflown(flat), flat, *([error.reshape(-1)] if given.errors else []))
+    poison(np.flatnonzero(~np.isfinite(flat)), flat, *([error.reshape(-1)] if given.errors else []))
     result = result if result.ndim or out is not None else result[()]
     return (result, rounded(error, call.x.dtype).reshape(given.shape[:-1])[()]) if given.errors else result

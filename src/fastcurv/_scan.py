@@ -1,7 +1,7 @@
 """`scan`: blocks of points through `curvature` into an `xarray.Dataset`, in memory or in a Zarr store.
 
-The table of quantities, the size of a block, the key of a store and the attributes of the dataset live
-here; points come from `_grids`, files are `_store`'s business, and nothing is differentiated here.
+The size of a block, the key of a store and the attributes of the dataset live here; quantities are a table of
+`_quantities`, points come from `_grids`, files are `_store`'s business, and nothing is differentiated here.
 """
 
 import inspect
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 # Options of `curvature` that a scan sets itself.
-_OWN = {"fun", "x", "args", "extra", "out"}
+_OWN = {"fun", "x", "args", "extra"}
 
 # Working memory of a block. At n = 2 it allows 2^18 points: 2 MB for each quantity, where writing a chunk
 # costs little beyond its bytes, and some 10 ms of the cheapest kernels, against 0.1 ms for a call.

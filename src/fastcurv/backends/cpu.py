@@ -148,7 +148,8 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
         try:
             packed = pack(args, point_args)
             kinds = packed.identity, x.dtype.char
-            expected = made.pace.seconds * items * evaluations / workers if kinds in made.ran else None
+            is_known = kinds in made.ran and made.pace.is_settled()
+            expected = made.pace.seconds * items * evaluations / workers if is_known else None
             _run(made.entry(packed), address, plan, workers, expected, x, packed.address, *data)
         except Exception as error:  # Numba's compiler also fails with others than its own
             is_compiled = kinds in made.ran and not isinstance(error, (NumbaError, UnsupportedBytecodeError))

@@ -47,7 +47,7 @@ class Compiled:
         code = self.function.__code__
         self.refused = Refusals(self.key, f"{code.co_filename}, {code.co_firstlineno}", self.lasting)
         self.traced: dict[Any, list] = {}  # expression graphs, by n and shapes of arguments
-        self.ready: dict[Any, Any] = {}  # their programs, where there are no arguments
+        self.ready: dict[Any, Any] = {}  # their programs, by case
 
     @property
     def name(self) -> str:

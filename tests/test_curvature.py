@@ -5,6 +5,7 @@ import ctypes
 import math
 import pickle
 import tracemalloc
+import warnings
 from itertools import product
 
 import numpy as np
@@ -808,3 +809,19 @@ def test_user_gradient_that_raises():
     assert c.index.tolist() == [0, -1, -1]
     assert np.isnan(c.gradient[1:]).all()
     assert np.isnan(c.newton_step[1:]).all()
+
+
+def test_steps_and_rates_at_the_ends_of_the_range():
+    """Sums of eigenvalues overflow before their means do; nothing is said of what is infinite."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        c = fc.curvature(lambda x: 8e307 * x[0] ** 2 + 7e307 * x[1] ** 2, [0.0, 0.1])
+        mu, L = 1.4, 1.6  # times 1e308
+        np.testing.assert_allclose(c.best_step, 2 / (mu + L) * 1e-308, rtol=1e-10)
+        np.testing.assert_allclose(c.convergence_rate, (L - mu) / (L + mu), rtol=1e-10)
+        step = (2 / (math.sqrt(L) + math.sqrt(mu))) ** 2 * 1e-308
+        np.testing.assert_allclose(c.heavy_ball.step, step, rtol=1e-10)
+        flat = fc.curvature(lambda x: 1e-40 * x[0] ** 2, np.ones((2, 1), np.float32))
+        for found in (flat.optimal_step, flat.uphill_step, flat.best_step, flat.max_stable_step):
+            assert np.isinf(found).all()
+        flat.direction_rates(1e60)

@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import math
+import warnings
 
 import numpy as np
 import oracle
@@ -17,6 +18,7 @@ from scipy.optimize import Bounds
 
 import fastcurv as fc
 from fastcurv import _repeat as repeat
+from fastcurv.function import user_function
 
 ORDERS = (2, 4, 6, 8)
 rng = np.random.default_rng(5)
@@ -442,6 +444,23 @@ def test_arguments_decide_how_many_values_there_are(method):
             np.testing.assert_allclose(J[..., 0], np.broadcast_to(expected, J.shape[:-1]), rtol=1e-6, atol=1e-9)
 
 
+def test_a_function_that_fails_at_most_points_is_tried_at_some(monkeypatch):
+    tried = []
+
+    def late(x):
+        tried.append(0)
+        if x[0] < 0.5:
+            raise ValueError("too early")
+        return (x[0], 2 * x[0])
+
+    x = np.linspace(0, 1, 100_000)[:, None]
+    with pytest.raises(fc.CompilationError):  # Numba knows no list to append to
+        fc.jacobian(late, x)
+    assert len(tried) <= 100
+    with pytest.raises(ValueError, match="too early"):
+        fc.jacobian(lambda x: late(x - 2), x)
+
+
 def test_jacobian_of_changing_length_is_nan():
     J = fc.jacobian(growing, [[0.0], [2.0]])
     assert np.isfinite(J[0]).all()
@@ -755,3 +774,44 @@ def test_arrays_of_no_dimension_are_numbers():
         np.testing.assert_allclose(fc.gradient(chosen, x, method=method), [[12.0], [6.0]], rtol=1e-6)
     assert fc.objective(chosen).fun(x[0]) == -8.0
     assert fc.value(lambda x: np.where(x[0] > 0, 1, 2), x).tolist() == [2.0, 1.0]
+
+
+def test_directions_that_overflow_are_nan_everywhere():
+    def f(x):
+        return x[0] ** 2 * x[1]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for options in ({}, {"bounds": (0, 2)}):
+            assert np.isnan(fc.hvp(f, [0.7, 1.3], [np.inf, 0.0], **options)).all()
+            assert np.isnan(fc.vhv(f, [0.7, 1.3], [1e200, 1e200], **options))
+            assert np.isnan(fc.vhv(f, [0.7, 1.3], [1e200, 1e200], return_error=True, **options)).all()
+
+
+def scaled_after_a_loop(x, a):
+    s = 0.0
+    while s < 2.0:  # not traced
+        s += 1.0 + x[0] * x[0]
+    return a * s + x[1]
+
+
+def test_arrays_without_axes_are_numbers():
+    expected = fc.hessian(scaled_after_a_loop, [0.3, 2.0], (2.0,), method="hyperdual")
+    found = fc.hessian(scaled_after_a_loop, [0.3, 2.0], (np.array(2.0),))
+    assert np.array_equal(found, expected)
+
+
+def labelled(w, y):
+    s = 0.0
+    for r in range(len(y)):
+        s += (w[0] - y[r]) ** 2 * w[1]
+    return s
+
+
+def test_integers_that_change_do_not_retrace_for_ever():
+    """They are constants of a traced function; one that has seen many is taken by numbers."""
+    for k in range(30):
+        y = np.arange(k, k + 3)
+        expected = [[6.0, 2 * (3 - y.sum())], [2 * (3 - y.sum()), 0.0]]
+        np.testing.assert_allclose(fc.hessian(labelled, [1.0, 1.0], (y,)), expected, rtol=1e-14)
+    assert sum(map(len, user_function(labelled).traced.values())) <= 16

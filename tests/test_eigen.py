@@ -1,5 +1,7 @@
 """eigh and eigvalsh: batches of matrices, against numpy.linalg and the definition of an eigensystem."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -242,3 +244,35 @@ def test_unknown_subset():
     for subset in ("extreme", "all", 2, (0, 1)):
         with pytest.raises(ValueError, match="subset must be None or 'extremes', got"):
             fc.eigvalsh(np.eye(2), subset=subset)
+
+
+def test_a_matrix_that_lapack_does_not_solve_harms_no_other(monkeypatch):
+    A = symmetric(3, 330, 330)
+    expected = fc.eigh(A)
+
+    def eigh(a, solve=np.linalg.eigh):
+        if np.array_equal(a, A[1]):
+            raise np.linalg.LinAlgError("Eigenvalues did not converge")
+        return solve(a)
+
+    monkeypatch.setattr(np.linalg, "eigh", eigh)
+    w, V = fc.eigh(A)
+    assert np.isnan(w[1]).all()
+    assert np.isnan(V[1]).all()
+    assert np.array_equal(w[::2], expected.eigenvalues[::2])
+    assert np.array_equal(V[::2], expected.eigenvectors[::2])
+
+
+def test_lapack_in_python_threads_leaves_the_blas_threads_as_they_were():
+    """They are limited meanwhile: bits depend on their number."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+    before, A = threads(), symmetric(1, 400, 400)
+    w, V = fc.eigh(A)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(fc.eigh, [A] * 12):
+            assert bits(*found) == bits(w, V)
+    assert threads() == before

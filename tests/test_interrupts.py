@@ -92,7 +92,8 @@ def test_long_calls_are_left_between_tasks(threads, tmp_path):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_first_calls_of_slow_functions_are_left(threads, tmp_path):
+@pytest.mark.parametrize("again", [False, True])
+def test_first_calls_of_slow_functions_are_left(threads, again, tmp_path):
     """Tasks are small until it is known what they take: 1024 points of this one would be 30 s."""
     script = f"""
     import time
@@ -100,6 +101,8 @@ def test_first_calls_of_slow_functions_are_left(threads, tmp_path):
     fc.set_threads({threads})
     fc.hessian(loop(2), x, method="central")  # imports
     f, points = loop(300_000), np.random.default_rng(0).uniform(-1, 1, (4096, 2))
+    if {again}:
+        fc.hessian(f, points[:1], method="central")
     pressed = []
     threading.Timer(2.5, lambda: (pressed.append(time.perf_counter()), press())).start()
     try:

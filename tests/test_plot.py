@@ -1,5 +1,6 @@
 """Pictures: axes, labels, legends and what they refuse. How they look is for eyes; see CONTRIBUTING."""
 
+import math
 import pydoc
 from types import SimpleNamespace
 
@@ -154,6 +155,43 @@ def test_eigenvalue_ratio_is_that_of_li_et_al_where_there_is_negative_curvature(
     edge, invalid = legend(ax)
     assert "edge of the convex" in edge
     assert invalid == "invalid (8.3 %)"
+
+
+def test_the_ratio_is_not_that_of_rounding_errors():
+    """Where no eigenvalue can be told from zero, and beside convex directions."""
+    grid = fc.Grid(x=(-2, 2, 30), y=(-1, 3, 20))
+    for fun, method in (
+        (lambda x: math.exp(-0.3 * x[0] + 0.7 * x[1]), "auto"),
+        (lambda x: x[0] + 2 * x[1] + 0.3 * x[0], "central"),
+    ):
+        ds = fc.scan(fun, grid, method=method, progress=False)
+        ax = fc.plot.eigenvalue_ratio(ds)
+        (image,) = ax.get_images()
+        assert (image.get_array() == 0).all()
+        assert ax.get_legend() is None
+
+
+def test_levels_that_lie_close_have_labels_of_their_own():
+    ds = fc.scan(lambda x: 1000 + 0.01 * (x[0] ** 2 + x[1] ** 2), fc.Grid(x=(-2, 2, 30), y=(-1, 3, 20)), progress=False)
+    _, bar = fc.plot.landscape(ds).get_figure().axes
+    labels = [text.get_text() for text in bar.get_yticklabels()]
+    assert len(set(labels)) == len(labels) > 4
+
+
+def test_titles_tell_fixed_coordinates_and_fit():
+    ds = fc.scan(lambda x: x[0] ** 2 + x[1] * x[2], fc.Grid(x=(-2, 2, 9), y=(-1, 3, 9), z=0.5), progress=False)
+    assert fc.plot.landscape(ds).get_title() == "<lambda>\nz = 0.5"
+    name = "a" * 200
+    assert fc.plot.landscape(ds.assign_attrs(function=name)).get_title() == f"{name[:57]}...\nz = 0.5"
+
+
+@pytest.mark.parametrize("size", [(8, 2.5), (4, 4)])
+def test_legends_leave_the_name_of_the_axis(himmelblau, size):
+    figure, ax = plt.subplots(figsize=size, layout="constrained")
+    fc.plot.landscape(himmelblau, ax=ax)
+    figure.draw_without_rendering()
+    name, legend = (part.get_window_extent() for part in (ax.xaxis.label, ax.get_legend()))
+    assert legend.y1 < name.y0
 
 
 def test_condition_has_colours_for_singular_and_invalid():

@@ -246,6 +246,16 @@ def test_args_belong_to_the_key(tmp_path):
             run(*args)
 
 
+def test_samples_that_changed_are_other_points(tmp_path):
+    points = np.ones((5, 2))
+    samples = fc.Samples(points)
+    fc.scan(fc.landscapes.rosenbrock, samples, store=tmp_path / "s", progress=False)
+    fc.scan(fc.landscapes.rosenbrock, samples, store=tmp_path / "s", progress=False)
+    points[3] = 2.0
+    with pytest.raises(fc.StoreError, match="grid"):
+        fc.scan(fc.landscapes.rosenbrock, samples, store=tmp_path / "s", progress=False)
+
+
 def test_defaults_spelled_out_are_the_same_scan(tmp_path):
     scanned(tmp_path / "scan.zarr")
     scanned(tmp_path / "scan.zarr", method="traced", rel_step=None, quantities=QUANTITIES[::-1])

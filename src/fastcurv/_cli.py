@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("store", metavar="STORE", type=Path)
     plot.add_argument("-o", "--output", metavar="P.png", type=_picture, required=True, help="picture to write")
     plot.add_argument("--kind", choices=tuple(NEEDED), help="default: landscape for two axes, profile for one")
-    plot.set_defaults(run=_plot)
+    plot.set_defaults(run=_plot, usage_error=plot.error)
 
     info = commands.add_parser("info", help="versions, processor, devices, cache folder")
     info.set_defaults(run=_info)
@@ -120,6 +120,8 @@ def _scan(options: argparse.Namespace) -> int:
         axes[name] = axis
     if all(isinstance(axis, float) for axis in axes.values()):
         options.usage_error("argument --grid: expected at least one axis that varies, as in x=-1:1:101")
+    if options.fun.startswith(":"):
+        options.usage_error(f"argument FUN: which module or file has {options.fun[1:]}? write MODULE{options.fun}")
     if options.fun.endswith((".py", ":")):
         options.usage_error(f"argument FUN: which function of {options.fun}? write {options.fun.rstrip(':')}:NAME")
     if ":" not in options.fun and options.fun not in _landscape_names():
@@ -130,10 +132,8 @@ def _scan(options: argparse.Namespace) -> int:
     grid = fastcurv.Grid(**axes)
     if options.plot is not None and (why := _undrawable(grid, options.quantities or DEFAULT)):
         options.usage_error(f"argument --plot: {why}")
-    if options.store is not None and options.plot is not None:
-        store, picture = options.store.resolve(), options.plot.resolve()
-        if store == picture or store in picture.parents:
-            options.usage_error(f"argument --plot: {options.plot} would lie in the store; choose another file")
+    if options.store is not None and options.plot is not None and _is_in(options.store, options.plot):
+        options.usage_error(f"argument --plot: {options.plot} would lie in the store; choose another file")
     fun = _function(options.fun)
     args = () if options.args is None else _arrays(options.args)
     chosen = {} if options.quantities is None else {"quantities": options.quantities}
@@ -164,6 +164,8 @@ def _scan(options: argparse.Namespace) -> int:
 def _plot(options: argparse.Namespace) -> int:
     from fastcurv._store import blocks_done, loaded, open_dataset
 
+    if _is_in(options.store, options.output):
+        options.usage_error(f"argument -o: {options.output} would lie in the store; choose another file")
     ds = open_dataset(options.store)
     kind = options.kind or _kind(grid_dims(ds))
     part = needed_of(ds, kind)
@@ -173,6 +175,12 @@ def _plot(options: argparse.Namespace) -> int:
     _draw(loaded(options.store, thinned(part) if len(grid_dims(part)) == 2 else part), options.output, kind)
     print(f"picture: {options.output}")
     return 0
+
+
+def _is_in(store: Path, picture: Path) -> bool:
+    """Whether a picture would lie in a store."""
+    folder, file = store.resolve(), picture.resolve()
+    return folder == file or folder in file.parents
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -222,9 +230,8 @@ def _undrawable(grid: Any, quantities: Sequence[str]) -> str | None:
     axes, needed = NEEDED[kind]
     if len(grid.dims) > axes:
         return f"a picture has one axis or two, got {', '.join(grid.dims)}; fix the others, as in {grid.dims[-1]}=0.5"
-    if min(grid.shape) < 2:
-        sizes = dict(zip(grid.dims, grid.shape, strict=True))
-        return f"a picture needs two coordinates or more along every axis, got {sizes}"
+    if alike := [dim for dim in grid.dims if np.unique(grid.coords[dim]).size < 2]:
+        return f"a picture needs two coordinates or more along every axis, got one or none along {alike[0]}"
     if missing := [name for name in needed if name not in quantities]:
         return f"a {kind} needs {', '.join(missing)}; name it among --quantities"
     return None

@@ -74,6 +74,10 @@ STATUS = {
 EXTRAS = ("eigenvectors", "hessian", "newton_step")
 
 
+#: of formulas whose results may be infinite
+_QUIET: dict[str, Any] = {"divide": "ignore", "invalid": "ignore", "over": "ignore"}
+
+
 class HeavyBall(NamedTuple):
     """Polyak's method at its best on a quadratic: step, momentum, and the factor of convergence per step."""
 
@@ -207,25 +211,27 @@ class Curvature:
         point along the gradient, NaN where g = 0.
         """
         c = self.gradient_curvature
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(**_QUIET):
             return np.where(c <= 0, np.asarray(np.inf, c.dtype), 1 / c)
 
     @cached_property
     def uphill_step(self) -> np.ndarray:
         """The gradient step beyond which the model rises, 2 g'g / g'Hg, shape B."""
-        return np.asarray(2 * self.optimal_step)
+        with np.errstate(**_QUIET):
+            return np.asarray(2 * self.optimal_step)
 
     def predicted_change(self, step: Any) -> np.ndarray:
         """The change of the model by a gradient step, -step g'g + step² g'Hg / 2; `step` broadcasts with B."""
         step = self._steps(step)
         g = self.gradient_norm
         c = np.where(g == 0, np.asarray(0, g.dtype), self.gradient_curvature)
-        return g * (g * (step * (0.5 * step * c - 1)))
+        with np.errstate(**_QUIET):
+            return g * (g * (step * (0.5 * step * c - 1)))
 
     def _where_positive(self, formula: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         """formula(mu, L) of the extreme eigenvalues where the smallest is certainly positive, else NaN."""
         mu, L = self.eigenvalue_min, self.eigenvalue_max
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(**_QUIET):
             return np.where(self.definiteness == Definiteness.POSITIVE, formula(mu, L), np.asarray(np.nan, mu.dtype))
 
     @cached_property
@@ -236,29 +242,31 @@ class Curvature:
     @cached_property
     def best_step(self) -> np.ndarray:
         """The constant step with the fastest convergence of gradient descent, 2 / (mu + L), shape B."""
-        return self._where_positive(lambda mu, L: 2 / (mu + L))
+        return self._where_positive(lambda mu, L: 1 / (0.5 * mu + 0.5 * L))
 
     @cached_property
     def convergence_rate(self) -> np.ndarray:
         """The factor of convergence per step at the best step, (kappa - 1) / (kappa + 1), shape B."""
-        return self._where_positive(lambda mu, L: (L - mu) / (L + mu))
+        return self._where_positive(lambda mu, L: (0.5 * L - 0.5 * mu) / (0.5 * L + 0.5 * mu))
 
     @cached_property
     def heavy_ball(self) -> HeavyBall:
         """What momentum buys: step 4 / (√L + √mu)², momentum rate², rate (√kappa - 1) / (√kappa + 1) (Polyak 1964)."""
         rate = self._where_positive(lambda mu, L: (np.sqrt(L) - np.sqrt(mu)) / (np.sqrt(L) + np.sqrt(mu)))
-        step = self._where_positive(lambda mu, L: 4 / (np.sqrt(L) + np.sqrt(mu)) ** 2)
+        step = self._where_positive(lambda mu, L: (2 / (np.sqrt(L) + np.sqrt(mu))) ** 2)
         return HeavyBall(step, np.asarray(rate**2), rate)
 
     def direction_rates(self, step: Any) -> np.ndarray:
         """How the component along each eigenvector shrinks in a gradient step, 1 - step lambda_i, shape B + (n,)."""
-        return 1 - self._steps(step)[..., None] * self.eigenvalues
+        with np.errstate(**_QUIET):
+            return 1 - self._steps(step)[..., None] * self.eigenvalues
 
     def _steps(self, step: Any) -> np.ndarray:
         """Step lengths that broadcast with B."""
         array = real_array(step, "step")
         check_broadcast(array.shape, "step", self._batch)
-        return array.astype(self.eigenvalues.dtype)
+        with np.errstate(**_QUIET):
+            return array.astype(self.eigenvalues.dtype)
 
     def along(self, v: Any) -> np.ndarray:
         """The curvature along directions v, v'Hv / v'v; v of shape B + (n,) (leading axes broadcast).

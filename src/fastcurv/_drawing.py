@@ -1,5 +1,6 @@
 """What the pictures of `plot` have in common: colours, axes, cells, legends, and the check of the dataset."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from fastcurv._quantities import INNER_DIMS, NOT_COMPUTED, QUANTITIES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_LABELS = 35.0  # points below the axes that ticks and the name of the axis take
+_LONGEST_TITLE = 60
 _TWO_COLUMNS = 4.0  # inches of axes that a legend of two columns fits below
 _MOST = 1024  # coordinates drawn along an axis: more than a figure has pixels
 
@@ -37,8 +40,10 @@ NEEDED = {
 }
 
 
-def needed_of(ds: Any, picture: str, *quantities: str) -> Any:
-    """The needed variables of the dataset; a clear error where they or the dimensions are not there."""
+def needed_of(ds: Any, picture: str, *quantities: str, optional: Sequence[str] = ()) -> Any:
+    """The needed variables of the dataset, and optional ones that it has; a clear error where they or the dimensions
+    are not there.
+    """
     dimensions, needed = NEEDED[picture]
     needed = quantities or needed
     if not hasattr(ds, "data_vars"):
@@ -67,7 +72,8 @@ def needed_of(ds: Any, picture: str, *quantities: str) -> Any:
             f"ds: {picture} needs two coordinates or more along both axes, got {dict(ds.sizes)}, of {alike[0]} one "
             f"value"
         )
-    return _with_whole_flags(ds[list(dict.fromkeys((*needed, *_telling(ds))))]).transpose(*dims, ...)
+    kept = (*needed, *_telling(ds), *(name for name in optional if name in ds.data_vars))
+    return _with_whole_flags(ds[list(dict.fromkeys(kept))]).transpose(*dims, ...)
 
 
 def _with_whole_flags(ds: Any) -> Any:
@@ -114,9 +120,15 @@ def figure_of(ax: Any) -> Any:
 
 
 def titled(ax: Any, ds: Any) -> None:
-    """The axes bear the name of the function."""
+    """The axes bear the name of the function, and where coordinates are fixed."""
+    lines = []
     if "function" in ds.attrs:
-        ax.set_title(str(ds.attrs["function"]))
+        lines.append(str(ds.attrs["function"]))
+    if fixed := json.loads(ds.attrs.get("fixed_coordinates", "{}")):
+        lines.append(", ".join(f"{name} = {value:.6g}" for name, value in fixed.items()))
+    if lines:
+        short = (line if len(line) <= _LONGEST_TITLE else f"{line[: _LONGEST_TITLE - 3]}..." for line in lines)
+        ax.set_title("\n".join(short))
 
 
 def finished(ax: Any, ds: Any) -> Any:
@@ -125,6 +137,15 @@ def finished(ax: Any, ds: Any) -> Any:
     ax.set_ylabel(vertical)
     titled(ax, ds)
     return ax
+
+
+def distinct(numbers: np.ndarray) -> list[str]:
+    """Numbers as text, with as many digits as tell them apart."""
+    for digits in range(4, 18):
+        texts = [f"{number:.{digits}g}" for number in numbers]
+        if len(set(texts)) == len(texts):
+            break
+    return texts
 
 
 def label_of(ds: Any, name: str) -> str:
@@ -264,7 +285,13 @@ def legend_below(ax: Any, handles: Sequence[Any], inside: str = "upper right") -
         # Two columns of small print stay narrower than wide axes; a wider legend would squeeze them.
         inches = ax.get_position().width * figure.get_figure().get_figwidth()
         columns = 2 if len(handles) > 1 and inches > _TWO_COLUMNS else 1
-        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.11), "frameon": False, "ncols": columns}
+        below = _require("matplotlib.transforms", "scan").offset_copy(
+            ax.transAxes, figure.get_figure(), y=-_LABELS, units="points"
+        )
+        place = {
+            "loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": below, "frameon": False,
+            "ncols": columns,
+        }  # fmt: skip
     ax.legend(handles=handles, fontsize="small", **place)
 
 

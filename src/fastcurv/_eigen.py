@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from functools import cache
 from math import prod
@@ -16,7 +15,7 @@ from ._plan import device_of
 from .backends import cpu
 from .backends._kernels import Operation
 from .backends._layout import span
-from .backends._threads import get_threads
+from .backends._threads import get_threads, one_at_a_time
 from .function import compiled
 from .simd import own_row, unpack
 from .symmetric import (
@@ -65,8 +64,8 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
     Householder tridiagonalisation, QL without square roots, and vectors by twisted factorisations (Parlett & Dhillon,
     Linear Algebra Appl. 267, 1997); where eigenvalues are equal to rounding, vectors by QL. The result for a matrix
     does not depend on the others, its place, nor on the number of threads. LAPACK solves, with vectors, matrices of
-    n = 512 and more, and batches of one, two or three from n = 300, 170 and 320 on: there the last digits may differ from those of the
-    same matrix in a larger batch.
+    n = 512 and more, and batches of one, two or three from n = 300, 170 and 320 on: there the last digits may differ
+    from those of the same matrix in a larger batch.
 
     Examples
     --------
@@ -179,7 +178,7 @@ def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarr
                 else:
                     w[b] = np.linalg.eigvalsh(matrices[b])
 
-    with _one_blas_thread:
+    with one_at_a_time("LAPACK"), _blas().limit(limits=1, user_api="blas"):  # the limit is that of the process
         if count == 1 or get_threads() == 1:
             for b in range(count):
                 solve(b)
@@ -189,28 +188,6 @@ def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarr
             with ThreadPoolExecutor(get_threads()) as pool:
                 list(pool.map(solve, range(count)))
     return w, z
-
-
-class _OneBlasThread:
-    """A limit of the process, set by the first of its Python threads that comes and lifted by the last that leaves."""
-
-    def __init__(self):
-        self._lock, self._inside, self._limit = threading.Lock(), 0, None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._limit = _blas().limit(limits=1, user_api="blas")
-            self._inside += 1
-
-    def __exit__(self, *exception: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._limit.restore_original_limits()  # pyright: ignore[reportOptionalMemberAccess]
-
-
-_one_blas_thread = _OneBlasThread()
 
 
 @cache

@@ -339,7 +339,6 @@ class Samples(_Points):
     """
 
     _points: Any
-    _digest: str | None
 
     def __init__(self, points: Any) -> None:
         if not all(hasattr(points, name) for name in ("shape", "dtype", "__getitem__")):
@@ -362,25 +361,22 @@ class Samples(_Points):
             _coords={},
             _attrs={},
             _points=points,
-            _digest=None,
         )
 
     def _fill(self, out: np.ndarray, rows: slice, columns: slice) -> None:
         out[0] = np.asarray(self._points[columns])
 
     def spec(self) -> dict[str, Any]:
-        """Plain description with the digest of the array, which is read once for it, block by block."""
-        if self._digest is None:
-            digest = hashlib.sha256()
-            step = max(1, _READ_BYTES // (self.n * self.dtype.itemsize))
-            for start in range(0, self.size, step):
-                digest.update(little_endian(self.block(start, min(start + step, self.size))))
-            self._set(_digest=digest.hexdigest())
+        """Plain description with the digest of the array as it is now, which is read for it, block by block."""
+        digest = hashlib.sha256()
+        step = max(1, _READ_BYTES // (self.n * self.dtype.itemsize))
+        for start in range(0, self.size, step):
+            digest.update(little_endian(self.block(start, min(start + step, self.size))))
         return {
             "kind": "Samples",
             "shape": [*self.shape, self.n],
             "dtype": self.dtype.name,
-            "sha256": self._digest,
+            "sha256": digest.hexdigest(),
         }
 
 

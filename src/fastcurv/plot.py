@@ -22,6 +22,7 @@ from fastcurv._drawing import (
     ascending,
     axes_or_new,
     category_handles,
+    distinct,
     draw_cells,
     edges_around,
     figure_of,
@@ -102,7 +103,7 @@ def landscape(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes":
         bar = figure_of(ax).colorbar(scale, ax=ax, label=label_of(ds, "value"))
         shown = np.arange(0, levels.size, max(1, levels.size // 8))
         bar.minorticks_off()
-        bar.set_ticks(shown, labels=[f"{level:.4g}" for level in levels[shown]])
+        bar.set_ticks(shown, labels=distinct(levels[shown]))
     legend_below(ax, handles)
     return finished(ax, ds)
 
@@ -126,7 +127,8 @@ def eigenvalue_ratio(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes
     The map of Li et al.: near 0 the function is almost convex, large where negative curvature is significant.
     They take lambda_min for zero or negative, as it is in large networks. Where it is positive, the plain
     ratio would be that of a narrow or round well and look like negative curvature; 0 is drawn there
-    instead, and a white line marks lambda_min = 0. Where no eigenvalue is positive the ratio is 1 or more.
+    instead, and a white line marks lambda_min = 0. So it is where lambda_min cannot be told from zero, if
+    the dataset has `index`. Where no eigenvalue is positive the ratio is 1 or more.
     The scale ends at 1.
 
     References
@@ -140,9 +142,11 @@ def eigenvalue_ratio(ds: "xarray.Dataset", *, ax: "Axes | None" = None) -> "Axes
     >>> ds = fc.scan(fc.landscapes.himmelblau, fc.Grid(x=(-5, 5, 60), y=(-5, 5, 60)), progress=False)
     >>> ax = fc.plot.eigenvalue_ratio(ds)
     """
-    ds = thinned(needed_of(ds, "eigenvalue_ratio"))
+    ds = thinned(needed_of(ds, "eigenvalue_ratio", optional=("index",)))
     ax = axes_or_new(ax)
     low, high = ds["eigenvalue_min"].values.T, ds["eigenvalue_max"].values.T
+    if "index" in ds:  # else it is not known which eigenvalues are zero to rounding
+        low = np.where((ds["index"].values.T == 0) & (low < 0), 0.0, low)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(low >= 0, 0.0, np.abs(low / high))
     ratio = np.where(np.isnan(low) | np.isnan(high), np.nan, ratio)
@@ -244,7 +248,7 @@ def spectrum(curvature: Any, *, ax: "Axes | None" = None) -> "Axes":
         ax.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(small)))  # where a tick is
     ax.set_xlabel("mode")
     ax.set_ylabel("eigenvalue")
-    ax.xaxis.set_major_locator(_require("matplotlib.ticker", "scan").MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(_require("matplotlib.ticker", "scan").MaxNLocator(integer=True, min_n_ticks=1))
     ax.margins(x=0.05, y=0.05)
     ax.autoscale_view()
     if hasattr(curvature, "data_vars"):

@@ -1,12 +1,14 @@
 """Identity, compilation with helpers, the memo, the disk cache, and what is said where compilation fails."""
 
 import functools
+import gc
 import importlib
 import math
 import os
 import subprocess
 import sys
 import textwrap
+import weakref
 from collections import namedtuple
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +20,7 @@ from numba import njit, types, vectorize
 from scipy.interpolate import CubicSpline
 
 import fastcurv as fc
+from fastcurv._plan import Plan
 from fastcurv.backends import _kernels, _templates
 from fastcurv.function import _cache as cache
 from fastcurv.function import _compile, digest, user_function
@@ -698,3 +701,104 @@ def test_not_a_function():
         fc.hessian(with_helper, [1.0, 2.0], grad="g")
     with pytest.raises(ValueError, match="grad must return 2 values"):
         fc.hessian(with_helper, [1.0, 2.0], grad=lambda x: (1.0, 2.0, 3.0))
+
+
+def held(function):
+    """A weak reference to a function after calls of all kinds."""
+    x = np.ones((3, 2))
+    for call in (fc.value, fc.gradient, fc.hessian, fc.curvature):
+        call(function, x)
+    fc.hessian(function, x, noise=1e-6)
+    return weakref.ref(function)
+
+
+def test_functions_made_anew_are_freed():
+    """Of many with the same text and data one is kept, for what was compiled."""
+
+    def made():
+        data = np.full(1000, 3.0)
+        return lambda x: data[0] * x[0] ** 2 + x[1] ** 3
+
+    kept = [held(made()) for _ in range(5)]
+    gc.collect()
+    assert [function() is not None for function in kept] == [True, False, False, False, False]
+    assert fc.value(made(), [1.0, 2.0]) == 11.0
+
+
+def test_models_are_freed():
+    class Model:
+        def __call__(self, X, *args):
+            return (X**2).sum(axis=1)
+
+    def used():
+        model, x = Model(), np.ones((3, 2))
+        function = fc.vectorized(model)
+        fc.value(function, x)
+        fc.gradient(function, x, noise=1e-6)
+        fc.hessian(function, x)
+        return weakref.ref(model)
+
+    kept = [used() for _ in range(5)]
+    gc.collect()
+    assert sum(model() is not None for model in kept) <= 1  # kernels of all vectorized functions hold the first
+
+
+def test_noise_is_freed():
+    def noisy(x):
+        return x[0] ** 2 * x[1]
+
+    x = np.ones((4, 2))
+    for level in (1e-6, 1e-5, 1e-4):
+        noise = np.full(4, level)
+        for call in (fc.gradient, fc.hessian, fc.curvature):
+            call(noisy, x, noise=noise)
+        fc.hvp(noisy, x, x, noise=noise)
+    gc.collect()
+    assert not [found for found in gc.get_objects() if type(found) is Plan and len(found.noise) > 1]
+
+
+def test_cells_that_are_empty_yet():
+    def outer():
+        def f(x):
+            return factor * x[0]
+
+        with pytest.raises(NameError, match="factor"):
+            fc.gradient(f, [1.0])
+        factor = 2.0
+        assert fc.gradient(f, [1.0]) == [2.0]
+        factor = 3.0
+        assert fc.gradient(f, [1.0]) == [3.0]
+
+    outer()
+
+
+def test_edits_are_noticed_by_functions_that_share_their_code():
+    """Each function is watched for what it reads itself, also where another was compiled for it."""
+
+    def pair():
+        factor = 2.0
+
+        def f(x):
+            return factor * x[0] ** 2
+
+        def bind(value):
+            nonlocal factor
+            factor = value
+
+        return f, bind
+
+    (f, bind_f), (g, bind_g) = pair(), pair()
+    x = np.array([1.0])
+    for function in (f, g):
+        for _ in range(12):  # also where calls are prepared
+            assert fc.hessian(function, x) == 4.0
+    bind_g(5.0)
+    for _ in range(12):
+        assert fc.hessian(g, x) == 10.0
+        assert fc.hessian(f, x) == 4.0
+    bind_f(7.0)
+    for _ in range(12):
+        assert fc.hessian(f, x) == 14.0
+        assert fc.hessian(g, x) == 10.0
+    (h, _) = pair()
+    assert fc.hessian(h, x) == 4.0

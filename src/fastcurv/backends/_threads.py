@@ -33,6 +33,7 @@ from ._native import call_task, next_task
 _default: int | None = None
 _override: contextvars.ContextVar[int | None] = contextvars.ContextVar("threads", default=None)
 _parallel_lock = threading.Lock()
+_locks: dict[str, threading.Lock] = {}
 _launched = False
 _forked_from_launched = False
 
@@ -137,6 +138,11 @@ def loop(workers: int) -> _Loop:
     return _serial if workers == 1 else _Parallel(workers)
 
 
+def one_at_a_time(what: str) -> threading.Lock:
+    """The lock of what one Python thread may do at a time; in a forked child nobody holds it."""
+    return _locks.setdefault(what, threading.Lock())
+
+
 class _Loop:
     """The loop on the calling thread."""
 
@@ -196,6 +202,7 @@ def _after_fork_in_child() -> None:
     global _parallel_lock, _forked_from_launched
     _after_fork_in_parent()
     _parallel_lock = threading.Lock()
+    _locks.clear()
     # Numba's threads may have been started by others, too
     _forked_from_launched = _launched or getattr(numba_threads, "_is_initialized", True)
 

@@ -271,6 +271,14 @@ def test_the_pace_is_learned(work, before, waking, threads):
     assert workers.count(1) <= 9 or work < _pace.WORTH_THREADS
 
 
+def test_calls_that_take_no_time_of_their_own_settle():
+    """What is left of them beside what any call takes is chance."""
+    pace = _pace.Pace()
+    for k in range(20):
+        pace.note(_pace.CALL * (1.02 + 0.4 * (k % 3)), 20, 1)
+    assert pace.is_settled()
+
+
 def test_a_disturbed_call_is_forgotten():
     pace, _ = pace_of(2e-5, 2, 6e-5, 20)
     for _ in range(3):

@@ -23,13 +23,13 @@ from .backends._arguments import NOTHING_PACKED, pack
 from .backends._pace import WORTH_THREADS
 from .backends._threads import get_threads, loop, may_run_parallel
 from .differences._hessian import central_hessian_block
-from .function import Compiled, user_function
+from .function import Compiled, Digest, identity_of, user_function
 
 
 class _Repeat(NamedTuple):
     """What is left to do of a call that was made before, with no options and arguments of the same types."""
 
-    function: Compiled
+    identity: Digest  # of the user's function
     entry: Callable[..., None]
     taken: Callable[[tuple], tuple]  # the arguments that the function that is evaluated takes
     packed: int  # their identity
@@ -74,7 +74,7 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
     known = _repeats.get(key)
     if known is None:
         return None
-    if user_function(key[0]) is not known.function:  # what it reads was bound anew
+    if not known.identity.is_current():  # what it reads was bound anew
         _repeats.pop(key, None)
         return None
     data = known.data(args)
@@ -118,6 +118,9 @@ def remember(key: Any, call: launch.Call) -> None:
     simple = call.plan.is_exact or job.operation.factory is central_hessian_block
     if not isinstance(function, Compiled) or not simple or not count or taken is None:
         return
+    identity = identity_of(key[0])
+    if user_function(key[0]) is not function:  # bound anew meanwhile, by another thread
+        return
     made = job.kernel
     if not made.pace.is_settled() or made.pace.seconds * count * evaluations > SHORT:
         return
@@ -133,4 +136,4 @@ def remember(key: Any, call: launch.Call) -> None:
         return
     packed = NOTHING_PACKED if is_traced else pack(call.points.args, ())
     longest = 4 * (WORTH_THREADS if shared.workers < get_threads() else SHORT)
-    _repeats[key] = _Repeat(function, made.entry(packed), taken, packed.identity, shared, data, shapes, longest)
+    _repeats[key] = _Repeat(identity, made.entry(packed), taken, packed.identity, shared, data, shapes, longest)

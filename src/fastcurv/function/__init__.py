@@ -2,11 +2,13 @@
 
 from ._cache import DiskCache, folder, package_digest
 from ._compile import cause_of, compilation_error, compiled
+from ._digest import Digest
 from ._kinds import (
     Compiled,
     Pointer,
     UserFunction,
     Vectorized,
+    identity_of,
     play,
     play_vector,
     record,
@@ -25,7 +27,7 @@ def digest(fun) -> str | None:
 
 
 __all__ = [
-    "Compiled", "DiskCache", "Pointer", "Refusals", "UserFunction", "Vectorized", "cause_of", "compilation_error",
-    "compiled", "digest", "exception_at", "folder", "package_digest", "play", "play_vector", "record", "record_vector",
-    "repeats", "trial", "user_function", "values_at", "vectorized",
+    "Compiled", "Digest", "DiskCache", "Pointer", "Refusals", "UserFunction", "Vectorized", "cause_of",
+    "compilation_error", "compiled", "digest", "exception_at", "folder", "identity_of", "package_digest", "play",
+    "play_vector", "record", "record_vector", "repeats", "trial", "user_function", "values_at", "vectorized",
 ]  # fmt: skip

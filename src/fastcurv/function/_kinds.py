@@ -273,6 +273,11 @@ def user_function(fun, name: str = "fun") -> UserFunction:
     raise TypeError(f"{name} must be callable, got {fun!r} of type {type(fun).__name__}")
 
 
+def identity_of(fun) -> Digest:
+    """The digest of a Python function that was given before, as it was then."""
+    return _known[fun][0]
+
+
 def _compiled(fun) -> Compiled:
     identity, found = _known.get(fun, (None, None))
     if identity is None or not identity.is_current():

@@ -88,6 +88,11 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
         at which point and entry; with `grad` also its difference from the gradient of `fun`, and the asymmetry of its
         Jacobian, where a mistake in one component shows. ``print(check(...))`` shows them.
 
+    Raises
+    ------
+    CompilationError, TypeError, ValueError, DeviceError
+        As for `value`.
+
     Notes
     -----
     Hessians of well-conditioned smooth functions agree to about 1e-6. A difference far above that means noise in
@@ -181,6 +186,11 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     Returns
     -------
     Explanation
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be. What cannot be compiled is told, not raised.
 
     Examples
     --------

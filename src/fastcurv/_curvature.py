@@ -322,6 +322,11 @@ def curvature(
     -------
     Curvature
 
+    Raises
+    ------
+    CompilationError, TypeError, ValueError, DeviceError
+        As for `value`.
+
     Examples
     --------
     >>> import fastcurv as fc

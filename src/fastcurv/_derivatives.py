@@ -45,7 +45,16 @@ def value(
     Returns
     -------
     ndarray, shape B
-        NaN where `fun` raised.
+        A number at one point. NaN where `fun` raised.
+
+    Raises
+    ------
+    CompilationError
+        If Numba cannot compile `fun`: `vectorized` is the way out.
+    TypeError, ValueError
+        If an argument is not what it must be, which the message says by name.
+    DeviceError
+        If `device` is a GPU that is not there, or does not serve the call.
 
     Examples
     --------
@@ -107,11 +116,11 @@ def gradient(
     Returns
     -------
     ndarray, shape B + (n,)
-
+        With `return_error` a pair of such arrays, the gradients and their errors.
     Raises
     ------
-    CompilationError
-        If Numba cannot compile `fun`.
+    CompilationError, TypeError, ValueError, DeviceError
+        As for `value`.
 
     Notes
     -----
@@ -160,7 +169,12 @@ def jacobian(
     Returns
     -------
     ndarray, shape B + (m, n)
-        Row r is the gradient of component r.
+        Row r is the gradient of component r. With `return_error` a pair of such arrays.
+
+    Raises
+    ------
+    CompilationError, TypeError, ValueError, DeviceError
+        As for `value`.
 
     Examples
     --------
@@ -236,8 +250,13 @@ def hessian(
     Returns
     -------
     ndarray, shape B + (n, n)
-        Exactly symmetric. With `sparse` a `scipy.sparse.csr_array` at one point; of a batch, `SparseHessians`: values,
+        Exactly symmetric; with `return_error` a pair of such arrays. With `sparse` a `scipy.sparse.csr_array` at one point; of a batch, `SparseHessians`: values,
         shape B + (m,), on one pattern, and ``H[b]`` for the matrix of a point. Errors are values on that pattern.
+
+    Raises
+    ------
+    CompilationError, TypeError, ValueError, DeviceError
+        As for `value`; with `sparse` also what cannot be traced, or asks for differences.
 
     Notes
     -----
@@ -331,6 +350,11 @@ def quadratic_model(
     QuadraticModel
         m(y) = f + g'(y - x) + (y - x)' H (y - x) / 2, with ``.point .value .gradient .hessian``, ``.minimizer()``
         and ``.decrease(step)``.
+
+    Raises
+    ------
+    CompilationError, TypeError, ValueError, DeviceError
+        As for `value`.
 
     Examples
     --------

@@ -58,6 +58,13 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
         ``eigenvalues``, shape B + (n,), ascending, and ``eigenvectors``, shape B + (n, n), orthonormal, in columns.
         NaN for a matrix that holds NaN or infinity, and for that matrix alone.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `a` holds no square matrices of real numbers.
+    DeviceError
+        If `device` is a GPU that is not there, or the matrices are too large for it.
+
     Notes
     -----
     Several matrices at once, one in each lane of the processor's vectors: Jacobi's method for n = 2 and 3, above
@@ -93,6 +100,13 @@ def eigvalsh(a: Any, *, subset: str | None = None, device: str = "auto") -> np.n
     -------
     ndarray, shape B + (n,), or B + (2,)
         Ascending.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `a` holds no square matrices of real numbers, or there is no such `subset`.
+    DeviceError
+        If `device` is a GPU that is not there, or the matrices are too large for it.
 
     Notes
     -----

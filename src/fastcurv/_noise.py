@@ -46,6 +46,11 @@ def estimate_noise(
         The absolute level, for the keyword `noise` of `gradient`, `hessian` and the others. 0 where `fun` is constant
         along the line; NaN where no spacing shows noise apart from the trend, or `fun` is not finite.
 
+    Raises
+    ------
+    CompilationError, TypeError, ValueError, DeviceError
+        As for `value`.
+
     Notes
     -----
     ECnoise: J. J. Moré and S. M. Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011) 1292-1314. Of

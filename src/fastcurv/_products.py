@@ -103,6 +103,12 @@ def hvp(
     Returns
     -------
     ndarray, of the shape of `v` (broadcast)
+        With `return_error` a pair of such arrays.
+
+    Raises
+    ------
+    CompilationError, TypeError, ValueError, DeviceError
+        As for `value`.
 
     Examples
     --------
@@ -166,6 +172,12 @@ def vhv(
     Returns
     -------
     ndarray, of the shape of `v` (broadcast) without its last axis
+        A number for one direction. With `return_error` a pair of these.
+
+    Raises
+    ------
+    CompilationError, TypeError, ValueError, DeviceError
+        As for `value`.
 
     Examples
     --------

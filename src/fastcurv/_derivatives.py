@@ -250,8 +250,9 @@ def hessian(
     Returns
     -------
     ndarray, shape B + (n, n)
-        Exactly symmetric; with `return_error` a pair of such arrays. With `sparse` a `scipy.sparse.csr_array` at one point; of a batch, `SparseHessians`: values,
-        shape B + (m,), on one pattern, and ``H[b]`` for the matrix of a point. Errors are values on that pattern.
+        Exactly symmetric; with `return_error` a pair of such arrays. With `sparse` a `scipy.sparse.csr_array` at one
+        point; of a batch, `SparseHessians`: values, shape B + (m,), on one pattern, and ``H[b]`` for the matrix of a
+        point. Errors are values on that pattern.
 
     Raises
     ------

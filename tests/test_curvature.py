@@ -825,3 +825,4 @@ def test_steps_and_rates_at_the_ends_of_the_range():
         for found in (flat.optimal_step, flat.uphill_step, flat.best_step, flat.max_stable_step):
             assert np.isinf(found).all()
         flat.direction_rates(1e60)
+        assert fc.curvature(lambda x: 5e-311 * x[0] ** 2 + 1e10 * x[1] ** 2, [1.0, 1.0]).condition_number == np.inf

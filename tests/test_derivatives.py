@@ -17,6 +17,7 @@ from scipy import LowLevelCallable
 from scipy.optimize import Bounds
 
 import fastcurv as fc
+from fastcurv import _call
 from fastcurv import _repeat as repeat
 from fastcurv.function import user_function
 
@@ -442,6 +443,40 @@ def test_arguments_decide_how_many_values_there_are(method):
             assert error.shape == J.shape
             expected = np.arange(0.0, 1.0, step)
             np.testing.assert_allclose(J[..., 0], np.broadcast_to(expected, J.shape[:-1]), rtol=1e-6, atol=1e-9)
+
+
+def test_what_is_nan_throughout_is_tried_once_more():
+    """Not at each call, and without what a trial raises."""
+    tried = []
+    fc.jacobian(logarithms, [2.0], (1,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_call, "values_at", lambda function, x, args: tried.append(args) or np.zeros(2))
+        for k in (1, 2, 1, 2, 1):
+            assert np.isnan(fc.jacobian(logarithms, [-2.0], (k,), method="central")).all()
+    assert len(tried) == 2
+
+    def counted(x):
+        k, s = int(x[0]), 0
+        while s < k:
+            s += 1
+        return (x[0] * s, x[1] * x[0])
+
+    fc.jacobian(counted, [2.0, 1.0])
+    assert np.isnan(fc.jacobian(counted, [math.nan, 1.0])).all()
+
+
+def logarithms(x, k):
+    return (math.log(x[0]) * k, math.log(x[0]))
+
+
+def test_room_of_the_users_own_has_the_right_length():
+    for method in ("auto", "hyperdual", "central"):
+        for step in (0.5, 0.25, 0.5, 0.125):
+            out = np.empty((round(1 / step), 1))
+            assert fc.jacobian(times_up_to_one, [2.0], (step,), method=method, out=out) is out
+            np.testing.assert_allclose(out[:, 0], np.arange(0.0, 1.0, step), atol=1e-9)
+        with pytest.raises(ValueError, match="out must have shape"):
+            fc.jacobian(times_up_to_one, [2.0], (0.5,), method=method, out=np.empty((3, 1)))
 
 
 def test_a_function_that_fails_at_most_points_is_tried_at_some(monkeypatch):

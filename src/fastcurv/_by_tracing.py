@@ -26,7 +26,8 @@ from .tracing import Wanted
 
 #: sets of values of arguments that steer a function, for each of which it is traced
 MOST_VERSIONS = 8
-#: the same of all arguments of the same types, such as arrays of integers, whose numbers are constants of the code
+#: the same of all arguments of the same types, such as arrays of integers, whose numbers are constants of the code;
+#: for more, the next method is taken where there is one
 MOST_ALIKE = 16
 #: shapes of arguments, and values of those that are no symbols, that are remembered of a function
 MOST_CASES = 64
@@ -48,8 +49,11 @@ def _version(call: Call, vector: bool) -> Version:
     found = next((version for version in versions if version.fits(shared)), None)
     if found is None:
         alike = sum(len(known) for other, known in list(function.traced.items()) if other[0] == kinds)
-        if len(versions) >= MOST_VERSIONS or alike >= MOST_ALIKE:
-            raise TracingError(f"{function.name} is steered by arguments that change from call to call")
+        steered = f"{function.name} is steered by arguments that change from call to call"
+        if len(versions) >= MOST_VERSIONS:
+            raise TracingError(steered)
+        if alike >= MOST_ALIKE and call.plan.others:
+            raise UndecidedError(steered)
         found = Version(tracing.trace(function.function, call.shape[1], args, own, function.identity.frozen), shared)
         versions.append(found)
     return found

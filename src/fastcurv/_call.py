@@ -12,13 +12,15 @@ from ._inputs import arguments, arguments_by_point, points_array, read_only
 from ._plan import Options, Plan, device_of, plan
 from .backends import cpu
 from .backends.cpu import Points, Shares
-from .function import Compiled, UserFunction, Vectorized, exception_at, trial, user_function
+from .function import Compiled, UserFunction, Vectorized, exception_at, trial, user_function, values_at
 
 DEFAULT = Options()
 #: points that are worked on at once where stencils are central: one in each lane of a vector of float64
 LANES = 8
 #: points at which a function is tried that fails at others, for the number of its values
 MOST_TRIED = 100
+#: the same where it may have changed
+MOST_TRIED_AGAIN = 3
 #: cases of a function in which it was tried that are remembered
 MOST_CHECKED = 256
 NOTHING = np.zeros(0)
@@ -151,10 +153,8 @@ def call(
     return Call(function, gradient, batch, points, chosen, length, LANES if in_lanes else 1).in_known_precision
 
 
-def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan, again: bool = False) -> int | None:
-    """The number of values that a function returns, from its plain Python form; at most one trial for each case, unless
-    it is to be tried `again`.
-    """
+def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -> int | None:
+    """The number of values that a function returns, from its plain Python form; at most one trial for each case."""
     if isinstance(function, Vectorized):
         if not vector:
             return 1
@@ -174,8 +174,8 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan, a
         return 1
     case = points.x.shape[1], points.x.dtype.char, vector
     if points.args or points.point_args:
-        case += len(points.args), *map(_size_kind if vector else _kind, points.args + points.point_args)
-    known = None if again else function.checked.get(case)
+        case += len(points.args), *map(_kind, points.args + points.point_args)
+    known = function.checked.get(case)
     if known is None and (len(points.x) or vector):
         (x, args, point_args), rows = _for_trials(points, plan)
         known = trial(
@@ -187,10 +187,15 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan, a
             coarsest=function.coarsest,
         )
         if known is not None:
-            if len(function.checked) >= MOST_CHECKED:
-                function.checked.clear()
-            function.checked[case] = known
+            note_checked(function, case, known)
     return known
+
+
+def note_checked(function: Compiled, case: tuple, length: int) -> None:
+    """Remember how many values a function returned."""
+    while len(function.checked) >= MOST_CHECKED:
+        function.checked.pop(next(iter(function.checked)), None)
+    function.checked[case] = length
 
 
 def _spread(rows: np.ndarray) -> np.ndarray:
@@ -227,8 +232,20 @@ def unknown_length(call: Call) -> ValueError:
 
 
 def length_again(call: Call) -> int | None:
-    """How many values fun returns with these arguments, whatever it returned with others of the same types."""
-    return _checked(call.function, call.points, True, call.plan, again=True)
+    """How many values fun returns with these arguments, whatever it returned with others of the same types; None where
+    that cannot be said. It is tried once.
+    """
+    if not isinstance(call.function, Compiled):
+        return None
+    case = "again", call.shape[1], call.x.dtype.char, tuple(map(_value_kind, call.points.args))
+    found = call.function.checked.get(case)
+    if found is None:
+        (x, args, point_args), rows = _for_trials(call.points, call.plan)
+        own = ((x[b], (*args, *(array[b] for array in point_args))) for b in rows[:MOST_TRIED_AGAIN])
+        sizes = (values_at(call.function.function, *given).size for given in own)
+        found = next(filter(None, sizes), 0)
+        note_checked(call.function, case, found)
+    return found or None
 
 
 def _kind(argument: Any) -> Any:
@@ -237,11 +254,11 @@ def _kind(argument: Any) -> Any:
     return tuple(map(_kind, argument)) if isinstance(argument, tuple) else type(argument)
 
 
-def _size_kind(argument: Any) -> Any:
-    """The same with the values of what sizes are made of."""
+def _value_kind(argument: Any) -> Any:
+    """The same with the values of numbers."""
     if isinstance(argument, tuple):
-        return tuple(map(_size_kind, argument))
-    return (type(argument), argument) if isinstance(argument, (int, str)) else _kind(argument)
+        return tuple(map(_value_kind, argument))
+    return _kind(argument) if isinstance(argument, np.ndarray) else (type(argument), argument)
 
 
 class First(NamedTuple):

@@ -201,7 +201,7 @@ class Curvature:
     def condition_number(self) -> np.ndarray:
         """max|lambda| / min|lambda|, shape B; infinite where an eigenvalue cannot be told from zero."""
         magnitude = np.abs(self.eigenvalues)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(**_QUIET):
             ratio = magnitude.max(axis=-1) / magnitude.min(axis=-1)
         return np.where(self.nullity > 0, np.asarray(np.inf, ratio.dtype), ratio)
 

@@ -190,7 +190,10 @@ def jacobian(
     call = launch.call(fun, x, args, point_args, device, vector=True, options=options)
     if call.length is None:
         raise launch.unknown_length(call)
-    return _first(call, Role(call.function, "vector"), call.length, errors, out)
+    m = call.length
+    if isinstance(out, np.ndarray) and out.ndim > 1 and out.shape[-2] != m:
+        m = launch.length_again(call) or m
+    return _first(call._replace(length=m), Role(call.function, "vector"), m, errors, out)
 
 
 def _first(call: launch.Call, role: Role, m: int | None, errors: bool, out: Any) -> Any:

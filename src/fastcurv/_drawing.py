@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,8 +125,9 @@ def titled(ax: Any, ds: Any) -> None:
     lines = []
     if "function" in ds.attrs:
         lines.append(str(ds.attrs["function"]))
-    if fixed := json.loads(ds.attrs.get("fixed_coordinates", "{}")):
-        lines.append(", ".join(f"{name} = {value:.6g}" for name, value in fixed.items()))
+    with suppress(TypeError, ValueError, AttributeError):  # of datasets that others have edited
+        fixed = json.loads(ds.attrs.get("fixed_coordinates", "{}"))
+        lines += filter(None, [", ".join(f"{name} = {value:.6g}" for name, value in fixed.items())])
     if lines:
         short = (line if len(line) <= _LONGEST_TITLE else f"{line[: _LONGEST_TITLE - 3]}..." for line in lines)
         ax.set_title("\n".join(short))

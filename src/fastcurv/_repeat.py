@@ -9,6 +9,7 @@ from collections.abc import Callable
 from time import perf_counter
 from types import FunctionType
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def key_of(fun: Any, x: Any, args: Any, point_args: Any, device: Any, method: An
         return None
     if not launch.may_be_expressions():
         return None
-    key = fun, x.shape, x.dtype, method, order, get_threads()
+    key = ref(fun), x.shape, x.dtype, method, order, get_threads()
     if not args:
         return key
     kinds = tuple(map(_kind, args))
@@ -118,8 +119,9 @@ def remember(key: Any, call: launch.Call) -> None:
     simple = call.plan.is_exact or job.operation.factory is central_hessian_block
     if not isinstance(function, Compiled) or not simple or not count or taken is None:
         return
-    identity = identity_of(key[0])
-    if user_function(key[0]) is not function:  # bound anew meanwhile, by another thread
+    fun = key[0]()
+    identity = identity_of(fun)
+    if user_function(fun) is not function:  # bound anew meanwhile, by another thread
         return
     made = job.kernel
     if not made.pace.is_settled() or made.pace.seconds * count * evaluations > SHORT:
@@ -135,5 +137,6 @@ def remember(key: Any, call: launch.Call) -> None:
     if data is None:
         return
     packed = NOTHING_PACKED if is_traced else pack(call.points.args, ())
-    longest = 4 * (WORTH_THREADS if shared.workers < get_threads() else SHORT)
+    longest = 4 * (WORTH_THREADS if shared.workers < min(get_threads(), shared.tasks) else SHORT)
+    key = ref(fun, lambda _: _repeats.pop(key, None)), *key[1:]
     _repeats[key] = _Repeat(identity, made.entry(packed), taken, packed.identity, shared, data, shapes, longest)

@@ -709,6 +709,8 @@ def held(function):
     for call in (fc.value, fc.gradient, fc.hessian, fc.curvature):
         call(function, x)
     fc.hessian(function, x, noise=1e-6)
+    for _ in range(20):  # prepared
+        fc.hessian(function, x)
     return weakref.ref(function)
 
 
@@ -723,6 +725,41 @@ def test_functions_made_anew_are_freed():
     gc.collect()
     assert [function() is not None for function in kept] == [True, False, False, False, False]
     assert fc.value(made(), [1.0, 2.0]) == 11.0
+
+
+def test_what_was_bound_anew_before_it_was_compiled_is_not_shared():
+    """A call may be refused after its function was recognised."""
+
+    def made(factor):
+        def f(x):
+            return factor * x[0] ** 2 + 0.125 * x[0]
+
+        def bind(value):
+            nonlocal factor
+            factor = value
+
+        return f, bind
+
+    f, bind = made(2.0)
+    with pytest.raises(ValueError, match="exakt"):
+        fc.hessian(f, [1.0], method="exakt")
+    bind(7.0)
+    assert fc.value(made(2.0)[0], [1.0]) == 2.125
+    for method in ("traced", "hyperdual", "central"):
+        assert fc.hessian(made(2.0)[0], [1.0], method=method).round(3) == 4.0
+        assert fc.hessian(f, [1.0], method=method).round(3) == 14.0
+
+
+def test_helpers_that_are_gone():
+    helpers = [lambda x: x[0] ** 2]
+
+    def f(x):
+        return helpers[0](x)
+
+    for power in (2, 3):
+        with pytest.raises(fc.CompilationError):
+            fc.value(f, [3.0])
+        helpers[0] = lambda x, power=power: x[0] ** power
 
 
 def test_models_are_freed():

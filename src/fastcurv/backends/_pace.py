@@ -6,8 +6,6 @@ from __future__ import annotations
 WORTH_THREADS = 5e-5
 #: what a call of a kernel takes besides
 CALL = 3e-6
-#: calls of so many times that tell what work takes
-TOLD = 3
 #: a guess at the seconds of one evaluation, until calls were timed
 FIRST_GUESS = 2e-8
 #: calls on several threads, each too short to tell what waking them took, before one thread is tried
@@ -51,9 +49,9 @@ class Pace:
         is_short = workers > 1 and seconds < 4 * WORTH_THREADS
         if is_short:
             found = min(found, self.seconds)
-        rises = found > 2 * self.seconds and seconds > TOLD * CALL
+        rises = found > 2 * self.seconds and worth_threads(seconds)  # of less it does not matter
         self._alike = 0 if rises else self._alike + 1
-        self._alone = not rises and (self._alone or (workers == 1 and seconds > TOLD * CALL))
+        self._alone = not rises and (self._alone or (workers == 1 and seconds > 3 * CALL))
         self._doubts = self._doubts + 1 if is_short and not self._alone else 0
         self.seconds = min(found, 4 * self.seconds)
         self.calls += 1

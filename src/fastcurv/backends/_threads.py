@@ -33,7 +33,7 @@ from ._native import call_task, next_task
 _default: int | None = None
 _override: contextvars.ContextVar[int | None] = contextvars.ContextVar("threads", default=None)
 _parallel_lock = threading.Lock()
-_locks: dict[str, threading.Lock] = {}
+_locks: dict[str, Any] = {}
 _launched = False
 _forked_from_launched = False
 
@@ -138,9 +138,11 @@ def loop(workers: int) -> _Loop:
     return _serial if workers == 1 else _Parallel(workers)
 
 
-def one_at_a_time(what: str) -> threading.Lock:
-    """The lock of what one Python thread may do at a time; in a forked child nobody holds it."""
-    return _locks.setdefault(what, threading.Lock())
+def one_at_a_time(what: str) -> Any:
+    """The lock of what one Python thread may do at a time, also from a handler of signals; in a forked child nobody
+    holds it.
+    """
+    return _locks.setdefault(what, threading.RLock())
 
 
 class _Loop:

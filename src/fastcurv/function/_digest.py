@@ -91,6 +91,11 @@ def _library_name(thing) -> str | None:
     return None
 
 
+def _attribute_of(owner: weakref.ref, name: str):
+    """An attribute of what a weak reference leads to, if that is still there."""
+    return getattr(owner(), name, _ABSENT)
+
+
 def _contents(cell: types.CellType):
     """What a cell of a closure holds, if anything: it may be given something later."""
     try:
@@ -183,10 +188,10 @@ class _Walk:
         if id(function) in self._seen:  # recursion: named by its place in the walk
             return self._text(f"again {self._seen[id(function)]}")
         self._seen[id(function)] = len(self._seen)
-        code, weak = function.__code__, weakref.proxy(function)  # a digest keeps no function
-        self._watch(weak, "__code__")
-        self._watch(weak, "__defaults__")
-        self._read(partial(getattr, weak, "__kwdefaults__"))
+        code, own = function.__code__, weakref.ref(function)  # a digest keeps no function
+        self._watch(own, "__code__")
+        self._watch(own, "__defaults__")
+        self._read(partial(_attribute_of, own, "__kwdefaults__"))
         self.feed(tuple(sorted((function.__kwdefaults__ or {}).items())))
         names = tuple(sorted(names_in(code)))
         for cell in function.__closure__ or ():
@@ -211,7 +216,7 @@ class _Walk:
         elif isinstance(owner, dict):
             value = self._read(partial(owner.get, name, _ABSENT))
         else:
-            value = self._read(partial(getattr, owner, name, _ABSENT))
+            value = self._read(partial(_attribute_of, owner, name))
         if value is not _ABSENT:
             self._text(name)
             self.feed(value)

@@ -290,6 +290,8 @@ def _compiled(fun) -> Compiled:
             found = _by_place[place] = Compiled(fun, identity)
             shared = _by_digest.setdefault(identity.hex, found)
             if shared is not found:
+                if shared._dispatcher is None:  # what it would be made of now may have been bound anew
+                    shared._dispatcher = found.dispatcher
                 found._dispatcher, found.checked, found.refused = shared.dispatcher, shared.checked, shared.refused
                 found.traced, found.ready, found.coarsest = shared.traced, shared.ready, shared.coarsest
         _known[fun] = identity, found

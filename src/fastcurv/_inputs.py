@@ -201,17 +201,20 @@ def _argument(value: Any, name: str) -> Any:
     if isinstance(value, tuple):
         return tuple(_argument(item, f"{name}[{k}]") for k, item in enumerate(value))
     if isinstance(value, list) or hasattr(value, "__array__"):
-        try:
-            array = np.asarray(value)
-        except ValueError as error:
-            raise TypeError(f"{name} must be an array of numbers: {error}") from None
-        refuse_masked(value, name)
-        _check_number(array.dtype, name)
-        if array.ndim == 0:
-            return _argument(array[()], name)
-        dtype = np.dtype(np.float64) if array.dtype == np.float16 else array.dtype.newbyteorder("=")
-        return read_only(np.ascontiguousarray(array, dtype).reshape(array.shape))
+        array = _array(value, name)
+        return array if array.ndim else _argument(array[()], name)
     raise TypeError(f"{name} must be a number, a string, an array or a tuple of those, got {type(value).__name__}")
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise TypeError(f"{name} must be an array of numbers: {error}") from None
+    refuse_masked(value, name)
+    _check_number(array.dtype, name)
+    dtype = np.dtype(np.float64) if array.dtype == np.float16 else array.dtype.newbyteorder("=")
+    return read_only(np.ascontiguousarray(array, dtype).reshape(array.shape))
 
 
 def _check_number(dtype: np.dtype, name: str) -> None:
@@ -237,7 +240,7 @@ def arguments_by_point(point_args: Any, batch: tuple[int, ...]) -> tuple[np.ndar
     flat = []
     for k, value in enumerate(point_args):
         refuse_masked(value, f"point_args[{k}]")
-        array = _argument(value if isinstance(value, list) else np.asarray(value), f"point_args[{k}]")
+        array = _array(value, f"point_args[{k}]")
         if array.shape[: len(batch)] != batch:
             raise ValueError(
                 f"point_args[{k}] must have the leading shape of the points, {batch}, got shape {array.shape}"

@@ -28,7 +28,6 @@ class Pace:
 
     def __init__(self):
         self.seconds = FIRST_GUESS
-        self.calls = 0
         self._alike = 0  # calls since the guess rose
         self._alone = False  # whether one thread was timed since
         self._doubts = 0
@@ -54,4 +53,3 @@ class Pace:
         self._alone = not rises and (self._alone or (workers == 1 and seconds > 3 * CALL))
         self._doubts = self._doubts + 1 if is_short and not self._alone else 0
         self.seconds = min(found, 4 * self.seconds)
-        self.calls += 1

@@ -308,9 +308,7 @@ class _ClassCode:
         end, parts = None, 1
         is_cut = len(instances) * self.c.operations > LONG and not m.is_for_cuda
         left = {use.result for uses in self.products.values() for use in uses}
-        numbered, values = list(enumerate(self.c.outputs)), self.c.values
-        # values last: what a long sum is made of is then used where it is computed; CUDA would keep it in registers
-        for k, output in numbered if m.is_for_cuda else numbered[values:] + numbered[:values]:
+        for k, output in enumerate(self.c.outputs):
             if k in left:
                 continue
             if is_cut and sum(instance.written for instance in found) > parts * BLOCK:

@@ -69,7 +69,6 @@ class Class(NamedTuple):
 
     graph: Graph
     outputs: tuple[int, ...]
-    values: int  # how many of these, the first, are no derivatives
     leaves: dict[str, Columns]  # numbers of `INDEXED` leaves, values of "table" leaves
     slots: Columns
 
@@ -362,4 +361,4 @@ def _class(terms: list[Term], wanted: Wanted, slots: _Slots) -> Class:
             result(d, [slots.of_second(x[i], x[j]) for x in xs])
     tables = {kind: Columns(np.array(rows, np.int64).reshape(len(terms), -1)) for kind, rows in leaves.items()}
     tables["table"] = Columns(table)
-    return Class(graph, tuple(nodes), len(roots), tables, Columns(np.array(columns, np.int64).T.copy()))
+    return Class(graph, tuple(nodes), tables, Columns(np.array(columns, np.int64).T.copy()))

@@ -20,7 +20,7 @@ from .tracing._frame import lanes_block, marked, small_block, traced_block
 MAX_SMALL = 4
 #: matrices of at least so many entries are filled with zeros first, point by point, where no more than so many of LANES
 #: neighbours differ from zero, on average of those of which any does; else lanes are transposed
-LEAST_SPARSE, MOST_SPARSE = 256, 3
+LEAST_SPARSE, MOST_SPARSE = 1024, 3
 #: what a block leaves of each point: matrices, also values, gradients and errors, or everything in lanes
 Leaves = Literal["matrices", "all", "lanes"]
 NO_STARTS = read_only(np.zeros(0, np.int64))

@@ -100,7 +100,7 @@ def traced_block(f, lanes, bounded, full, transposes):
 
 
 def poison_of(y, slots):
-    """0, or NaN in lanes in which a result is not finite; four sums, none of which waits for another."""
+    """0, or NaN in lanes in which one of many results is not finite; four sums, none of which waits for another."""
     a = b = c = d = 0.0 * y[0]
     whole = slots - slots % 4
     for k in range(0, whole, 4):
@@ -248,7 +248,9 @@ def small_block(f, lanes, n, size, slots, transposes):
                 for i in range(n):
                     x[i] = take(flat_points, b * n + i, n, count - 1, lanes)
             f(x, y, tables)
-            poison = poison_of(y, slots)
+            poison = 0.0 * y[0]
+            for k in range(1, slots):
+                poison += 0.0 * y[k]
             for k in range(size):
                 y[k] += poison
             unpack(flat(y), size, count, flat_matrix, b * size)

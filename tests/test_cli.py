@@ -296,7 +296,9 @@ def test_interrupts_say_how_to_go_on(monkeypatch, capfd):
 
     monkeypatch.setattr(fc, "scan", interrupted)
     assert main(MULLER_BROWN) == 1
-    assert "nothing is kept; with --store, the same command goes on" in capfd.readouterr().err
+    assert "interrupted; nothing is kept; with --store it is" in capfd.readouterr().err
+    assert main([*MULLER_BROWN, "--store", "s.zarr"]) == 1
+    assert "interrupted; the same command goes on" in capfd.readouterr().err
 
 
 def test_interrupted_scans_say_what_is_kept(monkeypatch, tmp_path, capfd):

@@ -469,6 +469,14 @@ def logarithms(x, k):
     return (math.log(x[0]) * k, math.log(x[0]))
 
 
+def test_no_values():
+    for first in ((), (3,)):
+        for k in first:
+            fc.jacobian(powers_below, [2.0], (k,))
+        with pytest.raises(ValueError, match="powers_below returned no values"):
+            fc.jacobian(powers_below, [2.0], (0,))
+
+
 def test_room_of_the_users_own_has_the_right_length():
     for method in ("auto", "hyperdual", "central"):
         for step in (0.5, 0.25, 0.5, 0.125):

@@ -157,6 +157,14 @@ def test_eigenvalue_ratio_is_that_of_li_et_al_where_there_is_negative_curvature(
     assert invalid == "invalid (8.3 %)"
 
 
+def test_full_patterns_are_not_empty_ones():
+    full, diagonal = (lambda x: (x[0] + x[1] + x[2]) ** 4), (lambda x: x[0] ** 4 + x[1] ** 4 + x[2] ** 4)
+    for fun, entries in ((full, 9), (diagonal, 3)):
+        (image,) = fc.plot.sparsity(fc.trace(fun, 3)).get_images()
+        blue = image.to_rgba(image.get_array())[..., 0] < 0.5
+        assert blue.sum() == entries
+
+
 def test_the_ratio_is_not_that_of_rounding_errors():
     """Where no eigenvalue can be told from zero, and beside convex directions."""
     grid = fc.Grid(x=(-2, 2, 30), y=(-1, 3, 20))

@@ -38,13 +38,15 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line on `argv`, by default the process's own arguments; returns the exit status."""
+    options = argparse.Namespace()
     try:
-        options = _parser().parse_args(argv)
+        _parser().parse_args(argv, options)
         return options.run(options)
     except SystemExit as stop:  # argparse has printed the usage or the help
         return int(stop.code or 0)  # of argparse; what the user's code exits with is told before
     except KeyboardInterrupt as error:
-        kept = getattr(error, "__notes__", None) or ["nothing is kept; with --store, the same command goes on"]
+        begun = "the same command goes on" if getattr(options, "store", None) else "nothing is kept; with --store it is"
+        kept = getattr(error, "__notes__", None) or [begun]
         print(f"fastcurv: interrupted; {'; '.join(kept)}", file=sys.stderr)
     except BrokenPipeError:  # the reader of the output has gone, as in `fastcurv info | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -75,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         type=_axis,
-        help="an axis, both ends included; NAME=A,B,C: these coordinates; NAME=A: fixed there. "
-        "Once for each coordinate of x, in order",
+        help="an axis, both ends included; NAME=A,B,C: these coordinates; NAME=A: fixed there, where derivatives are "
+        "still of all coordinates. Once for each coordinate of x, in order",
     )
     scan.add_argument(
         "--method",

@@ -206,6 +206,8 @@ def _first(call: launch.Call, role: Role, m: int | None, errors: bool, out: Any)
     try:
         found = launch.first_order(call, role, rows, errors, J)
     except LengthError as error:
+        if error.length == 0:
+            raise ValueError(f"{call.function.name} returned no values; expected at least one") from None
         return _first(call._replace(length=error.length), role, error.length, errors, out)
     if m is not None and count and np.isnan(J[0]).all() and np.isnan(J).all():
         known = launch.length_again(call)  # numbers among the arguments may decide on it

@@ -21,7 +21,7 @@ class LengthError(Exception):
     """A function returns another number of values than with the arguments that it was tried with; caught by us."""
 
     def __init__(self, length: int):
-        super().__init__(length)
+        super().__init__(f"the function returns {length} values")
         self.length = length
 
 

@@ -114,7 +114,8 @@ class Grid(_Points):
         - ``(start, stop, number)``, a tuple: `number` equidistant coordinates, both ends included, bit for
           bit those of `numpy.linspace`;
         - a 1-D array or a list: the coordinates themselves, finite, in any order;
-        - a number: the coordinate is fixed there and makes no axis.
+        - a number: the coordinate is fixed there and makes no axis. Derivatives are with respect to all
+          coordinates all the same; for those of the others alone, scan a function of the others.
 
         At least one must vary; at a single point, call `curvature`.
 

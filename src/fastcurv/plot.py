@@ -289,7 +289,12 @@ def sparsity(expression: Any, *, ax: "Axes | None" = None) -> "Axes":
     # squares that touch while entries can be told apart, dots beyond
     ax.set_aspect("equal")
     if n <= 400:
-        ax.imshow(pattern.toarray(), cmap=_require("matplotlib.colors", "scan").ListedColormap(["white", BLUE]))
+        ax.imshow(
+            pattern.toarray(),
+            cmap=_require("matplotlib.colors", "scan").ListedColormap(["white", BLUE]),
+            vmin=0,
+            vmax=1,
+        )
     else:
         ax.plot(pattern.col, pattern.row, ",", color=BLUE)
         ax.set_xlim(-0.5, n - 0.5)

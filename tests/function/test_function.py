@@ -750,6 +750,12 @@ def test_what_was_bound_anew_before_it_was_compiled_is_not_shared():
         assert fc.hessian(f, [1.0], method=method).round(3) == 14.0
 
 
+def test_unknown_attributes_of_libraries_are_mistakes():
+    """NumPy raises them on purpose: they are no answer of the function."""
+    with pytest.raises(AttributeError, match="'sine'"):
+        fc.hessian(lambda x: np.sine(x[0]) + x[1] ** 2, [1.0, 2.0])  # pyright: ignore
+
+
 def test_helpers_that_are_gone():
     helpers = [lambda x: x[0] ** 2]
 

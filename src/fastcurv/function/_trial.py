@@ -109,6 +109,8 @@ def values_at(function, x: np.ndarray, args: tuple) -> np.ndarray:
 
 def _is_data_dependent(error: Exception) -> bool:
     """Whether the compiled function would give NaN: raised on purpose, or by the domain of an operation."""
+    if isinstance(error, (AttributeError, NameError, ImportError)):  # libraries raise these on purpose
+        return False
     if isinstance(error, ArithmeticError) or (isinstance(error, TypeError) and "complex" in str(error)):
         return True
     frame = list(traceback.walk_tb(error.__traceback__))[-1]

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from .._errors import TracingError
+from .._errors import LengthError, TracingError
 from ..function._digest import globals_in, is_library, names_in
 from ._arrays import BUILTINS, Array, choose, is_open, substitute
 from ._conversion import Hooks, converted
@@ -119,6 +119,8 @@ def trace(
     ------
     TracingError
         With the reason, and the line.
+    LengthError
+        If there are no values.
     """
     shared = flattened(args)
     if len(shared) + len(flattened(own)) > MOST_ARGUMENTS:
@@ -139,6 +141,8 @@ def trace(
         raise TracingError(f"{_name(function)} cannot be traced: {_reason(error)}{place}") from error
     finally:
         np.random.set_state(random)  # noqa: NPY002  as it was before
+    if not outputs:
+        raise LengthError(0)
     return Traced(run.graph, outputs, tuple(sorted(run.fixed)))
 
 

@@ -390,7 +390,7 @@ def test_entries_that_vanish_are_not_moved(fun, is_filled, n):
     expected = fc.hessian(fun, X, method="hyperdual")
     found, error = fc.hessian(fun, X, method="traced", return_error=True)
     for H in (found, *(fc.hessian(fun, X[:count], method="traced") for count in (1, 8, 19))):
-        np.testing.assert_allclose(H, expected[: len(H)], rtol=1e-13, atol=1e-12)
+        np.testing.assert_allclose(H, expected[: len(H)], rtol=1e-13, atol=1e-13 if is_filled else 1e-12)
         assert np.isnan(H[5:6]).all()
     assert np.isfinite(np.delete(error, 5, axis=0)).all()
     single = fc.hessian(fun, X.astype(np.float32), method="traced")

@@ -111,7 +111,8 @@ def gradient(
     return_error : bool
         Return ``(gradient, error)`` with an estimate of the absolute error of each entry: of truncation, and of
         rounding in the formulas of the derivatives. Cancellation inside `fun` itself, as of sin(x)/x near 0, is not in
-        the estimate of exact derivatives: `check` shows it.
+        the estimate of exact derivatives: `check` shows it. Near `bounds` differences are then taken with shorter
+        steps, for those of the estimate must fit, too.
 
     Returns
     -------

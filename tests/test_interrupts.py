@@ -14,6 +14,8 @@ import os, signal, threading
 import numpy as np
 import fastcurv as fc
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have processes in the background ignore it
+
 def loop(k):
     def f(x):  # branches: not traced
         total, j = 0.0, 0

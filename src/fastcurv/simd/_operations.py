@@ -236,16 +236,34 @@ def all_lanes(typing_context, mask):
     return _reduction("and", mask, True)
 
 
+def _by_halves(name: str, kind: types.Type):
+    """A reduction whose order does not matter, half by half: each waits for few before it."""
+    if not isinstance(kind, Vector) or kind.is_mask:
+        return None
+
+    def codegen(context, builder, sig, values):
+        (found,) = values
+        count = kind.lanes
+        while count > 1:
+            half = -(-count // 2)  # of an odd number, both have the lane in the middle
+            halves = [shuffled(builder, found, found, list(range(at, at + half))) for at in (0, count - half)]
+            part, count = Vector(kind.element, half), half
+            found = call_llvm(builder, f"llvm.{name}.{part.suffix}", part.llvm, halves)
+        return builder.extract_element(found, ir.Constant(ir.IntType(32), 0))
+
+    return kind.element(kind), codegen
+
+
 @intrinsic
 def reduce_min(typing_context, v):
     """The least lane; lanes that are NaN are passed over."""
-    return _reduction("fmin", v, False)
+    return _by_halves("minnum", v)
 
 
 @intrinsic
 def reduce_max(typing_context, v):
     """The greatest lane; lanes that are NaN are passed over."""
-    return _reduction("fmax", v, False)
+    return _by_halves("maxnum", v)
 
 
 @intrinsic

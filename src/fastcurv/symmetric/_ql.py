@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from fastcurv.simd import any_lane, fma, reciprocal, reciprocal_sqrt, reduce_max, reduce_min, where
+from fastcurv.simd import any_lane, fma, reciprocal_sqrt, reduce_max, reduce_min, where
 
 SWEEPS_PER_EIGENVALUE = 30  # the bound of EISPACK and LAPACK; 2.1 are needed, 1.5 with known eigenvalues as shifts
 
@@ -79,70 +79,84 @@ def ql_values(d, e2, n, limits):
     """Eigenvalues in place of d, in no order, by QL without square roots; e2 holds squares. Lanes that converged.
 
     Pal, Walker & Kahan; Parlett, The Symmetric Eigenvalue Problem, 8.14-8.15; LAPACK's sterf. A sweep is over all rows
-    from the last to `low`, where the lane's first unreduced block begins. Other blocks are turned as well, as exactly
-    relative to the whole matrix; a coupling of 0 begins anew by itself. Rows before `low`, and those that are coupled
-    to no other, are left as they are.
+    from the last to that where the first unreduced block of any lane begins. A lane's other blocks are turned as well,
+    as exactly relative to the whole matrix; a coupling of 0 begins anew by itself. Rows that are coupled to no other
+    are left as they are.
     """
-    zero = d[0] - d[0]
-    low, below = zero + n, d[n - 1] * d[n - 1]
+    low = d[0] - d[0]
+    below = d[n - 1] * d[n - 1]
     for i in range(n - 2, -1, -1):
-        low, below, e2[i] = _deflated(low, below, i, d[i], e2[i], limits)
+        below, e2[i] = _deflated(below, d[i], e2[i], limits)
+    first, last = all_rows(n), n - 2
     for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
+        found = _first_coupled(d, e2, n, first, last)
+        if last < n - 2 and any_lane((found[0] == n) & (low < n)):
+            found = _first_coupled(d, e2, n, first, n - 2)
+        low = found[0]
         first = int(reduce_min(low))
         if first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n:
             break
-        d_0, d_1, square = zero, zero, zero + 1.0
-        for i in range(first, int(reduce_max(where(low < n, low, 0.0))) + 1):
-            here = low == i
-            d_0, d_1, square = where(here, d[i], d_0), where(here, d[i + 1], d_1), where(here, e2[i], square)
-        low = root_free_sweep(d, e2, n, first, low, wilkinson_shift(d_0, d_1, square), limits)
+        last = min(int(reduce_max(where(low < n, low, 0.0))) + 1, n - 2)  # where the next blocks begin, most likely
+        root_free_sweep(d, e2, n, first, wilkinson_shift(found[1], found[2], found[3]), limits)
     return low >= n
 
 
-def _deflated(low, below, i, d_i, e2_i, limits):
-    """Go on to row i in the search for where each lane's first block begins; a negligible coupling is cleared.
+def _first_coupled(d, e2, n, first, last):
+    """Each lane's first row from `first` to `last` that is coupled to the next, n if none is; and its block of two."""
+    zero = d[0] - d[0]
+    low, d_0, d_1, square = zero + n, zero, zero, zero + 1.0
+    for i in range(last, first - 1, -1):
+        e_i = e2[i]
+        is_coupled = e_i > 0.0
+        low, square = where(is_coupled, i, low), where(is_coupled, e_i, square)
+        d_0, d_1 = where(is_coupled, d[i], d_0), where(is_coupled, d[i + 1], d_1)
+    return low, d_0, d_1, square
 
-    below : the square of the diagonal of the row below.
+
+def _deflated(below, d_i, e2_i, limits):
+    """The square of row i's diagonal, and that of its coupling to the row below, which is cleared if negligible.
+
+    below : the square of that row's diagonal.
     """
     here = d_i * d_i
     negligible = e2_i <= fma(limits.half_ulp * limits.half_ulp, here + below, limits.squared_coupling)
-    return where(negligible, low, i), here, where(negligible, 0.0, e2_i)
+    return here, where(negligible, 0.0, e2_i)
 
 
-def _pivot(gamma, p, inverse_c, limits):
-    """gamma and p = gamma² / cosine², of which the root, the diagonal that is turned, is not zero but negligible."""
+def _pivot(gamma, p, r, old_p, limits):
+    """gamma and p = gamma² / cosine², of which the root, the diagonal that is turned, is not zero but negligible.
+
+    The squared cosine is old_p / r.
+    """
     least = limits.shifted * limits.shifted
     vanishes = p < least
     if any_lane(vanishes):  # hardly ever; what follows does not wait for the answer
-        gamma, p = where(vanishes, limits.shifted / math.sqrt(inverse_c), gamma), where(vanishes, least, p)
+        gamma = where(vanishes, limits.shifted * math.sqrt(old_p / r), gamma)
+        p = where(vanishes, least, p)
     return gamma, p
 
 
-def root_free_sweep(d, e2, n, first, low, shift, limits):
-    """One QL sweep upwards, on squares of sine (s), cosine (p / r) and coupling; p = gamma² / cosine².
-
-    Where each lane's first block then begins.
-    """
+def root_free_sweep(d, e2, n, first, shift, limits):
+    """One QL sweep upwards, on squares of sine (s), cosine (p / r) and coupling; p = gamma² / cosine²."""
     gamma = d[n - 1] - shift
     s = below = shift - shift
-    gamma, p = _pivot(gamma, gamma * gamma, s + 1.0, limits)
-    found, d_below = s + n, d[n - 1]
+    gamma, p = _pivot(gamma, gamma * gamma, s + 1.0, s + 1.0, limits)
+    d_below, was_coupled = d[n - 1], s > 0.0
     for i in range(n - 2, first - 1, -1):
         d_i, e_i = d[i], e2[i]
+        is_coupled = e_i > 0.0
         r = p + e_i
         x = fma(p, d_i - shift, -(e_i * gamma))
-        r_inverse, p_inverse = 1.0 / r, reciprocal(p)  # one by the divider, the other by what multiplies meanwhile
-        is_coupled = s + e_i > 0.0
+        r_inverse, ratio = 1.0 / r, x / p
         e_done, s = s * r, e_i * r_inverse
         previous, gamma = gamma, x * r_inverse
-        gamma, p = _pivot(gamma, gamma * (x * p_inverse), r * p_inverse, limits)
-        d_done = previous + where(e_i == 0.0, shift, d_i - gamma)
-        d_done = where((low <= i + 1) & is_coupled, d_done, d_below)
-        found, below, e2[i + 1] = _deflated(found, below, i + 1, d_done, e_done, limits)
-        d[i + 1], d_below = d_done, d_i
-    d[first] = where(low <= first, gamma + shift, d_below)
-    found, below, e2[first] = _deflated(found, below, first, d[first], s * p, limits)
-    return found
+        gamma, p = _pivot(gamma, gamma * ratio, r, p, limits)
+        d_done = previous + where(is_coupled, d_i - gamma, shift)
+        d_done = where(is_coupled | was_coupled, d_done, d_below)
+        below, e2[i + 1] = _deflated(below, d_done, e_done, limits)
+        d[i + 1], d_below, was_coupled = d_done, d_i, is_coupled
+    d[first] = where(was_coupled, gamma + shift, d_below)
+    below, e2[first] = _deflated(below, d[first], s * p, limits)
 
 
 def normalised(c, s):

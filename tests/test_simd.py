@@ -24,6 +24,7 @@ from fastcurv.simd import (
     floor_power_of_two,
     fma,
     lane_array,
+    line_writer,
     load,
     own_row,
     reciprocal,
@@ -346,6 +347,28 @@ def test_transpositions(dtype, lanes):
             assert more[3 + k * (lanes + 2) + lane] == source[5 + lane * (lanes + 1) + k] + 1.5
             assert picked[1 + k * (lanes + 3) + lane] == source[starts[1 + lane] + k] + 0.5
     assert np.count_nonzero(direct) == lanes * lanes
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("size", "lanes"), [(8, 8), (19, 8), (32, 4)])
+def test_lines_of_numbers_that_are_mostly_zero(size, lanes, dtype):
+    positions = rng.permutation(size)[: size // 3].tolist()
+    starts = rng.permutation(20)[: len(positions)].tolist()
+    write = line_writer(positions, starts, size, lanes)
+
+    @njit(error_model="numpy")
+    def run(source, zeros, target):
+        for lane in range(3):
+            write(source, lane, load(zeros, 0, lanes), target, 5 + lane * size)
+
+    source, target = rng.standard_normal(23), np.full(3 * size + 10, 7.0, dtype)
+    run(source, np.zeros(lanes), target)
+    expected = np.zeros((3, size), dtype)
+    for lane in range(3):
+        expected[lane, positions] = source[[start + lane for start in starts]]
+    assert np.array_equal(target[5:-5], expected.ravel())
+    assert (target[:5] == 7.0).all()
+    assert (target[-5:] == 7.0).all()
 
 
 def test_a_users_function_of_lanes():

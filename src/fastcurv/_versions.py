@@ -14,13 +14,15 @@ from ._sparse import SparseHessians, compressed
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
 from .tracing import Program, Traced, Wanted
-from .tracing._frame import lanes_block, marked, small_block, traced_block
+from .tracing._frame import encoded, lanes_block, marked, small_block, traced_block
 
 #: coordinates up to which matrices are kept in registers
 MAX_SMALL = 4
-#: matrices of at least so many entries are filled with zeros first, point by point, where no more than so many of LANES
-#: neighbours differ from zero, on average of those of which any does; else lanes are transposed
-LEAST_SPARSE, MOST_SPARSE = 1024, 3
+#: matrices of at least so many entries are written point by point where no more than so many of LANES neighbours differ
+#: from zero, on average of those of which any does; else lanes are transposed
+LEAST_SPARSE, MOST_SPARSE = 32, 3
+#: kernels are told where zeros are, of up to so many entries
+MOST_TOLD = 4096
 #: what a block leaves of each point: matrices, also values, gradients and errors, or everything in lanes
 Leaves = Literal["matrices", "all", "lanes"]
 NO_STARTS = read_only(np.zeros(0, np.int64))
@@ -40,10 +42,12 @@ class Prepared(NamedTuple):
     slopes: np.ndarray = NO_STARTS
     shape: tuple[int, int] | None = None
     lower: np.ndarray = NO_STARTS
+    layout: bytes = b""
 
     def job(self, dtype: np.dtype, bounded: bool, leaves: Leaves, together: int = LANES) -> Job:
         """What is to be run at points of a type; lanes are read once for so many together."""
-        return _job(self.shape, dtype == np.float64, bounded, leaves, together, Role(self.program, "traced"))
+        role = Role(self.program, "traced")
+        return _job(self.shape, self.layout, dtype == np.float64, bounded, leaves, together, role)
 
     def with_matrix(self, slots: dict[tuple[int, int], int], shape: tuple[int, int]) -> Prepared:
         """The same for matrices of a shape that have some slots."""
@@ -52,7 +56,8 @@ class Prepared(NamedTuple):
         positions = rows * shape[1] + columns
         vectors = len(np.unique(positions // LANES))
         if size >= LEAST_SPARSE and 0 < len(slots) <= MOST_SPARSE * vectors:
-            return self._replace(entries=read_only(starts), positions=read_only(positions))
+            layout = encoded(positions, starts, size) if size <= MOST_TOLD else b""
+            return self._replace(entries=read_only(starts), positions=read_only(positions), layout=layout)
         zero = (self.program.slots - 1) * LANES
         entries = np.full(size, zero)
         entries[positions] = starts
@@ -136,11 +141,17 @@ def _tables(program: Program) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=256)
 def _job(
-    shape: tuple[int, int] | None, transposes: bool, bounded: bool, leaves: Leaves, together: int, role: Role
+    shape: tuple[int, int] | None,
+    layout: bytes,
+    transposes: bool,
+    bounded: bool,
+    leaves: Leaves,
+    together: int,
+    role: Role,
 ) -> Job:
     if leaves == "lanes":
         return Job(Operation(lanes_block, (LANES, bounded, together, transposes), True, True), role)
     if shape is not None:
         n, size = shape[1], shape[0] * shape[1]
         return Job(Operation(small_block, (LANES, n, size, role.function.slots, transposes), True), role)
-    return Job(Operation(traced_block, (LANES, bounded, leaves == "all", transposes), True, True), role)
+    return Job(Operation(traced_block, (LANES, bounded, leaves == "all", transposes, layout), True, True), role)

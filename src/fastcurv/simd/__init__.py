@@ -12,6 +12,7 @@ else; on processors without it, `fma` rounds twice.
 from . import _functions  # noqa: F401  what it teaches Numba
 from ._arrays import (
     lane_array,
+    line_writer,
     load,
     spread,
     store,
@@ -53,6 +54,7 @@ __all__ = [
     "group_unpacker",
     "lane_array",
     "lanes_kind",
+    "line_writer",
     "load",
     "native_bytes",
     "native_lanes",

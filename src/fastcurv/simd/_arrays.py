@@ -6,6 +6,7 @@ Offsets count elements, from 0, and are not checked.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 from numba import types
@@ -249,6 +250,43 @@ def unpack(source, size, lanes, lane, target, to, apart, block):
     for k in range(0, size, block):
         place = k if k + block <= size else size - block
         transpose(target, to + place, apart, source, place * lanes + lane, lanes, block)
+
+
+def line_writer(positions: Sequence[int], starts: Sequence[int], size: int, lanes: int) -> Callable:
+    """``write(source, lane, zeros, target, to)``: target[to + positions[k]] = source[starts[k] + lane], both flat; the
+    others of `size` numbers, at least `lanes`, are 0.
+
+    They are written in order, so many at once, and each once (the last ones twice where they do not fill a vector).
+    `zeros` is a vector of zeros that the compiler does not know: of others it makes memset.
+    """
+    lines = {min(first, size - lanes): dict[int, int]() for first in range(0, size, lanes)}
+    for first, entries in lines.items():
+        inside = ((p - first, start) for p, start in zip(positions, starts, strict=True) if first <= p < first + lanes)
+        entries.update(inside)
+
+    @intrinsic
+    def write(typing_context, source, lane, zeros, target, to):
+        kind = Vector(target.dtype, lanes)
+
+        def codegen(context, builder, sig, values):
+            origin, goal = _data(context, builder, source, values[0]), _data(context, builder, target, values[3])
+            first, nothing = builder.gep(origin, [values[1]]), narrowed(builder, kind, values[2])
+            for line, entries in lines.items():
+                found = ir.Constant(kind.llvm, None) if entries else nothing
+                for place, start in entries.items():
+                    number = builder.load(builder.gep(first, [ir.Constant(WORD, start)]))
+                    number = context.cast(builder, number, source.dtype, target.dtype)
+                    found = builder.insert_element(found, number, ir.Constant(cgutils.int32_t, place))
+                place = vector_at(builder, goal, builder.add(values[4], ir.Constant(WORD, line)), kind)
+                builder.store(found, place, align=_aligned(kind))
+            return context.get_dummy_value()
+
+        return types.void(source, types.intp, zeros, target, types.intp), codegen
+
+    def narrowed(builder, kind, vector):
+        return vector if vector.type == kind.llvm else builder.fptrunc(vector, kind.llvm)
+
+    return write
 
 
 @intrinsic

@@ -17,6 +17,7 @@ from fastcurv.simd import (
     flat,
     give,
     group_unpacker,
+    line_writer,
     load,
     numbers,
     own_row,
@@ -35,13 +36,14 @@ from ..differences._outcome import OUTSIDE, fill, outcome
 from ..differences._steps import is_outside
 
 
-def traced_block(f, lanes, bounded, full, transposes):
+def traced_block(f, lanes, bounded, full, transposes, layout):
     """One matrix of results for each point; with `full` also values, gradients and error estimates.
 
-    `transposes`: points and results are float64, and cross lanes in registers.
+    `transposes`: points and results are float64, and cross lanes in registers. `layout`: `entries` and `positions` as
+    `encoded` where blocks are told, else nothing.
     """
-    pack = packer(lanes, transposes)
-    unpack, clear = unpacker(lanes, transposes), clearer(lanes, transposes)
+    pack, unpack = packer(lanes, transposes), unpacker(lanes, transposes)
+    write = sparse_writer(lanes, transposes, layout)
 
     def block(
         task, worker, layout, points, arguments,
@@ -71,9 +73,18 @@ def traced_block(f, lanes, bounded, full, transposes):
             poison = poison_of(y, slots)
             one[0] = poison
             if len(positions) > 0:
-                for lane in range(count):  # what was cleared is near when it is written again
-                    clear(flat_matrix, (place + lane) * size, size, aligned, y[slots - 1])
-                    scatter(flat_y, lane, entries, positions, flat_matrix, (place + lane) * size)
+                for lane in range(count):
+                    write(
+                        flat_y,
+                        lane,
+                        entries,
+                        positions,
+                        y[slots - 1],
+                        flat_matrix,
+                        (place + lane) * size,
+                        size,
+                        aligned,
+                    )
             else:
                 unpack(flat_y, entries, size, count, flat_matrix, place * size)
             if full:
@@ -187,10 +198,37 @@ def clearer(lanes, transposes):
     return in_blocks if transposes else one_by_one
 
 
-def scatter(source, lane, starts, positions, target, to):
-    """Entries that begin at `starts`, from a lane to their positions in the matrix of its point."""
-    for k in range(len(starts)):
-        give(take(source, starts[k] + lane, 1, 0, 1), target, to + positions[k], 1, 0)
+def sparse_writer(lanes, transposes, layout):
+    """How a matrix that is mostly zero gets from a lane to its place: in order where its layout is known.
+
+    Else all of it is cleared first: what was cleared is near when some of it is written again.
+    """
+    clear = clearer(lanes, transposes)
+
+    def in_turns(source, lane, starts, positions, zeros, target, to, size, aligned):
+        clear(target, to, size, aligned, zeros)
+        for k in range(len(starts)):
+            give(take(source, starts[k] + lane, 1, 0, 1), target, to + positions[k], 1, 0)
+
+    if not layout:
+        return in_turns
+    write = line_writer(*decoded(layout), lanes)
+
+    def in_order(source, lane, starts, positions, zeros, target, to, size, aligned):
+        write(source, lane, zeros, target, to)
+
+    return in_order
+
+
+def encoded(positions: np.ndarray, starts: np.ndarray, size: int) -> bytes:
+    """What blocks are told of matrices that are mostly zero: bytes, whose hash is computed once."""
+    return np.array([[size, *positions], [0, *starts]], np.int64).tobytes()
+
+
+def decoded(layout: bytes) -> tuple[list[int], list[int], int]:
+    """positions, starts, size."""
+    positions, starts = np.frombuffer(layout, np.int64).reshape(2, -1).tolist()
+    return positions[1:], starts[1:], positions[0]
 
 
 def marked(starts: np.ndarray, zero: int, lanes: int) -> np.ndarray:

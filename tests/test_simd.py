@@ -350,21 +350,21 @@ def test_transpositions(dtype, lanes):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(("size", "lanes"), [(8, 8), (19, 8), (32, 4)])
+@pytest.mark.parametrize(("size", "lanes"), [(8, 8), (19, 8), (32, 4), (1111, 8)])
 def test_lines_of_numbers_that_are_mostly_zero(size, lanes, dtype):
     positions = rng.permutation(size)[: size // 3].tolist()
-    starts = rng.permutation(20)[: len(positions)].tolist()
-    write = line_writer(positions, starts, size, lanes)
+    starts = (lanes * (1 + rng.integers(0, 20, len(positions)))).tolist()
+    write = line_writer(positions, starts, 0, size, lanes)
 
     @njit(error_model="numpy")
-    def run(source, zeros, target):
-        for lane in range(3):
-            write(source, lane, load(zeros, 0, lanes), target, 5 + lane * size)
+    def run(source, target):
+        write(source, target[5:])
 
-    source, target = rng.standard_normal(23), np.full(3 * size + 10, 7.0, dtype)
-    run(source, np.zeros(lanes), target)
-    expected = np.zeros((3, size), dtype)
-    for lane in range(3):
+    source, target = rng.standard_normal(21 * lanes), np.full(lanes * size + 10, 7.0, dtype)
+    source[:lanes] = 0.0
+    run(source, target)
+    expected = np.zeros((lanes, size), dtype)
+    for lane in range(lanes):
         expected[lane, positions] = source[[start + lane for start in starts]]
     assert np.array_equal(target[5:-5], expected.ravel())
     assert (target[:5] == 7.0).all()

@@ -14,7 +14,8 @@ from ._sparse import SparseHessians, compressed
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
 from .tracing import Program, Traced, Wanted
-from .tracing._frame import encoded, lanes_block, marked, small_block, traced_block
+from .tracing._frame import lanes_block, marked, small_block, traced_block
+from .tracing._lines import Lines
 
 #: coordinates up to which matrices are kept in registers
 MAX_SMALL = 4
@@ -31,8 +32,8 @@ NO_STARTS = read_only(np.zeros(0, np.int64))
 class Prepared(NamedTuple):
     """A program, the tables that its code reads, and where results lie.
 
-    `entries` are those of `_frame`. `shape` is that of a matrix that lies in registers, `lower` has its lower triangle
-    where that stays in lanes.
+    `entries` are those of `_frame`, and `lines` code that knows them. `shape` is that of a matrix that lies in
+    registers, `lower` has its lower triangle where that stays in lanes.
     """
 
     program: Program
@@ -42,23 +43,23 @@ class Prepared(NamedTuple):
     slopes: np.ndarray = NO_STARTS
     shape: tuple[int, int] | None = None
     lower: np.ndarray = NO_STARTS
-    layout: bytes = b""
+    lines: Lines | None = None
 
     def job(self, dtype: np.dtype, bounded: bool, leaves: Leaves, together: int = LANES) -> Job:
         """What is to be run at points of a type; lanes are read once for so many together."""
-        role = Role(self.program, "traced")
-        return _job(self.shape, self.layout, dtype == np.float64, bounded, leaves, together, role)
+        role, lines = Role(self.program, "traced"), self.lines and Role(self.lines, "lines")
+        return _job(self.shape, dtype == np.float64, bounded, leaves, together, role, lines)
 
     def with_matrix(self, slots: dict[tuple[int, int], int], shape: tuple[int, int]) -> Prepared:
         """The same for matrices of a shape that have some slots."""
         rows, columns = np.array(list(slots), np.int64).reshape(-1, 2).T
         starts, size = np.fromiter(slots.values(), np.int64, len(slots)) * LANES, shape[0] * shape[1]
-        positions = rows * shape[1] + columns
+        positions, zero = rows * shape[1] + columns, (self.program.slots - 1) * LANES
         vectors = len(np.unique(positions // LANES))
         if size >= LEAST_SPARSE and 0 < len(slots) <= MOST_SPARSE * vectors:
-            layout = encoded(positions, starts, size) if size <= MOST_TOLD else b""
-            return self._replace(entries=read_only(starts), positions=read_only(positions), layout=layout)
-        zero = (self.program.slots - 1) * LANES
+            told = positions.tolist(), starts.tolist(), zero, size, LANES
+            lines = Lines(*told) if size <= MOST_TOLD else None
+            return self._replace(entries=read_only(starts), positions=read_only(positions), lines=lines)
         entries = np.full(size, zero)
         entries[positions] = starts
         return self._replace(entries=read_only(marked(entries, zero, LANES)))
@@ -142,16 +143,16 @@ def _tables(program: Program) -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(maxsize=256)
 def _job(
     shape: tuple[int, int] | None,
-    layout: bytes,
     transposes: bool,
     bounded: bool,
     leaves: Leaves,
     together: int,
     role: Role,
+    lines: Role | None,
 ) -> Job:
     if leaves == "lanes":
         return Job(Operation(lanes_block, (LANES, bounded, together, transposes), True, True), role)
     if shape is not None:
         n, size = shape[1], shape[0] * shape[1]
         return Job(Operation(small_block, (LANES, n, size, role.function.slots, transposes), True), role)
-    return Job(Operation(traced_block, (LANES, bounded, leaves == "all", transposes, layout), True, True), role)
+    return Job(Operation(traced_block, (LANES, bounded, leaves == "all", transposes), True, True), role, lines)

@@ -34,8 +34,9 @@ from ._templates import LINKED, LinkedCache, Recipe
 class Role(NamedTuple):
     """A user's function and what a block takes it for: one number, a vector, or a vector of one number."""
 
-    function: Any  # a UserFunction, a Program, or a Length
-    #: "scalar", "vector" or "row"; "number" or "numbers" where they carry derivatives; "traced" of programs; "length"
+    function: Any  # a UserFunction, a Program, Lines, or a Length
+    #: "scalar", "vector" or "row"; "number" or "numbers" where they carry derivatives; "traced" of programs; "lines";
+    #: "length"
     kind: str
 
     def key(self, mode: str) -> tuple[str, str]:
@@ -203,14 +204,14 @@ def _traced_at(evaluate, unpacked):
 
 
 #: what a block calls, of other kinds of roles f(x, point)
-_AT_POINTS = {"vector": _vector_at, "traced": _traced_at, "length": _length_at}
+_AT_POINTS = {"vector": _vector_at, "traced": _traced_at, "lines": _traced_at, "length": _length_at}
 _RECORD = {"scalar": record, "vector": record_vector}
 _PLAY = {"scalar": play, "vector": play_vector}
 
 
 def _evaluator(role: Role, mode: str) -> Callable:
     """What evaluates a role's function as f(x, args) or, of vectors, g(x, y, args)."""
-    if role.kind in ("traced", "length"):
+    if role.kind in ("traced", "lines", "length"):
         return role.function.evaluator()
     if role.kind == "number":
         return role.function.number()

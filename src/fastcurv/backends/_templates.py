@@ -25,7 +25,7 @@ from ._machine import Entry, Joined, Machine, Request, call_by_addresses, evalua
 from ._native import intrinsic
 
 #: kinds of roles whose functions can be linked in: what they return does not depend on the user's function
-LINKED = ("scalar", "number", "row", "vector", "traced", "length")
+LINKED = ("scalar", "number", "row", "vector", "traced", "lines", "length")
 
 
 class Template(NamedTuple):
@@ -90,7 +90,8 @@ def _placeholder(role: int, kind: str, tag: str, requests: list[Request], calls:
         return requested(types.intp, types.intp)
 
     return {
-        "number": number, "scalar": scalar, "row": scalar, "vector": vector, "traced": vector, "length": length,
+        "number": number, "scalar": scalar, "row": scalar, "vector": vector, "traced": vector, "lines": vector,
+        "length": length,
     }[kind]  # fmt: skip
 
 

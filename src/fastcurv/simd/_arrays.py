@@ -20,6 +20,9 @@ from ..elements import is_real
 from ._operations import infer_global
 from ._types import Vector, broadcast
 
+#: lines that are written to a matrix before those of the next: what LLVM takes grows with the square of their number
+MOST_LINES = 128
+
 
 class LaneArray(types.Type):
     """A view of memory as a vector array a[i] or a[i, j]; a[i] of the latter is a row."""
@@ -252,39 +255,44 @@ def unpack(source, size, lanes, lane, target, to, apart, block):
         transpose(target, to + place, apart, source, place * lanes + lane, lanes, block)
 
 
-def line_writer(positions: Sequence[int], starts: Sequence[int], size: int, lanes: int) -> Callable:
-    """``write(source, lane, zeros, target, to)``: target[to + positions[k]] = source[starts[k] + lane], both flat; the
-    others of `size` numbers, at least `lanes`, are 0.
+def line_writer(positions: Sequence[int], starts: Sequence[int], zero: int, size: int, lanes: int) -> Callable:
+    """``write(source, target)``: target[l size + positions[k]] = source[starts[k] + l] for l < lanes, both flat.
 
-    They are written in order, so many at once, and each once (the last ones twice where they do not fill a vector).
-    `zeros` is a vector of zeros that the compiler does not know: of others it makes memset.
+    The others of `size` numbers, at least `lanes`, are source[zero + l], which is 0: of one that it knows, the compiler
+    makes memset. All are written in order, so many at once, and once: the last twice where they do not fill a vector.
     """
     lines = {min(first, size - lanes): dict[int, int]() for first in range(0, size, lanes)}
     for first, entries in lines.items():
         inside = ((p - first, start) for p, start in zip(positions, starts, strict=True) if first <= p < first + lanes)
         entries.update(inside)
 
-    @intrinsic
-    def write(typing_context, source, lane, zeros, target, to):
-        kind = Vector(target.dtype, lanes)
+    def write_some(context, builder, kind, source, target, some):
+        """Some lines of one matrix; `source`: its element type, and where its lane is."""
 
+        def read(start):
+            number = builder.load(builder.gep(source[1], [ir.Constant(WORD, start)]))
+            return context.cast(builder, number, source[0], kind.element)
+
+        zeros = broadcast(context, builder, kind, kind.element, read(zero))
+        for line, entries in some:
+            found = ir.Constant(kind.llvm, None) if entries else zeros
+            for place, start in entries.items():
+                found = builder.insert_element(found, read(start), ir.Constant(cgutils.int32_t, place))
+            builder.store(found, vector_at(builder, target, ir.Constant(WORD, line), kind), align=_aligned(kind))
+
+    @intrinsic
+    def write(typing_context, source, target):
         def codegen(context, builder, sig, values):
-            origin, goal = _data(context, builder, source, values[0]), _data(context, builder, target, values[3])
-            first, nothing = builder.gep(origin, [values[1]]), narrowed(builder, kind, values[2])
-            for line, entries in lines.items():
-                found = ir.Constant(kind.llvm, None) if entries else nothing
-                for place, start in entries.items():
-                    number = builder.load(builder.gep(first, [ir.Constant(WORD, start)]))
-                    number = context.cast(builder, number, source.dtype, target.dtype)
-                    found = builder.insert_element(found, number, ir.Constant(cgutils.int32_t, place))
-                place = vector_at(builder, goal, builder.add(values[4], ir.Constant(WORD, line)), kind)
-                builder.store(found, place, align=_aligned(kind))
+            data = [_data(context, builder, *pair) for pair in zip(sig.args, values, strict=True)]
+            for first in range(0, len(lines), MOST_LINES):
+                with cgutils.for_range(builder, ir.Constant(WORD, lanes)) as loop:
+                    places = [loop.index, builder.mul(loop.index, ir.Constant(WORD, size))]
+                    here, there = (builder.gep(array, [place]) for array, place in zip(data, places, strict=True))
+                    some = [*lines.items()][first : first + MOST_LINES]
+                    write_some(context, builder, Vector(target.dtype, lanes), (source.dtype, here), there, some)
             return context.get_dummy_value()
 
-        return types.void(source, types.intp, zeros, target, types.intp), codegen
-
-    def narrowed(builder, kind, vector):
-        return vector if vector.type == kind.llvm else builder.fptrunc(vector, kind.llvm)
+        return types.void(source, target), codegen
 
     return write
 

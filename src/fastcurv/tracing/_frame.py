@@ -17,7 +17,6 @@ from fastcurv.simd import (
     flat,
     give,
     group_unpacker,
-    line_writer,
     load,
     numbers,
     own_row,
@@ -36,14 +35,13 @@ from ..differences._outcome import OUTSIDE, fill, outcome
 from ..differences._steps import is_outside
 
 
-def traced_block(f, lanes, bounded, full, transposes, layout):
+def traced_block(f, write, lanes, bounded, full, transposes):
     """One matrix of results for each point; with `full` also values, gradients and error estimates.
 
-    `transposes`: points and results are float64, and cross lanes in registers. `layout`: `entries` and `positions` as
-    `encoded` where blocks are told, else nothing.
+    `transposes`: points and results are float64, and cross lanes in registers. `write` is that of `Lines`, or None.
     """
     pack, unpack = packer(lanes, transposes), unpacker(lanes, transposes)
-    write = sparse_writer(lanes, transposes, layout)
+    unpack_sparse = sparse_unpacker(write, lanes, transposes)
 
     def block(
         task, worker, layout, points, arguments,
@@ -73,18 +71,7 @@ def traced_block(f, lanes, bounded, full, transposes, layout):
             poison = poison_of(y, slots)
             one[0] = poison
             if len(positions) > 0:
-                for lane in range(count):
-                    write(
-                        flat_y,
-                        lane,
-                        entries,
-                        positions,
-                        y[slots - 1],
-                        flat_matrix,
-                        (place + lane) * size,
-                        size,
-                        aligned,
-                    )
+                unpack_sparse(y, flat_y, slots, entries, positions, size, count, flat_matrix, place * size, aligned)
             else:
                 unpack(flat_y, entries, size, count, flat_matrix, place * size)
             if full:
@@ -198,37 +185,27 @@ def clearer(lanes, transposes):
     return in_blocks if transposes else one_by_one
 
 
-def sparse_writer(lanes, transposes, layout):
-    """How a matrix that is mostly zero gets from a lane to its place: in order where its layout is known.
+def sparse_unpacker(write, lanes, transposes):
+    """How matrices that are mostly zero get from lanes to their places: of full groups by `write`, if there is one.
 
-    Else all of it is cleared first: what was cleared is near when some of it is written again.
+    Others are cleared, and what was cleared is near when some of it is written again.
     """
     clear = clearer(lanes, transposes)
 
-    def in_turns(source, lane, starts, positions, zeros, target, to, size, aligned):
-        clear(target, to, size, aligned, zeros)
-        for k in range(len(starts)):
-            give(take(source, starts[k] + lane, 1, 0, 1), target, to + positions[k], 1, 0)
+    def in_turns(y, flat_y, slots, starts, positions, size, count, target, to, aligned):
+        for lane in range(count):
+            first = to + lane * size
+            clear(target, first, size, aligned, y[slots - 1])
+            for k in range(len(starts)):
+                give(take(flat_y, starts[k] + lane, 1, 0, 1), target, first + positions[k], 1, 0)
 
-    if not layout:
-        return in_turns
-    write = line_writer(*decoded(layout), lanes)
+    def in_order(y, flat_y, slots, starts, positions, size, count, target, to, aligned):
+        if count == lanes:
+            write(flat_y, target[to:], ())
+        else:
+            in_turns(y, flat_y, slots, starts, positions, size, count, target, to, aligned)
 
-    def in_order(source, lane, starts, positions, zeros, target, to, size, aligned):
-        write(source, lane, zeros, target, to)
-
-    return in_order
-
-
-def encoded(positions: np.ndarray, starts: np.ndarray, size: int) -> bytes:
-    """What blocks are told of matrices that are mostly zero: bytes, whose hash is computed once."""
-    return np.array([[size, *positions], [0, *starts]], np.int64).tobytes()
-
-
-def decoded(layout: bytes) -> tuple[list[int], list[int], int]:
-    """positions, starts, size."""
-    positions, starts = np.frombuffer(layout, np.int64).reshape(2, -1).tolist()
-    return positions[1:], starts[1:], positions[0]
+    return in_order if write else in_turns
 
 
 def marked(starts: np.ndarray, zero: int, lanes: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import gc
 import math
 import warnings
 
@@ -137,6 +138,25 @@ def test_repeated_calls():
     factor = 3.0
     assert np.array_equal(fc.hessian(fun, x), checked(x))
     assert not np.array_equal(fc.hessian(fun, x), first)
+
+
+def test_functions_may_outlive_the_package(monkeypatch):
+    """When Python ends, names of modules are None before the last functions go."""
+    known = repeat._repeats
+    known.clear()
+
+    def fun(x):
+        return x[0] ** 2 * x[1]
+
+    for _ in range(1000):
+        fc.hessian(fun, np.ones((10, 2)))
+        if known:
+            break
+    assert len(known) == 1
+    monkeypatch.setattr(repeat, "_repeats", None)
+    del fun
+    gc.collect()
+    assert not known
 
 
 @pytest.mark.parametrize(("method", "bound"), [("auto", 1e-15), ("hyperdual", 1e-15), ("central", 1e-6)])

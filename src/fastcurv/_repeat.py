@@ -138,5 +138,5 @@ def remember(key: Any, call: launch.Call) -> None:
         return
     packed = NOTHING_PACKED if is_traced else pack(call.points.args, ())
     longest = 4 * (WORTH_THREADS if shared.workers < min(get_threads(), shared.tasks) else SHORT)
-    key = ref(fun, lambda _: _repeats.pop(key, None)), *key[1:]
+    key = ref(fun, lambda _, repeats=_repeats: repeats.pop(key, None)), *key[1:]
     _repeats[key] = _Repeat(identity, made.entry(packed), taken, packed.identity, shared, data, shapes, longest)

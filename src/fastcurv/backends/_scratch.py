@@ -16,8 +16,22 @@ import numpy as np
 KEPT = 2**26
 #: less than this many bytes are not kept
 LEAST = 2**17
+#: the largest block by which glibc's allocator learns
+LARGEST = 2**25
 
 _free: dict[int, np.ndarray] = {}
+
+
+def _keep_heap() -> None:
+    """Let C's allocator keep what users' functions free: arrays of more than 128 KB would be new pages each time.
+
+    Once so large a block was freed, glibc takes blocks up to that from the heap, and keeps twice as much (malloc(3),
+    M_MMAP_THRESHOLD). A process that ever freed a large array behaves alike. No page of this one is touched.
+    """
+    np.empty(LARGEST - 2**16, np.uint8)
+
+
+_keep_heap()
 
 
 def scratch_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

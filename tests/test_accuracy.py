@@ -1,5 +1,8 @@
 """Errors of the difference formulas, and of their error estimates, against 50-digit references."""
 
+import math
+
+import mpmath
 import numpy as np
 import pytest
 import references
@@ -100,3 +103,51 @@ def test_products():
             found, error = fc.hvp(problem.fun, exact.points, v, problem.args, order=order, return_error=True)
             assert worst(found, truth) <= 5 * bound
             assert (np.abs(found - truth) <= error).mean() >= 0.95
+
+
+def waves(x, t):
+    """Sums whose second derivatives vanish term against term."""
+    return np.sum(np.sin(x[0] + t)) + np.sum(np.cos(2.0 * x[1] + t))
+
+
+@pytest.mark.parametrize("method", ["traced", "hyperdual"])
+def test_errors_of_exact_derivatives_where_terms_cancel(method):
+    """At a zero of all that is asked for; the reference has 50 digits."""
+    t = np.linspace(0.0, 40.0, 300)  # the sums are multiples of the middle term
+    x, z = np.array([6.0 * math.pi - 20.0, 3.25 * math.pi - 10.0]), 6.5 * math.pi - 20.0
+    with mpmath.workdps(50):
+        shifts = [mpmath.mpf(s) for s in t]
+        sines, cosines = (mpmath.sin(x[0] + s) for s in shifts), (mpmath.cos(2 * x[1] + s) for s in shifts)
+        second = -mpmath.fsum(sines), -4 * mpmath.fsum(cosines)
+        exact, first = np.array([float(d) for d in second]), float(mpmath.fsum(mpmath.cos(z + s) for s in shifts))
+    v = np.array([1.0, 2.0])
+    H, H_error = fc.hessian(waves, x, (t,), method=method, return_error=True)
+    Hv, Hv_error = fc.hvp(waves, x, v, (t,), method=method, return_error=True)
+    form, form_error = fc.vhv(waves, x, v, (t,), method=method, return_error=True)
+    g, g_error = fc.gradient(lambda x, t: np.sum(np.sin(x[0] + t)), [z], (t,), method=method, return_error=True)
+    J, J_error = fc.jacobian(lambda x, t: (np.sum(np.sin(x[0] + t)),), [z], (t,), method=method, return_error=True)
+    for found, error, true in (
+        (H, H_error, np.diag(exact)), (Hv, Hv_error, exact * v), (form, form_error, exact @ v**2),
+        (g, g_error, first), (J, J_error, first),
+    ):  # fmt: skip
+        wrong = np.abs(found - true).max()
+        assert wrong <= error.min()
+        assert error.max() <= 1e-11  # 300 terms of up to 4
+    assert np.array_equal(H_error, H_error.T)
+
+
+def test_errors_within_bounds_and_beside_what_is_not_finite():
+    """The second evaluation stays within bounds, and adds nothing where it has no value."""
+    seen = []
+
+    def fun(x):
+        return -math.sqrt(1.0 - x[0]) + x[1] ** 2
+
+    x = np.array([[np.nextafter(1.0, 0.0), 1.0], [math.nan, 1.0], [0.5, -2.0]])
+    for bounds in (None, ([-1.0, -2.0], [np.nextafter(1.0, 0.0), 2.0])):
+        g, error = fc.gradient(fun, x, bounds=bounds, return_error=True)
+        assert np.isfinite(g[::2]).all()
+        assert np.isfinite(error[::2]).all()
+        assert np.isnan(error[1]).all()
+        seen.append(error)
+    assert (seen[0][2] <= 1e-13).all()

@@ -110,9 +110,9 @@ def gradient(
         those of each coordinate, ``[[0, 1], [0, 5]]`` are lower and upper bounds.
     return_error : bool
         Return ``(gradient, error)`` with an estimate of the absolute error of each entry: of truncation, and of
-        rounding in the formulas of the derivatives. Cancellation inside `fun` itself, as of sin(x)/x near 0, is not in
-        the estimate of exact derivatives: `check` shows it. Near `bounds` differences are then taken with shorter
-        steps, for those of the estimate must fit, too.
+        rounding in the formulas of the derivatives: exact ones are then evaluated again, a few roundings away.
+        Cancellation inside `fun` itself, as of sin(x)/x near 0, may not show there: `check` shows it. Near `bounds`
+        differences are then taken with shorter steps, for those of the estimate must fit, too.
 
     Returns
     -------

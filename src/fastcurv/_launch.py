@@ -15,8 +15,9 @@ from . import _by_numbers as by_numbers
 from ._by_differences import Outline
 from ._call import Call, First, Product, Second, by_device, call, launcher, length_again, unknown_length
 from ._errors import CompilationError, LanesError, TracingError, UndecidedError
-from ._inputs import arguments
+from ._inputs import arguments, read_only
 from ._plan import Plan, is_kept
+from ._rounding import add_noise, nearby
 from ._sparse import SparseHessians
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
@@ -171,7 +172,13 @@ def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -
     """Jacobians of a function of m values, or gradients (a role of one row)."""
 
     def compute(way: Any, call: Call) -> First:
-        return way.first_order(call, call.plan, role._replace(function=call.function), m, errors, out)
+        def at(call: Call, out: np.ndarray) -> First:
+            return way.first_order(call, call.plan, role._replace(function=call.function), m, errors, out)
+
+        found = at(call, out)
+        if errors:
+            _add_noise(call, found.error, out, lambda near, out: at(near, out).matrix, (2,))
+        return found
 
     return _by_best(call, role.kind, compute)
 
@@ -185,9 +192,31 @@ def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: An
     reader = reader if call.plan.device is None else None
 
     def compute(way: Any, call: Call) -> Second:
-        return way.second_order(call, call.plan, errors=errors, out=out, reader=reader, together=together)
+        def at(call: Call, out: np.ndarray | None) -> Second:
+            return way.second_order(call, call.plan, errors=errors, out=out, reader=reader, together=together)
+
+        found = at(call, out)
+        if errors and out is not None and reader is None:
+            _add_noise(call, found.hessian_error, out, lambda near, out: at(near, out).hessian, (1, 2))
+        return found
 
     return _by_best(call, "hessian", compute)
+
+
+def _add_noise(
+    call: Call,
+    error: np.ndarray,
+    out: np.ndarray,
+    at: Callable[[Call, np.ndarray], np.ndarray],
+    axes: tuple[int, ...],
+) -> None:
+    """Add to errors of exact derivatives how much these change by a few roundings of x; ``at(call, out)`` takes them.
+
+    What is stored in float32 is known to less than that.
+    """
+    if call.plan.is_exact and out.dtype == np.float64 and out.size:
+        near = call.points._replace(x=read_only(nearby(call.x, call.plan.bounds.rows)))
+        add_noise(error, out, at(call._replace(points=near), np.empty_like(out)), axes)
 
 
 def curvature_rows(call: Call, tolerance: float) -> np.ndarray | None:
@@ -203,17 +232,43 @@ def curvature_rows(call: Call, tolerance: float) -> np.ndarray | None:
 
 def sparse_hessians(call: Call, errors: bool) -> tuple[SparseHessians, np.ndarray]:
     """Hessians on their pattern, points flattened, and their errors; of traced functions only."""
-    return _way(call).sparse_hessians(call, call.plan, errors)
+    way = _way(call)
+    found, error = way.sparse_hessians(call, call.plan, errors)
+    if errors:
+        _add_noise(
+            call, error, found.values, lambda near, _: way.sparse_hessians(near, near.plan, False)[0].values, (1,)
+        )
+    return found, error
 
 
 def products(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """H v for the same number of directions at each point."""
-    return _by_best(call, "hvp", lambda way, call: way.products(call, call.plan, directions, errors, out))
+
+    def compute(way: Any, call: Call) -> Product:
+        def at(call: Call, out: np.ndarray) -> Product:
+            return way.products(call, call.plan, directions, errors, out)
+
+        found = at(call, out)
+        if errors:
+            _add_noise(call, found.error, out, lambda near, out: at(near, out).product, (1,))
+        return found
+
+    return _by_best(call, "hvp", compute)
 
 
 def forms(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """v'Hv for the same number of directions at each point."""
-    return _by_best(call, "vhv", lambda way, call: way.forms(call, call.plan, directions, errors, out))
+
+    def compute(way: Any, call: Call) -> Product:
+        def at(call: Call, out: np.ndarray) -> Product:
+            return way.forms(call, call.plan, directions, errors, out)
+
+        found = at(call, out)
+        if errors:
+            _add_noise(call, found.error, out, lambda near, out: at(near, out).product, ())
+        return found
+
+    return _by_best(call, "vhv", compute)
 
 
 def settled(call: Call) -> tuple[Call, tuple[str, ...]]:

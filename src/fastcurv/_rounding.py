@@ -11,6 +11,9 @@ from ._inputs import dot
 #: in units of eps times the largest entry at a point (15 seen, 45 in an ill-conditioned formula)
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
+#: relative distance of points that results are compared with
+NEARBY = 8 * float(np.finfo(np.float64).eps)
+
 
 def rounding_of(dtype: np.dtype) -> float:
     """Of results that are computed in float64 and stored in a type."""
@@ -26,6 +29,26 @@ def of_rows(rows: np.ndarray, dtype: Any = None) -> np.ndarray:
 def of_forms(directions: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Of v'Hv, whose terms may cancel: what H v is known to is what bounds it."""
     return dot(np.abs(directions), errors)
+
+
+def nearby(x: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Points a few roundings away, within bounds, where the same formulas round otherwise."""
+    signs = np.where(np.arange(x.shape[1]) % 3 == 1, -1.0, 1.0)
+    found = x + NEARBY * signs * np.abs(x)
+    if len(bounds):
+        found = np.where((bounds[0] <= x) & (x <= bounds[1]), found.clip(bounds[0], bounds[1]), x)
+    return found
+
+
+def add_noise(errors: np.ndarray, results: np.ndarray, others: np.ndarray, axes: tuple[int, ...]) -> None:
+    """Add to errors by how much results differ from those nearby, most of all along some axes.
+
+    Where terms cancel, rounding is not in proportion to results.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        noise = np.abs(results - others)
+    noise[~np.isfinite(noise)] = 0.0
+    errors += noise.max(axis=axes, keepdims=True, initial=0.0) if axes else noise
 
 
 def largest_of(x, g, H, n):

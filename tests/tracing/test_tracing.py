@@ -98,6 +98,77 @@ def test_a_branch_not_taken_does_no_harm():
         assert np.allclose(found, expected, rtol=1e-14)
 
 
+def pieces(x):
+    r = math.sqrt(x[0] * x[0] + x[1] * x[1])
+    if r < 1.0:
+        return x[0] * x[0] + x[1] * x[1]
+    if r < 2.0:
+        return 2.0 * r - 1.0
+    return r * r * 0.25 + 2.0
+
+
+def guarded(x):
+    if x[0] <= 0.0:
+        return x[0] ** 3 + x[1]
+    t = math.sqrt(x[0])
+    return t * x[1] if t > 1.0 else t * t * t
+
+
+def chosen_twice(x):
+    t = math.sqrt(x[0])
+    a = t if x[1] < 0.0 else x[0]
+    b = t if x[1] < 1.0 else x[1]
+    return a * b
+
+
+def chosen_by_arrays(x):
+    return np.sum(np.where(x > 0, np.sqrt(x), x)) * np.sum(np.where(x > 0.5, np.sqrt(x), x))
+
+
+def chosen_in_turns(x):
+    s = 0.0
+    for i in range(2):
+        if x[0] > i:
+            s += x[0] / x[1]
+        else:
+            s += x[0] * x[0]
+    return s
+
+
+def least_of_what_grows(x):
+    v = x[0] * 1.0
+    for _ in range(3):
+        v += min(2.0**v, x[0] ** 2) + x[1]
+    return v
+
+
+def guarded_rows(x, a):
+    s = 0.0
+    for r in range(len(a)):
+        t = math.log(x[0]) * a[r]
+        s += t * x[1] if x[0] > 0.0 else x[1] * x[1] * a[r]
+        s += t if x[0] > 1.0 else x[0] * x[0]
+    return s
+
+
+@pytest.mark.parametrize(
+    ("fun", "args"),
+    [(f, ()) for f in (pieces, guarded, chosen_twice, chosen_by_arrays, chosen_in_turns, least_of_what_grows)]
+    + [(guarded_rows, (np.linspace(0.5, 2.0, n),)) for n in (3, 12)],
+)
+def test_branches_of_several_choices_do_no_harm(fun, args):
+    """What several choices take, or leave, is NaN or infinite where none takes it."""
+    X = np.array([[0.0, 0.0], [-1.5, 2.0], [-2.0, 0.7], [-0.5, 0.0], [1e4, 0.3], [0.3, 0.2], [1.2, 0.9], [3.0, -1.0]])
+    v = np.array([0.7, -1.3])
+    for take in (fc.gradient, fc.hessian):
+        expected = take(fun, X, args, method="hyperdual")
+        assert np.isfinite(expected).any(axis=0).all()
+        np.testing.assert_allclose(take(fun, X, args, method="traced"), expected, rtol=1e-12, atol=1e-13)
+    for take in (fc.hvp, fc.vhv):
+        expected = take(fun, X, v, args, method="hyperdual")
+        np.testing.assert_allclose(take(fun, X, v, args, method="traced"), expected, rtol=1e-12, atol=1e-13)
+
+
 # ---- sums of terms
 
 

@@ -35,24 +35,41 @@ class Differentiator:
         self.m = Namespace(trace)
         self.zero, self.one = self.graph.constant(0.0), self.graph.constant(1.0)
         self._partials: dict[int, Partials] = {}
+        self._when: dict[int, int] = {}  # of derivatives that are zero by choice, unless a condition holds: that
 
     def times(self, a: int, b: int) -> int:
-        """A product of derivatives: zeros win, also those on one side of a choice.
+        """A product of derivatives: zeros win, also those by choice.
 
         Of a choice that x makes, and an argument that is known to be finite, the product is taken afterwards, once.
         """
-        graph = self.graph
         if self._vanishes(a) or self._vanishes(b):
             return self.zero
+        conditions = [self._when[k] for k in dict.fromkeys((a, b)) if k in self._when]
+        found = self._times(a, b, conditions)
+        if conditions:
+            self._when[found] = conditions[0] if len(conditions) == 1 else self._both(*conditions)
+        return found
+
+    def _times(self, a: int, b: int, conditions: list[int]) -> int:
+        graph = self.graph
         for choice, factor in ((a, b), (b, a)):
+            is_finite = self._is_finite and graph.operations[factor] == "shared"
             if graph.operations[choice] == "where" and any(map(self._vanishes, graph.arguments[choice][1:])):
                 condition, yes, no = graph.arguments[choice]
-                if not (self._is_finite and graph.operations[factor] == "shared" and graph.active[condition]):
+                if not (is_finite and graph.active[condition]):
                     return graph.node("where", condition, self.times(yes, factor), self.times(no, factor))
+            elif choice in self._when and not is_finite:  # of several choices, or within one
+                return graph.node("where", self._when[choice], graph.multiply(a, b), self.zero)
         return graph.multiply(a, b)
 
     def plus(self, a: int, b: int) -> int:
         """A sum of derivatives; of choices by one condition, a choice, unless that takes more additions."""
+        found = self._plus(a, b)
+        if a in self._when and b in self._when and not self._is_one_of_two(self._when[a], self._when[b]):
+            self._when[found] = self._either(self._when[a], self._when[b])
+        return found
+
+    def _plus(self, a: int, b: int) -> int:
         graph = self.graph
         if graph.operations[a] == graph.operations[b] == "where" and graph.arguments[a][0] == graph.arguments[b][0]:
             (condition, *first), (_, *second) = graph.arguments[a], graph.arguments[b]
@@ -60,6 +77,16 @@ class Differentiator:
                 sums = [self.plus(x, y) for x, y in zip(first, second, strict=True)]
                 return sums[0] if sums[0] == sums[1] else graph.node("where", condition, *sums)
         return graph.add(a, b)
+
+    def _both(self, a: int, b: int) -> int:
+        return a if a == b else self.graph.node("and", a, b)
+
+    def _either(self, a: int, b: int) -> int:
+        return a if a == b else self.graph.node("or", a, b)
+
+    def _is_one_of_two(self, a: int, b: int) -> bool:
+        """Whether two conditions are each other's opposite, so that one of them holds."""
+        return self.graph.opposite(a) == b
 
     def _vanishes(self, a: int) -> bool:
         return self.graph.is_number(a, 0.0)
@@ -77,8 +104,14 @@ class Differentiator:
             return Partials([], [])
         if operation == "where":
             condition, yes, no = operands
-            first = [(yes, (condition, self.one, self.zero)), (no, (condition, self.zero, self.one))]
-            return Partials([(x, graph.node("where", *choice)) for x, choice in first if graph.active[x]], [])
+            found = []
+            for x, choice, when in (
+                (yes, (self.one, self.zero), condition), (no, (self.zero, self.one), graph.opposite(condition)),
+            ):  # fmt: skip
+                if graph.active[x]:
+                    found.append((x, graph.node("where", condition, *choice)))
+                    self._when[found[-1][1]] = when
+            return Partials(found, [])
         found = [self._node(derivative) for derivative in self._rule(operation, a, operands)]
         if len(operands) == 1:
             pairs = [(operands[0], operands[0])]

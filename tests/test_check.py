@@ -56,10 +56,10 @@ def test_check_finds_nothing_wrong_with_a_smooth_function():
     assert found.worst < 1e-6
     assert found.skipped == 0
     assert [d.derivative for d in found.differences] == [
-        "gradient", "Hessian", "gradient", "Hessian", "Jacobian of grad",
+        "gradient", "Hessian", "gradient", "Hessian", "Jacobian of grad", "value",
     ]  # fmt: skip
     without = fc.check(faulty, points(), (0.0, 0.0, 0.0))
-    assert [d.between for d in without.differences] == [("traced", "order 6")] * 2
+    assert [d.between for d in without.differences] == [("traced", "order 6")] * 2 + [("compiled", "Python's")]
     assert without.worst < 1e-6
     assert without.worst == max(d.relative for d in without.differences)
 
@@ -152,10 +152,43 @@ def test_check_skips_points_that_are_not_finite():
 
 def test_check_of_one_point_and_of_none():
     one = fc.check(faulty, points()[0, 0], (0.0, 0.0, 0.0))
-    assert [(d.point, len(d.entry)) for d in one.differences] == [((), 1), ((), 2)]
+    assert [(d.point, len(d.entry)) for d in one.differences] == [((), 1), ((), 2), ((), 0)]
+    assert str(one).endswith(" absolute")
     none = fc.check(faulty, np.empty((0, 9)), (0.0, 0.0, 0.0))
     assert (none.skipped, none.differences) == (0, ())
     assert math.isnan(none.worst)
+
+
+FACTORS = np.array([1.0, 2.0])
+
+
+def scaled(x):
+    return FACTORS[0] * x[0] ** 2 + FACTORS[1] * x[1] ** 2
+
+
+def overlapping(x):
+    w = x * x
+    w[1:] += w[:-1]
+    while w[0] > 1e9:  # not traced, or it would be noticed
+        w *= 0.5
+    return np.sum(w * w)
+
+
+def test_check_tells_what_python_gives(monkeypatch):
+    """Arrays changed in place since a function was compiled; where Numba's arrays are not NumPy's."""
+    X = np.array([[1.0, 2.0, 3.0], [0.5, 0.1, -2.0]])
+    assert fc.check(scaled, X[:, :2]).worst < 1e-9
+    monkeypatch.setitem(globals(), "FACTORS", FACTORS.copy())
+    assert fc.value(scaled, X[0, :2]) == 9.0
+    FACTORS[0] = -7.0
+    for fun, expected in ((scaled, 8.0), (overlapping, 27.0)):
+        found = fc.check(fun, X[:, : 2 if fun is scaled else 3])
+        *_, of_values = found.differences
+        assert (of_values.derivative, of_values.between) == ("value", ("compiled", "Python's"))
+        assert (of_values.point, of_values.entry) == ((0,), ())
+        assert of_values.absolute == pytest.approx(expected)
+        assert found.worst == of_values.relative > 0.01
+    assert [d.derivative for d in fc.check(many_rosenbrock, X).differences] == ["gradient", "Hessian"]
 
 
 def test_check_refuses_other_options():

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
@@ -22,15 +22,17 @@ from ._errors import CompilationError
 from ._inputs import points_array
 from ._plan import Options, Plan, device_name
 from .backends._threads import get_threads, may_run_parallel
-from .function import Compiled, Pointer, UserFunction, folder
+from .function import Compiled, Pointer, UserFunction, folder, values_at
 
 #: relative differences of well-conditioned smooth functions
 AGREEMENT = 1e-6
+#: points at which values are held against Python's
+PYTHON_POINTS = 8
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference between two ways to a derivative.
+    """The largest difference between two ways to a derivative, or to values.
 
     Relative to the largest entry at its point; of gradients to the entry itself or, if that is more, to what it
     changes by over max(1, |x_j|) in any coordinate: at a critical point nothing but errors is left of a gradient. As
@@ -46,10 +48,11 @@ class Difference:
 
     def __str__(self) -> str:
         first, second = self.between
-        where = f"point {self.point}, " if self.point else ""
+        places = (("point", self.point), ("entry", self.entry))
+        where = ", ".join(f"{name} {place}" for name, place in places if place)
         return (
             f"{self.derivative}: {first} and {second} differ by {self.relative:.1e} relative, {self.absolute:.1e} "
-            f"absolute, most at {where}entry {self.entry}"
+            f"absolute{', most at ' if where else ''}{where}"
         )
 
 
@@ -86,7 +89,8 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
         ``.differences``: the largest between exact derivatives and central differences of order 6 (or those of orders
         2 and 6, where only differences can be taken, or their steps or noise are given), for gradients and Hessians,
         at which point and entry; with `grad` also its difference from the gradient of `fun`, and the asymmetry of its
-        Jacobian, where a mistake in one component shows. ``print(check(...))`` shows them.
+        Jacobian, where a mistake in one component shows; of compiled functions also that of values, at some points,
+        from what Python gives. ``print(check(...))`` shows them.
 
     Raises
     ------
@@ -96,7 +100,9 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     Notes
     -----
     Hessians of well-conditioned smooth functions agree to about 1e-6. A difference far above that means noise in
-    `fun`, a kink, a step across a pole, or a wrong gradient.
+    `fun`, a kink, a step across a pole, or a wrong gradient; one of values, that a global array or another constant
+    was changed in place since `fun` was compiled, or what Numba does otherwise than Python: integers have 64 bits,
+    ``w[1:] += w[:-1]`` reads what it has just written.
 
     Examples
     --------
@@ -109,7 +115,8 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     if unknown := sorted(set(options) - set(known)):
         raise TypeError(f"check takes the options {', '.join(known)}; got {', '.join(unknown)}")
     given = options.get("point_args", ()), options.get("device", "auto")
-    call, _ = launch.settled(launch.call(fun, x, args, *given, options=Options(bounds=options.get("bounds"))))
+    asked = launch.call(fun, x, args, *given, options=Options(bounds=options.get("bounds")))
+    call, _ = launch.settled(asked)
     exact = call.plan.is_exact and not {"rel_step", "abs_step", "noise"} & options.keys()
     low, high = call.plan.method if exact else "order 2", "order 6"
     shared = {name: options[name] for name in ("bounds", "point_args", "device") if name in options}
@@ -139,7 +146,29 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
         _largest(name, between, a, b, i, finite, change if name == "gradient" else None)
         for (name, between, a, b), i in zip(pairs, axes, strict=True)
     )
-    return Check(tuple(found) if finite.any() else (), int((~finite).sum()))
+    reach = np.maximum(1, np.abs(points_array(x)).max(axis=-1, initial=0))
+    of_values = _from_python(asked, reach * bend.max(axis=(-2, -1), initial=0))
+    return Check((*found, *of_values) if finite.any() else of_values, int((~finite).sum()))
+
+
+def _from_python(call: launch.Call, least: np.ndarray) -> tuple[Difference, ...]:
+    """How far values of a compiled function are from Python's, relative to them or, if that is more, to `least`."""
+    if not isinstance(call.function, Compiled):
+        return ()
+    x, args, point_args = call.points
+    rows = np.unique(np.linspace(0, len(x) - 1, PYTHON_POINTS).astype(int)) if len(x) else np.zeros(0, int)
+    compiled = np.empty(len(x))
+    launch.values(call, compiled)
+    in_python = np.full(len(x), np.nan)
+    for b in rows:
+        found = values_at(call.function.function, x[b], (*args, *(array[b] for array in point_args)))
+        in_python[b] = found[0] if len(found) else np.nan
+    finite = np.isfinite(compiled + in_python)
+    if not finite.any():
+        return ()
+    a, b = (array.reshape(*call.batch, 1) for array in (compiled, in_python))
+    inner, finite = (len(call.batch),), finite.reshape(call.batch)
+    return (replace(_largest("value", ("compiled", "Python's"), a, b, inner, finite, least[..., None]), entry=()),)
 
 
 def _largest(name: str, between: tuple[str, str], a, b, inner: tuple[int, ...], finite, least) -> Difference:

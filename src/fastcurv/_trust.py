@@ -21,8 +21,8 @@ SAMPLES = 32
 TRUSTED = 1e-9
 #: how compiled code differs from Python's
 COMPILED = (
-    "compiled integers have 64 bits, 10**-k is undefined (write 10.0**-k), and functions within functions are given no "
-    "keywords"
+    "compiled integers have 64 bits, 10**-k is undefined (write 10.0**-k), functions within functions are given no "
+    "keywords, and w[1:] += w[:-1] reads what it has just written"
 )
 
 

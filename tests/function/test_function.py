@@ -591,7 +591,10 @@ def test_mistakes_are_python_errors():
 
     with pytest.raises(IndexError) as caught:
         fc.value(beyond, [1.0, 2.0])
-    assert "plain Python at x = [1. 2.]" in caught.value.__notes__[0]
+    assert "plain Python at x = [1. 2.], one point of shape (2,)" in caught.value.__notes__[0]
+    with pytest.raises(np.exceptions.AxisError) as caught:
+        fc.value(lambda X: np.sum(X**2, axis=1), np.ones((5, 2)))
+    assert "is given as fastcurv.vectorized" in caught.value.__notes__[0]
 
     def writes(x):
         x[0] = 1.0

@@ -14,6 +14,9 @@ from contextlib import suppress
 
 import numpy as np
 
+#: what functions of arrays of points should be told
+BY_BATCHES = "; a function of many points at once, shape (N, n), is given as fastcurv.vectorized(fun)"
+
 
 def trial(
     function, points: np.ndarray, rows, args_at, *, vector: bool, coarsest: dict[str, float] | None = None
@@ -60,7 +63,10 @@ def trial(
                     f"{_name(function)} must not write to x, nor to arrays in args ({error}, at x = {x}); write to a "
                     f"copy, x.copy()"
                 ) from error
-            error.add_note(f"{_name(function)} was evaluated in plain Python at x = {x} to check it before compiling")
+            error.add_note(
+                f"{_name(function)} was evaluated in plain Python at x = {x}, one point of shape {x.shape}, to check "
+                f"it before compiling{BY_BATCHES if isinstance(error, np.exceptions.AxisError) else ''}"
+            )
             raise
         # a complex number is the root of a negative one, NaN when compiled; if it is always, compiling tells
         if not vector and np.iscomplexobj(result):

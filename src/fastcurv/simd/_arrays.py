@@ -259,7 +259,7 @@ def line_writer(positions: Sequence[int], starts: Sequence[int], zero: int, size
     """``write(source, target)``: target[l size + positions[k]] = source[starts[k] + l] for l < lanes, both flat.
 
     The others of `size` numbers, at least `lanes`, are source[zero + l], which is 0: of one that it knows, the compiler
-    makes memset. All are written in order, so many at once, and once: the last twice where they do not fill a vector.
+    makes memset. They are written in order, `lanes` at once; where they do not fill a line, the last overlaps.
     """
     lines = {min(first, size - lanes): dict[int, int]() for first in range(0, size, lanes)}
     for first, entries in lines.items():

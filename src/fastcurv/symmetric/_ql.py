@@ -90,7 +90,7 @@ def ql_values(d, e2, n, limits):
     first, last = all_rows(n), n - 2
     for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
         found = _first_coupled(d, e2, n, first, last)
-        if last < n - 2 and any_lane((found[0] == n) & (low < n)):
+        if last < n - 2 and any_lane((found[0] == n) & (low < n)):  # it may begin further on
             found = _first_coupled(d, e2, n, first, n - 2)
         low = found[0]
         first = int(reduce_min(low))

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .backends._dlpack import is_on_cuda
-from .backends._scratch import scratch_array
 
 #: bytes of a cache line, and of arrays that are worth a start at one
 LINE, LARGE = 64, 2**20
@@ -127,15 +126,15 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: Any) -> 
 
 
 def new_array(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
-    """An array for results; a large one begins at a cache line, in memory that is kept for others once it is freed.
+    """An array for results; a large one begins at a cache line.
 
     Those of NumPy begin 16 bytes after one: each vector that is written straddles two, and a Hessian of 32 coordinates
-    takes 1.3 times as long; and twice as long in pages that are new.
+    takes 1.3 times as long.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
-    memory = scratch_array((size + LINE,), np.uint8)
+    memory = np.empty(size + LINE, np.uint8)
     first = -memory.__array_interface__["data"][0] % LINE
     return memory[first : first + size].view(dtype).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""Memory that kernels work in, and that of large results once they are freed, kept for the calls that follow.
+"""Memory that kernels work in, kept for the calls that follow.
 
 The system gives memory a page at a time, on first use, and C's allocator returns what lies last: the pages of scratch
 would take longer than the eigensolves of some dozen matrices, call after call, or not, as the heap happens to be.
@@ -35,15 +35,12 @@ _keep_heap()
 
 
 def scratch_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array of any contents; its memory is kept once nothing refers to it or to a view of it.
-
-    What was kept is lent to no less than half its size, or a result that lives long would hold much more than it is.
-    """
+    """An array of any contents; its memory is kept once nothing refers to it or to a view of it."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LEAST:
         return np.empty(shape, dtype)
     for key, memory in list(_free.items()):
-        if size <= memory.nbytes <= 2 * size and _free.pop(key, None) is not None:  # no other thread took it
+        if memory.nbytes >= size and _free.pop(key, None) is not None:  # no other thread took it
             break
     else:
         memory = np.empty(size, np.uint8)

@@ -34,7 +34,8 @@ def of_forms(directions: np.ndarray, errors: np.ndarray) -> np.ndarray:
 def nearby(x: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """Points a few roundings away, within bounds, where the same formulas round otherwise."""
     signs = np.where(np.arange(x.shape[1]) % 3 == 1, -1.0, 1.0)
-    found = x + NEARBY * signs * np.abs(x)
+    with np.errstate(invalid="ignore"):  # infinite coordinates
+        found = x + NEARBY * signs * np.abs(x)
     if len(bounds):
         found = np.where((bounds[0] <= x) & (x <= bounds[1]), found.clip(bounds[0], bounds[1]), x)
     return found

@@ -98,6 +98,16 @@ def test_a_branch_not_taken_does_no_harm():
         assert np.allclose(found, expected, rtol=1e-14)
 
 
+def test_what_is_divided_by_itself_is_one():
+    def f(x):
+        return x[0] ** 2 * x[1] if x[0] / x[0] == 1.0 else x[1]
+
+    X = rng.standard_normal((500, 2))
+    assert (fc.value(f, X) == X[:, 0] ** 2 * X[:, 1]).all()
+    found = fc.gradient(f, X, method="traced")
+    np.testing.assert_allclose(found, np.stack([2 * X[:, 0] * X[:, 1], X[:, 0] ** 2], axis=1), rtol=1e-14)
+
+
 def pieces(x):
     r = math.sqrt(x[0] * x[0] + x[1] * x[1])
     if r < 1.0:

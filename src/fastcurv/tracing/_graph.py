@@ -172,7 +172,7 @@ class Graph:
             return self.node("div", a, b)
         if self.operations[b] == "neg":
             return self.negative(self.divide(a, self.arguments[b][0]))
-        if self.active[b] and not self.is_constant(a):
+        if self.active[b] and not self.is_constant(a) and a != b:  # x / x is 1, x (1 / x) need not be
             return self.multiply(a, self.reciprocal(b))
         return self.node("div", a, b)
 

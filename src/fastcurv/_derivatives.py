@@ -299,7 +299,7 @@ def hessian(
     shape = (*call.batch, n, n)
     result = output(out, shape, call.x.dtype, **call.points._asdict())
     H = result.reshape(count, n, n)
-    found = launch.second_order(call, errors=errors, out=H)
+    found = launch.second_order(call, errors=errors, out=H, with_noise=errors)
     poison(overflown(H), H, *([found.hessian_error] if errors else []))
     if key is not None:
         repeat.remember(key, call)

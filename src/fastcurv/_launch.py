@@ -183,8 +183,16 @@ def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -
     return _by_best(call, role.kind, compute)
 
 
-def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: Any = None, together: int = 1) -> Second:
-    """Hessians; with `errors` also values, gradients and error estimates.
+def second_order(
+    call: Call,
+    *,
+    errors: bool,
+    out: np.ndarray | None,
+    reader: Any = None,
+    together: int = 1,
+    with_noise: bool = False,
+) -> Second:
+    """Hessians; with `errors` also values, gradients and error estimates, those of exact Hessians `with_noise`.
 
     Where `out` is None, matrices are not kept: each worker has room for `together` of them. `reader` makes the task
     that reads points, from what is found of them in memory or in lanes (see `_curvature`); on a device none is.
@@ -196,7 +204,7 @@ def second_order(call: Call, *, errors: bool, out: np.ndarray | None, reader: An
             return way.second_order(call, call.plan, errors=errors, out=out, reader=reader, together=together)
 
         found = at(call, out)
-        if errors and out is not None and reader is None:
+        if with_noise and out is not None:
             _add_noise(call, found.hessian_error, out, lambda near, out: at(near, out).hessian, (1, 2))
         return found
 

@@ -138,7 +138,7 @@ def _hessians(given: _Directions) -> tuple[np.ndarray, launch.Second]:
     """Where bounds need them: in double, for only what is made of them is rounded."""
     count, n = given.call.shape
     H = new_array((count, n, n), np.dtype(np.float64))
-    return H, launch.second_order(given.call, errors=given.errors, out=H)
+    return H, launch.second_order(given.call, errors=given.errors, out=H, with_noise=given.errors)
 
 
 def vhv(

@@ -191,6 +191,15 @@ def test_check_tells_what_python_gives(monkeypatch):
     assert [d.derivative for d in fc.check(many_rosenbrock, X).differences] == ["gradient", "Hessian"]
 
 
+def test_check_asks_python_within_bounds_only(monkeypatch):
+    seen = []
+    monkeypatch.setattr("fastcurv._check.values_at", lambda fun, x, args: seen.append(x[0]) or np.array([x[0] ** 2]))
+    found = fc.check(lambda x: x[0] ** 2, [[0.5], [3.0], [0.25]], bounds=([0.0], [1.0]))
+    assert seen == [0.5, 0.25]
+    assert found.skipped == 1
+    assert found.worst < 1e-6
+
+
 def test_check_refuses_other_options():
     for option in ("order", "method", "stencil", "extra"):
         with pytest.raises(TypeError, match=f"check takes the options rel_step, .*; got {option}"):

@@ -19,7 +19,7 @@ from llvmlite import binding
 from . import _launch as launch
 from ._derivatives import gradient, hessian, jacobian, quadratic_model
 from ._errors import CompilationError
-from ._inputs import points_array
+from ._inputs import points_array, read_only
 from ._plan import Options, Plan, device_name
 from .backends._threads import get_threads, may_run_parallel
 from .function import Compiled, Pointer, UserFunction, folder, values_at
@@ -156,10 +156,13 @@ def _from_python(call: launch.Call, least: np.ndarray) -> tuple[Difference, ...]
     if not isinstance(call.function, Compiled):
         return ()
     x, args, point_args = call.points
-    rows = np.unique(np.linspace(0, len(x) - 1, PYTHON_POINTS).astype(int)) if len(x) else np.zeros(0, int)
-    compiled = np.empty(len(x))
-    launch.values(call, compiled)
-    in_python = np.full(len(x), np.nan)
+    low, high = call.plan.bounds.rows
+    (inside,) = np.nonzero(((low <= x) & (x <= high)).all(axis=1))
+    rows = inside[np.unique(np.linspace(0, len(inside) - 1, PYTHON_POINTS).astype(int))] if len(inside) else inside
+    compiled, in_python, values = np.full(len(x), np.nan), np.full(len(x), np.nan), np.empty(len(rows))
+    points = call.points._replace(x=read_only(x[rows]), point_args=tuple(read_only(a[rows]) for a in point_args))
+    launch.values(call._replace(points=points, batch=(len(rows),)), values)
+    compiled[rows] = values
     for b in rows:
         found = values_at(call.function.function, x[b], (*args, *(array[b] for array in point_args)))
         in_python[b] = found[0] if len(found) else np.nan

@@ -24,10 +24,9 @@ from .backends.cpu import Job, Points, Shares
 from .function import Compiled
 from .tracing import Wanted
 
-#: sets of values of arguments that steer a function, for each of which it is traced
+#: sets of values of arguments that steer a function, for each of which it is traced; for more, the next method is taken
 MOST_VERSIONS = 8
-#: the same of all arguments of the same types, such as arrays of integers, whose numbers are constants of the code;
-#: for more, the next method is taken where there is one
+#: the same of all arguments of the same types, such as arrays of booleans, whose numbers are constants of the code
 MOST_ALIKE = 16
 #: shapes of arguments, and values of those that are no symbols, that are remembered of a function
 MOST_CASES = 64
@@ -45,27 +44,27 @@ def _version(call: Call, vector: bool) -> Version:
     kinds = call.shape[1], vector, call.kinds
     case = kinds, tracing.others(args), tracing.others(own)
     shared = shared_numbers(args)
-    versions = _remembered(function.traced, case, list)
+    versions = function.traced.get(case)
+    if versions is None:
+        versions = _remember(function.traced, case, [])
     found = next((version for version in versions if version.fits(shared)), None)
     if found is None:
         alike = sum(len(known) for other, known in list(function.traced.items()) if other[0] == kinds)
-        steered = f"{function.name} is steered by arguments that change from call to call"
-        if len(versions) >= MOST_VERSIONS:
-            raise TracingError(steered)
-        if alike >= MOST_ALIKE and call.plan.others:
-            raise UndecidedError(steered)
-        found = Version(tracing.trace(function.function, call.shape[1], args, own, function.identity.frozen), shared)
+        others = bool(call.plan.others)
+        if len(versions) >= MOST_VERSIONS or (alike >= MOST_ALIKE and others):
+            refusal = UndecidedError if others else TracingError
+            raise refusal(f"{function.name} is steered by arguments that change from call to call")
+        known = function.function, call.shape[1], args, own, function.identity.frozen
+        found = Version(tracing.trace(*known, again=len(versions) == 1), shared)
         versions.append(found)
     return found
 
 
-def _remembered(known: dict[Any, Any], case: Any, make: Callable[[], Any]) -> Any:
-    """What is known of a case; the oldest one is forgotten where there are too many."""
-    found = known.get(case)
-    if found is None:
-        while len(known) >= MOST_CASES:
-            known.pop(next(iter(known)), None)
-        found = known[case] = make()
+def _remember(known: dict[Any, Any], case: Any, found: Any) -> Any:
+    """Note what was found of a case; the oldest one is forgotten where there are too many."""
+    while len(known) >= MOST_CASES:
+        known.pop(next(iter(known)), None)
+    known[case] = found
     return found
 
 
@@ -74,6 +73,14 @@ def _own(call: Call) -> np.ndarray:
     count = len(call.x)
     parts = [array.reshape(count, math.prod(array.shape[1:])) for array in call.points.point_args]
     return np.concatenate(parts, axis=1, dtype=np.float64) if parts else np.zeros((len(call.x), 0))
+
+
+class Ready(NamedTuple):
+    """A program and its job, of a version of the function."""
+
+    prepared: Prepared
+    job: Job
+    version: Version
 
 
 class Work(NamedTuple):
@@ -105,10 +112,9 @@ def data(call: Call, plan: Plan) -> Callable[[tuple], tuple[tuple, tuple] | None
     """Of Hessians alone, a function of other arguments of the same types: what the block takes before the matrices,
     and after them; None where it cannot be said without a look at the values.
     """
-    found = _ready(call, plan, Wanted(second=True))
-    if not any(known is found for known in call.function.ready.values()):  # pyright: ignore[reportAttributeAccessIssue]
+    prepared, _, version = _ready(call, plan, Wanted(second=True))
+    if version.traced.fixed or not version.is_trusted:
         return None
-    prepared, _ = found
     own, room = _own(call), _matrices(np.empty((0, plan.n, plan.n), call.x.dtype))
 
     def of(args: tuple) -> tuple[tuple, tuple] | None:
@@ -194,20 +200,22 @@ def _room(count: int, n: int, homes: int, hessian: np.ndarray) -> Second:
 
 def _ready(
     call: Call, plan: Plan, wanted: Wanted, leaves: Leaves = "matrices", together: int = LANES, vector: bool = False
-) -> tuple[Prepared, Job]:
-    """The program of a call and its job, trusted; remembered unless values of arguments decide on it."""
+) -> Ready:
+    """The program of a call and its job, trusted, and remembered."""
     x, args, point_args = call.points
-    wanted = wanted._replace(is_finite=_is_finite(shared_numbers(args)))
+    shared = shared_numbers(args)
+    wanted = wanted._replace(is_finite=_is_finite(shared))
     kinds = tracing.others(args), *((array.shape[1:], array.dtype.char) for array in point_args)
     case = wanted, x.shape[1], vector, leaves, together, plan.bounds.any, x.dtype.char, kinds
     function = call.function
-    found = function.ready.get(case) if isinstance(function, Compiled) else None
-    if found is None:
-        version = _version(call, vector)
-        prepared = _prepared(call, plan, version, wanted, leaves, vector)
-        found = prepared, prepared.job(x.dtype, plan.bounds.any, leaves, together)
-        if version.is_trusted and not version.traced.fixed:
-            _remembered(function.ready, case, lambda: found)  # pyright: ignore[reportAttributeAccessIssue]
+    known = function.ready.get(case) if isinstance(function, Compiled) else None
+    if known is not None and known.version.fits(shared):
+        return known
+    version = _version(call, vector)
+    prepared = _prepared(call, plan, version, wanted, leaves, vector)
+    found = Ready(prepared, prepared.job(x.dtype, plan.bounds.any, leaves, together), version)
+    if version.is_trusted:
+        _remember(function.ready, case, found)  # pyright: ignore[reportAttributeAccessIssue]
     return found
 
 
@@ -221,7 +229,7 @@ def _prepared(call: Call, plan: Plan, version: Version, wanted: Wanted, leaves: 
 
 def outline(call: Call, plan: Plan, errors: bool) -> Outline:
     """How Hessians are taken."""
-    prepared, job = _ready(call, plan, Wanted(first=errors, second=True), "all" if errors else "matrices")
+    prepared, job, _ = _ready(call, plan, Wanted(first=errors, second=True), "all" if errors else "matrices")
     program = prepared.program
     classes = len(program.classes)
     lines = "one straight line" if program.is_straight else f"{classes} loop{'s' * (classes != 1)} over terms of a sum"
@@ -235,7 +243,7 @@ def second_order(
     if reader is not None and out is None:
         return _read_in_lanes(call, plan, reader, max(together, LANES))
     count, n = call.shape
-    prepared, job = _ready(call, plan, Wanted(first=errors, second=True), "all" if errors else "matrices")
+    prepared, job, _ = _ready(call, plan, Wanted(first=errors, second=True), "all" if errors else "matrices")
     together = max(together, LANES)
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     shared = cpu.plan_shares(job, count, 1, 1, spacing, together, LANES)
@@ -255,7 +263,7 @@ def second_order(
 
 def _read_in_lanes(call: Call, plan: Plan, reader: Any, together: int) -> Second:
     """Second-order results that are read in lanes, so many points together; values and statuses are kept."""
-    prepared, job = _ready(call, plan, Wanted(first=True, second=True), "lanes", together)
+    prepared, job, _ = _ready(call, plan, Wanted(first=True, second=True), "lanes", together)
     work = Work(call.x, _own(call), shared_numbers(call.points.args))
     return _left_in_lanes(work, plan, prepared, job, together, reader)
 
@@ -325,21 +333,21 @@ def _values_of(call: Call, vector: bool) -> tuple[Version, Prepared]:
 def values(call: Call, out: np.ndarray) -> None:
     """f at every point, on a device."""
     plan = call.plan
-    prepared, _ = _ready(call, plan, Wanted(), vector=out.ndim > 1)
+    prepared, _, _ = _ready(call, plan, Wanted(), vector=out.ndim > 1)
     work = Work(call.x, _own(call), shared_numbers(call.points.args))
     by_device().values(plan, prepared, work, out)
 
 
 def in_lanes(call: Call) -> tuple[Prepared, Work]:
     """The program of values, gradients and Hessians, with where they lie, and what it is run on."""
-    prepared, _ = _ready(call, call.plan, Wanted(first=True, second=True), "lanes")
+    prepared, _, _ = _ready(call, call.plan, Wanted(first=True, second=True), "lanes")
     return prepared, Work(call.x, _own(call), shared_numbers(call.points.args))
 
 
 def trusted(call: Call, wanted: Wanted, vector: bool) -> Prepared | None:
     """The program of a call; None where the function has not been held against the compiled one yet."""
-    prepared, _ = _ready(call, call.plan, wanted, vector=vector)
-    return prepared if _version(call, vector).is_trusted else None
+    found = _ready(call, call.plan, wanted, vector=vector)
+    return found.prepared if found.version.is_trusted else None
 
 
 def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessians, np.ndarray]:
@@ -356,7 +364,7 @@ def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessian
 
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
     """Jacobians of a function of m values, or gradients (a role of one row)."""
-    prepared, job = _ready(call, plan, Wanted(first=True), vector=role.kind == "vector")
+    prepared, job, _ = _ready(call, plan, Wanted(first=True), vector=role.kind == "vector")
     _check_length(prepared, m)
     status = _along(call, plan, prepared, job, call.x, _own(call), out)
     return First(out, of_rows(out) if errors else NO_MATRICES, status)
@@ -365,7 +373,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """H v for the same number of directions at each point, without bounds."""
     own = _own(call)
-    prepared, job = _ready(call, plan, Wanted(product=True, direction=call.shape[1] + own.shape[1]))
+    prepared, job, _ = _ready(call, plan, Wanted(product=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out[:, None])
     return Product(out, of_rows(out) if errors else NO_MATRIX, status)
 
@@ -373,7 +381,7 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
 def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """v'Hv for the same number of directions at each point, without bounds."""
     own = _own(call)
-    prepared, job = _ready(call, plan, Wanted(form=True, direction=call.shape[1] + own.shape[1]))
+    prepared, job, _ = _ready(call, plan, Wanted(form=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out[:, None, None])
     error = NO_MATRIX
     if errors:

@@ -31,8 +31,8 @@ def value(
     x : array_like, shape B + (n,)
         Points along the last axis.
     args : tuple
-        Arguments that all points share: numbers and arrays. Labels and counts are best given as floats: by integers and
-        booleans `fun` may be steered, and is looked at again for new ones.
+        Arguments that all points share: numbers and arrays. Where integers, as indices or bounds of loops, or booleans
+        steer `fun`, it is looked at again for new ones.
     point_args : tuple of array_like, each of shape B + (...)
         Arguments of each point, its own slice, after `args`.
     device : {"auto", "cpu", "cuda", "cuda:1", ...}

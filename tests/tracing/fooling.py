@@ -2005,3 +2005,217 @@ def regression(x, t, y):
         r = y[k] - x[0] * np.exp(-x[1] * t[k]) - x[2]
         s += r * r
     return 0.5 * s
+
+
+# --- arrays of integers among the arguments
+
+
+LABELS = ((np.array([1, 0, 2]),), (np.array([0, 0, 1]),), (np.array([-3, 1, 0]),))
+COUNTS = ((np.array([1, 2, 3]),), (np.array([4, 1, 2]),), (np.array([2, 2, 1]),))
+
+
+@right(*LABELS)
+def labels_as_numbers(x, p):
+    s = 0.0
+    for i in range(len(p)):
+        s += (p[i] - x[i]) ** 2 + (2 * p[i] - 1) * x[i] * p[i - 1]
+    return s
+
+
+@right(*LABELS)
+def labels_as_a_vector(x, p):
+    return (
+        np.sum((p - x) ** 2) + (p * x).sum() - np.sum((2 * p - 1) / np.exp(x)) + np.sum(-p[1:] * x[:-1] * (1 - p[1:]))
+    )
+
+
+@right(*LABELS)
+def labels_compared(x, p):
+    s = 0.0
+    for i in range(len(p)):
+        if p[i] == 1:
+            s += x[i] ** 2
+        elif p[i] > 1:
+            s -= x[i]
+        else:
+            s += np.exp(x[i])
+    return s
+
+
+@right(*LABELS)
+def labels_that_choose(x, p):
+    return np.sum(np.where(p == 1, x**2, np.exp(x))) + (p[0] if p[0] > 0 else x[0])
+
+
+@right(*LABELS)
+def labels_that_choose_rows(x, p):
+    return np.sum(x[p == 1] ** 2) + x[2]
+
+
+@right(*COUNTS)
+def functions_of_counts(x, p):
+    return np.sum(np.log(p) * x) + np.sum(np.sqrt(p) * x**2) + math.lgamma(p[1] + 1.0) * x[0] + np.abs(p).sum() * x[1]
+
+
+@right(*COUNTS)
+def counts_averaged(x, p):
+    return p.mean() * x[0] + np.mean(p) * x[1] ** 2 + np.sum(p) / x[2] + p.sum() / 2 * x[0]
+
+
+@right(*COUNTS)
+def counts_of_loops(x, p):
+    s = 0.0
+    for k in p:
+        for _ in range(k):
+            s += x[0] * x[1]
+    for i, k in enumerate(p):
+        s += k * x[i]
+    return s + sum([k * u for k, u in zip(p, x)])
+
+
+@right(*COUNTS)
+def shape_of_integers(x, p):
+    y = np.zeros(p.shape)
+    y[:] = p.astype(np.float64)
+    y[0] = x[0] * p.size * p.ndim
+    return np.sum(y * x) + len(p.T)
+
+
+@right((np.array([[1, 0, 2], [0, 1, 1]]),), (np.array([[0, 0, 1], [2, 2, 2]]),))
+def matrix_of_integers(x, p):
+    s = x[0] * 0.5
+    for row in p:
+        s += np.sum(row * x) ** 2
+    return s + np.sum(p[:, 1] * 1.5) * x[1] + p[1, 2] * x[2]
+
+
+@fools(*LABELS)
+def labels_in_a_while(x, p):
+    k = p[0]
+    s = x[0]
+    while k > 0:
+        s *= x[1]
+        k -= 1
+    return s
+
+
+@fools(*COUNTS)
+def integers_divided(x, p):
+    return (p[0] // p[1]) * x[0] + (p[2] % p[1]) * x[1] + (p // 2).sum() * x[2] + p[0] / p[1]
+
+
+@fools(*COUNTS)
+def powers_of_counts(x, p):
+    return p[0] ** p[1] * x[0] + 2 ** p[2] * x[1] + x[2] ** p[0] + np.sum(p**2 * x)
+
+
+@fools(*COUNTS)
+def negative_powers_of_counts(x, p):
+    return p[0] ** (-p[1]) * x[0] + x[1]
+
+
+@fools(*COUNTS)
+def sum_that_rounds(x, p):
+    y = p + 1
+    y[0] = x[0]
+    return y[0] * x[1]
+
+
+@fools(*COUNTS)
+def negation_that_rounds(x, p):
+    y = -p
+    y[1:] = x[1:]
+    return y[1] * x[1]
+
+
+@fools(*COUNTS)
+def array_of_integers_copied(x, p):
+    y = np.array(p)
+    y[0] = x[0]
+    return y[0] * x[1]
+
+
+@fools(*COUNTS)
+def array_of_integers_written_to(x, p):
+    p[0] = x[0]
+    return p[0] * x[1]
+
+
+@fools(*COUNTS)
+def reals_of_the_type_of_integers(x, p):
+    y = np.zeros(3, p.dtype)
+    y[0] = x[0]
+    return y[0] * x[1]
+
+
+@fools(*COUNTS)
+def reals_converted_to_integers(x, p):
+    y = (p * x).astype(p.dtype)
+    return y[0] * x[1]
+
+
+@fools(*COUNTS)
+def largest_of_integers(x, p):
+    return max(p) * x[0] + p.max() * x[1] + np.max(p) + np.argmax(p) * x[2] + np.maximum(p, 2)[0] // 2
+
+
+@fools(*COUNTS)
+def integers_sorted(x, p):
+    return np.sort(p)[0] * x[0] + sorted(p)[1] * x[1] + x[len(np.unique(p)) - 1]
+
+
+@fools(*LABELS)
+def integers_that_index(x, p):
+    return x[p[0]] * x[p[1]] + x[p].sum()
+
+
+@fools(*LABELS)
+def zero_of_integers_has_no_sign(x, p):
+    return math.atan2((p * 0 * -1)[0], -1.0) * x[0] + math.copysign(1.0, -p[1]) * x[1] + (-p * x)[2]
+
+
+@fools(*LABELS)
+def truth_of_integers(x, p):
+    s = 0.0
+    for i in range(3):
+        if p[i]:
+            s += x[i] ** 2
+    return s + (p > 0).sum() * x[0] + np.any(p == 2) * x[1]
+
+
+@fools(*LABELS)
+def integers_asked_what_they_are(x, p):
+    return x[0] * isinstance(p, np.ndarray) + x[1] * hasattr(p, "sum") + x[2] * (type(p[0]) is int)
+
+
+@fools(*LABELS)
+def integers_in_a_set(x, p):
+    return x[0] * (2 in set(p)) + x[1] * {0: 2.0, 1: 3.0}.get(p[0], 4.0)
+
+
+@fools((np.array([2**40, 3, 1]),), (np.array([2**41, 3, 2]),))
+def large_integers(x, p):
+    return (p[0] * p[0]) * x[0] + p[1] * x[1]
+
+
+@fools(*COUNTS)
+def integers_filled_with_integers(x, p):
+    y = np.zeros(3)
+    y[0] = p[0]
+    z = p + y
+    z[1] = x[1]
+    return z[1] * x[0] + y[0] // 2 * x[2]
+
+
+@fools(*COUNTS)
+def integers_on_one_side(x, p):
+    y = p if x[0] > 0 else -p
+    return np.sum(y * x)
+
+
+@fools(*LABELS)
+def recursion_on_labels(x, p):
+    def factorial(k):
+        return 1.0 if k <= 0 else k * factorial(k - 1)
+
+    return factorial(p[2]) * x[0]

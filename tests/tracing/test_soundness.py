@@ -50,7 +50,8 @@ class Versions:
         versions = self.found.setdefault(tracing.others(args), [])
         version = next((version for version in versions if version.fits(shared)), None)
         if version is None:
-            version = Version(tracing.trace(self.function, self.n, args, self.own), shared)
+            made = tracing.trace(self.function, self.n, args, self.own, again=len(versions) == 1)
+            version = Version(made, shared)
             versions.append(version)
         return version.traced
 
@@ -588,7 +589,15 @@ CALLS_OF = {
     "array_filled_under_conditions": [(RIGHT_SIDE, ()), (LEFT, ())],
     "chained_with_selects": [(RNG.normal(size=(9, 6)), ())],
     "over_edges": [(RNG.normal(size=(9, 6)), TABLE["over_edges"].calls[0])],
-}
+    **{
+        name: [(RIGHT_SIDE, args) for args in TABLE[name].calls]
+        for name in (
+            "labels_as_numbers", "labels_as_a_vector", "labels_compared", "labels_that_choose", "functions_of_counts",
+            "counts_of_loops", "integers_divided", "powers_of_counts", "sum_that_rounds", "negation_that_rounds",
+            "zero_of_integers_has_no_sign", "large_integers", "integers_filled_with_integers",
+        )
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CALLS_OF)

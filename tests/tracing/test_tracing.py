@@ -294,6 +294,35 @@ def test_arguments_that_steer_and_never_settle():
     assert agrees(fc.gradient(powers, x, (30, scale)), np.full((2, 3), 30.0))
 
 
+def cross_entropy(w, A, y):
+    s = 0.0
+    for r in range(len(y)):
+        z = A[r] @ w
+        if y[r] == 1:
+            s += math.log1p(math.exp(-z))
+        else:
+            s += math.log1p(math.exp(z))
+    return s
+
+
+def squares(w, A, y):
+    return np.sum((2 * y - 1 - A @ w) ** 2)
+
+
+def test_new_labels():
+    """Integers that are numbers, or are only compared, are new numbers of the same program."""
+    A = rng.normal(size=(12, 3))
+    w = rng.normal(size=(9, 3))
+    before, labels = len(_kernels._known), [rng.integers(0, 2, 12) for _ in range(12)]
+    for y in labels:
+        p = 1.0 / (1.0 + np.exp(-w @ A.T))
+        assert agrees(fc.hessian(cross_entropy, w, (A, y), method="traced"), A.T * (p * (1 - p))[:, None] @ A)
+        assert agrees(fc.gradient(cross_entropy, w, (A, y), method="traced"), (p - y) @ A)
+        assert agrees(fc.gradient(squares, w, (A, y), method="traced"), 2.0 * (w @ A.T - 2 * y + 1) @ A)
+    # values by the compiled functions; two programs of the first, one of the second
+    assert len(_kernels._known) - before <= 2 + 2 * 2 + 1
+
+
 # ---- when a trace is trusted, and what takes over
 
 
@@ -368,7 +397,7 @@ def test_a_trace_that_is_wrong_is_not_used(monkeypatch):
         return x[0] ** 3 + x[1] ** 2
 
     right = tracing.trace
-    monkeypatch.setattr(tracing, "trace", lambda function, *rest: right(cube, *rest))
+    monkeypatch.setattr(tracing, "trace", lambda function, *rest, **more: right(cube, *rest, **more))
     x = np.array([[1.5, 2.0], [3.0, 1.0]])
     with pytest.raises(fc.CompilationError, match=r"square gives .* when traced, .* when compiled"):
         fc.hessian(square, x, method="traced")
@@ -485,7 +514,7 @@ def test_entries_that_vanish_are_not_moved(fun, is_sparse, n):
             memory[offset : offset + count * n * n] = 7.0
             assert (memory == 7.0).all()
     call = launch.call(fun, X, (), options=Options("traced"))
-    prepared, _ = by_tracing._ready(call, call.plan, Wanted(second=True))
+    prepared, _, _ = by_tracing._ready(call, call.plan, Wanted(second=True))
     assert (len(prepared.positions) > 0) == is_sparse
     assert (prepared.lines is not None) == (is_sparse and n < 65)
 

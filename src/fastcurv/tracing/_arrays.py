@@ -16,6 +16,7 @@ import numpy as np
 
 from .._errors import TracingError
 from ._functions import FUNCTIONS, NUMPY_FUNCTIONS, greatest, greatest_or_nan, least, least_or_nan, where
+from ._integers import Integers, told
 from ._symbols import Condition, Symbol, _Traced
 
 
@@ -35,6 +36,13 @@ class Array(np.ndarray):
         return self.copy()
 
 
+def real(values: np.ndarray, dtype: Any) -> Any:
+    """An object array of integers as one of reals."""
+    if not _is_double(dtype):
+        raise TracingError(f"an array of integers is converted to {np.dtype(dtype)}")
+    return np.frompyfunc(_float, 1, 1)(values).view(Array)
+
+
 def array(values: Any) -> Any:
     """An object array as one of symbols; anything else as it is."""
     return values.view(Array) if isinstance(values, np.ndarray) and values.dtype == object else values
@@ -44,6 +52,8 @@ def _plain(value: Any) -> Any:
     """What NumPy takes as it is, in place of a symbol or an array of symbols."""
     if isinstance(value, Array):
         return value.view(np.ndarray)
+    if isinstance(value, Integers):
+        return value.symbols
     if isinstance(value, _Traced):
         scalar = np.empty((), object)
         scalar[()] = value
@@ -87,6 +97,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple, options: dict) -> Any:
         found = getattr(_entrywise(ufunc.__name__, ufunc.nin), method)(*map(_plain, inputs), **options)
     else:
         raise TracingError(f"np.{ufunc.__name__} is not traced")
+    if any(isinstance(value, Integers) for value in inputs) and isinstance(found, np.ndarray) and not out:
+        found = told(found)
     return out[0] if out else _result(found)
 
 
@@ -238,7 +250,7 @@ def _asking(original: Callable) -> Callable:
     """A builtin that asks what kind of thing a symbol is."""
 
     def ask(thing: Any, *rest: Any) -> Any:
-        if isinstance(thing, (_Traced, Array)):
+        if isinstance(thing, (_Traced, Array, Integers)):
             raise TracingError(f"{original.__name__}(...) of what depends on x, or of an argument, is not traced")
         return original(thing, *rest)
 

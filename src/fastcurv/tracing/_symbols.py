@@ -6,7 +6,7 @@ and the trace serves calls with these arguments only (`Trace.fixed`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -35,15 +35,25 @@ class Trace:
         self.shared = shared
         self.fixed: set[int] = set()  # by number among the shared arguments
         self.own_integers: set[int] = set()  # leaves, by node
+        self.elements: set[int] = set()  # of arrays of integers, by node
+        self.compares_elements = False  # whether their comparisons are open
 
     def value(self, node: int) -> float:
         """What arguments alone give, which fixes them."""
         graph = self.graph
+        if graph.operations[node] == "shared":
+            (number,) = graph.arguments[node]
+            self.fixed.add(number)
+            return float(self.shared[number])
         leaves = [k for k in graph.needed([node]) if graph.operations[k] in ("x", "own", "shared")]
         if any(graph.operations[k] != "shared" for k in leaves):
             raise TracingError("its control flow, an index or an integer depends on x or on arguments of the points")
         self.fixed.update(graph.arguments[k][0] for k in leaves)
         return values(graph, [node], {"shared": self.shared})[0]
+
+    def has_elements(self, nodes: Iterable[int]) -> bool:
+        """Whether nodes are made of integers in arrays."""
+        return not self.elements.isdisjoint(self.graph.needed(nodes))
 
     def integers_of(self, node: int) -> set[int] | None:
         """The points' own integers and truth values that a node is made of, where it may be an integer; else None."""
@@ -138,6 +148,10 @@ class Symbol(_Traced):
 
     def _refuse_fraction(self, base: Any, exponent: Any) -> None:
         """Compiled code refuses powers of integers that are none, which a graph of real numbers cannot tell."""
+        if is_whole(base) and is_whole(exponent) and int(exponent) < 0:
+            nodes = [x.node for x in (base, exponent) if isinstance(x, Symbol)]
+            if self.trace.has_elements(nodes):
+                raise TracingError("a negative power of an integer is none")
         if not self.trace.own_integers or _is_float(base) or _is_float(exponent):
             return
         nodes = operand(self.trace, base), operand(self.trace, exponent)
@@ -189,9 +203,9 @@ class Symbol(_Traced):
         return Symbol(self.trace, self.trace.graph.node("abs", self.node), self.is_integer, self.is_float)
 
     def __pow__(self, exponent):
+        self._refuse_fraction(self, exponent)
         if self.is_integer and isinstance(exponent, int):
             return int(self) ** exponent
-        self._refuse_fraction(self, exponent)
         if isinstance(exponent, Symbol) and exponent.is_integer:
             exponent = int(exponent)
         if isinstance(exponent, (int, float, np.number)):
@@ -202,9 +216,9 @@ class Symbol(_Traced):
         return self._with(exponent, lambda graph, a, b: graph.node("pow", a, b))
 
     def __rpow__(self, base):
+        self._refuse_fraction(base, self)
         if self.is_integer and is_whole(base):
             return base ** int(self)
-        self._refuse_fraction(base, self)
         return self._with(base, lambda graph, a, b: graph.node("pow", a, b), swap=True)
 
     def __mod__(self, other):
@@ -231,9 +245,11 @@ class Symbol(_Traced):
         b = operand(self.trace, other)
         if b is None:
             return NotImplemented
-        whole = self.is_integer and is_whole(other)
         operands = (b, self.node) if swap else (self.node, b)
-        return Condition(self.trace, self.trace.graph.node(operation, *operands), whole)
+        is_known = self.is_integer and is_whole(other)
+        if self.trace.compares_elements:
+            is_known = is_known and not self.trace.has_elements(operands)
+        return Condition(self.trace, self.trace.graph.node(operation, *operands), is_known)
 
     def __lt__(self, other):
         return self._compare(other, "lt")

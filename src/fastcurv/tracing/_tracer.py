@@ -14,7 +14,7 @@ import linecache
 import re
 import types
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
@@ -24,10 +24,15 @@ from ..function._digest import globals_in, is_library, names_in
 from ._arrays import BUILTINS, Array, choose, is_open, substitute
 from ._conversion import Hooks, converted
 from ._graph import Graph
+from ._integers import Integers, may_be_symbols
 from ._symbols import Symbol, Trace, constant
 
 #: numbers in all arguments; beyond, a function is no longer a straight line of reasonable length
 MOST_ARGUMENTS = 100_000
+
+
+#: integers in arrays: symbols whose comparisons are open, or whose values are taken when asked, or constants
+Way = Literal["compared", "asked", "constant"]
 
 
 class Traced(NamedTuple):
@@ -53,9 +58,9 @@ def _parts(args: tuple) -> Iterator[Any]:
 
 
 def _is_symbolic(value: Any) -> bool:
-    """Whether an argument becomes symbols. Arrays of integers steer functions, and those of other types round."""
+    """Whether an argument becomes symbols. Arrays of other types round."""
     if isinstance(value, np.ndarray):
-        return value.dtype == np.float64
+        return value.dtype == np.float64 or may_be_symbols(value)
     return type(value) in (int, float, np.float64, np.int64)
 
 
@@ -79,26 +84,37 @@ def _digest(array: np.ndarray) -> bytes:
 class _Leaves:
     """Arguments as symbols, in the order of `flattened`; those of a point's own count on from its coordinates."""
 
-    def __init__(self, trace: Trace, kind: str, first: int = 0):
-        self._trace, self._kind, self._count = trace, kind, first
+    def __init__(self, trace: Trace, kind: str, first: int = 0, integers: Way = "asked"):
+        self._trace, self._kind, self._count, self._integers = trace, kind, first, integers
 
     def __call__(self, value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(map(self, value))
-        if not _is_symbolic(value):
+        if not _is_symbolic(value) or (self._kind == "own" and _is_whole(value)):
             if np.iscomplexobj(value):
                 raise TracingError("an argument is complex")
             if self._kind == "own":
                 raise TracingError("the points' own arguments are not all numbers of float64")
             return value
-        if not isinstance(value, np.ndarray):
-            return self._symbol(isinstance(value, (int, np.integer)))
-        found = np.empty(value.shape, object)
-        flat = found.reshape(-1)
-        for k in range(value.size):
-            flat[k] = self._symbol(False)
+        if isinstance(value, np.ndarray):
+            return self._array(value)
+        return self._symbol(isinstance(value, (int, np.integer)))
+
+    def _array(self, values: np.ndarray) -> Any:
+        first, whole = self._count, _is_whole(values)
+        if whole and self._integers == "constant":
+            self._count += values.size
+            self._trace.fixed.update(range(first, self._count))
+            return values
+        found = np.empty(values.shape, object)
+        found.reshape(-1)[:] = symbols = [self._symbol(whole) for _ in range(values.size)]
         found.flags.writeable = False
-        return found.view(Array) if found.ndim else found[()]
+        if whole:
+            self._trace.elements.update(symbol.node for symbol in symbols)
+            self._trace.compares_elements = self._integers == "compared"
+        if not found.ndim:
+            return found[()]
+        return Integers(found) if whole else found.view(Array)
 
     def _symbol(self, whole: bool) -> Symbol:
         self._count += 1
@@ -109,11 +125,17 @@ class _Leaves:
 
 
 def trace(
-    function: Callable, n: int, args: tuple, own: tuple = (), frozen: Callable[[Any], Any] = lambda value: value
+    function: Callable,
+    n: int,
+    args: tuple,
+    own: tuple = (),
+    frozen: Callable[[Any], Any] = lambda value: value,
+    again: bool = False,
 ) -> Traced:
     """The graph of a function of n coordinates, arguments that all points share, and those of one point.
 
-    `frozen` gives the values that the function's globals are known by.
+    `frozen` gives the values that the function's globals are known by. A function that is traced `again`, for other
+    arguments that steer it, takes both sides where integers in arrays are compared, if it then serves all of them.
 
     Raises
     ------
@@ -122,10 +144,25 @@ def trace(
     LengthError
         If there are no values.
     """
-    shared = flattened(args)
-    if len(shared) + len(flattened(own)) > MOST_ARGUMENTS:
+    if sum(np.size(part) for part in _parts((args, own)) if not _is_whole(part)) > MOST_ARGUMENTS:
         raise TracingError(f"{_name(function)} cannot be traced: its arguments have over {MOST_ARGUMENTS:,} numbers")
-    run = Trace(shared)
+    if not any(map(_is_whole, _parts(args))):
+        return _traced(function, n, args, own, frozen, "asked")
+    for way in ("compared", "asked") if again else ("asked",):
+        with contextlib.suppress(TracingError):
+            found = _traced(function, n, args, own, frozen, way)
+            if way == "asked" or not found.fixed:
+                return found
+    return _traced(function, n, args, own, frozen, "constant")
+
+
+def _is_whole(part: Any) -> bool:
+    return isinstance(part, np.ndarray) and part.dtype == np.int64
+
+
+def _traced(function: Callable, n: int, args: tuple, own: tuple, frozen: Callable[[Any], Any], integers: Way) -> Traced:
+    """The graph, made in one of the ways to take integers in arrays."""
+    run = Trace(flattened(args))
     x = np.empty(n, object)
     for i in range(n):
         x[i] = Symbol(run, run.graph.leaf("x", i))
@@ -133,7 +170,7 @@ def trace(
     twins, random = _Twins(frozen), np.random.get_state()  # noqa: NPY002  the state that users share
     try:
         with np.errstate(all="ignore"):
-            arguments = (*_Leaves(run, "shared")(args), *_Leaves(run, "own", n)(own))
+            arguments = (*_Leaves(run, "shared", 0, integers)(args), *_Leaves(run, "own", n)(own))
             result = twins.twin(function)(x.view(Array), *arguments)
             outputs = _nodes(run, result)
     except Exception as error:  # whatever a user's function does with a symbol

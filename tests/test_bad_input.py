@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 import pytest
+import scipy.special
 from functions import fragile, rosenbrock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.special import expit
 
 import fastcurv as fc
 from fastcurv import _launch
@@ -1198,6 +1200,47 @@ def test_imports_are_called_so():
         fc.CompilationError, match="imports cannot be compiled by Numba: it imports a module where it is"
     ):
         fc.value(imports, X)
+
+
+def catches_one_kind(x):
+    try:
+        return math.log(x[0])
+    except ValueError:
+        return 0.0
+
+
+def catches_all(x):
+    try:
+        if x[0] < 0.0:
+            raise ValueError
+        return x[0] ** 2
+    except Exception:
+        return 0.0
+
+
+def of_scipy(x):
+    return scipy.special.gammaln(x[0])
+
+
+def of_an_ufunc_of_scipy(x):
+    return expit(x[0])
+
+
+@pytest.mark.parametrize(
+    ("fun", "reason"),
+    [
+        (catches_one_kind, "of exceptions all are caught or none: write `except Exception:`"),
+        (of_scipy, "SciPy is not compiled; math.erf, math.gamma and math.lgamma are"),
+        (of_an_ufunc_of_scipy, "ufuncs that are not NumPy's are not compiled; math.erf"),
+    ],
+)
+def test_what_numba_has_its_own_words_for(fun, reason):
+    with pytest.raises(fc.CompilationError, match=f"{fun.__name__} cannot be compiled by Numba: {reason}"):
+        fc.value(fun, X)
+
+
+def test_all_exceptions_are_caught():
+    assert fc.hessian(catches_all, [[2.0], [-2.0]]).ravel().tolist() == [2.0, 0.0]
 
 
 def prints_nothing(x):

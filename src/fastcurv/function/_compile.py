@@ -221,6 +221,9 @@ _NOISE = (
 #: what Numba has no words for, or only its own
 _IN_WORDS = {
     "opcode (IMPORT_NAME)": "it imports a module where it is called; import that outside of it",
+    "exception_match": "of exceptions all are caught or none: write `except Exception:`",
+    "<module 'scipy": "SciPy is not compiled; math.erf, math.gamma and math.lgamma are",
+    "<class 'numpy.ufunc'>": "ufuncs that are not NumPy's are not compiled; math.erf, math.gamma and math.lgamma are",
     "Function(<class 'bool'>)": "it branches on x",
     "Function(<built-in function setitem>)": "it puts what is made from x into an array of other numbers",
 }

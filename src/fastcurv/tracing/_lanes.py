@@ -32,7 +32,7 @@ def straight_line(function: Callable, inputs: int) -> Program:
     run = Trace(np.zeros(0))
     results = on_symbols(function)([Symbol(run, run.graph.leaf("x", i)) for i in range(inputs)])
     outputs = tuple(constant(run, result).node for result in results)
-    return program(Traced(run.graph, outputs, ()), Wanted(), (0, 0))
+    return program(Traced(run.graph, outputs), Wanted(), (0, 0))
 
 
 def on_symbols(function: Callable) -> Callable:

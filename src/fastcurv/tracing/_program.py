@@ -215,10 +215,9 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
     TracingError
         If it is too long.
     """
-    graph, outputs = traced.graph, traced.outputs
-    whole = [(list(outputs), list(range(len(outputs))))]
+    outputs = traced.outputs
     if shape is not None:
-        return _assembled(graph, whole, _MatrixSlots(len(outputs), *shape), wanted)
+        return _assembled(_straight(traced), _MatrixSlots(len(outputs), *shape), wanted)
     try:
         found = by_terms(traced, wanted)
     except TracingError:  # far too long
@@ -226,7 +225,7 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
     if found is None or found.length > MOST_OPERATIONS:
         found = by_terms(traced, wanted, joined=False)
     if found.operations <= MAX_STRAIGHT:
-        found = _assembled(graph, whole, _Slots(len(outputs)), wanted)
+        found = _assembled(_straight(traced), _Slots(len(outputs)), wanted)
     if found.length > MOST_OPERATIONS:
         raise TracingError(f"its derivatives are {found.length:,} operations that no loop repeats")
     if (results := sum(len(c.outputs) for c in found.classes)) > MOST_RESULTS:
@@ -237,13 +236,48 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
 def by_terms(traced: Traced, wanted: Wanted, *, joined: bool = True) -> Program:
     """The code of sums, term by term; where they are `joined`, what terms have in common is computed once."""
     graph, outputs = traced.graph, traced.outputs
-    join = add_up if joined else lambda graph, terms: terms
-    whole = set() if wanted.has_derivatives else kept_whole(graph, outputs)
-    terms = [([a], [r]) for r, output in enumerate(outputs) for a in join(graph, terms_of(graph, output, whole))]
-    found = _assembled(graph, terms, _Slots(len(outputs)), wanted)
-    if wanted.has_derivatives or found.is_in_order:
-        return found
-    return _assembled(graph, passes(graph, terms), _Slots(len(outputs)), wanted)
+
+    def sums() -> list[Part]:
+        join = add_up if joined else lambda graph, terms: terms
+        whole = set() if wanted.has_derivatives else kept_whole(graph, outputs)
+        return [([a], [r]) for r, output in enumerate(outputs) for a in join(graph, terms_of(graph, output, whole))]
+
+    case = joined, wanted.has_derivatives
+    shapes = _remembered(traced, case, sums)
+    if not (wanted.has_derivatives or shapes.are_in_order):
+        shapes = _remembered(traced, (*case, "passes"), lambda: passes(graph, sums()))
+    return _assembled(shapes, _Slots(len(outputs)), wanted)
+
+
+class _Shapes(NamedTuple):
+    """Terms by their shapes, and whether each sum has all terms of a shape in a row."""
+
+    terms: tuple[list[Term], ...]
+    are_in_order: bool
+
+
+def _remembered(traced: Traced, case: tuple, parts: Callable[[], list[Part]]) -> _Shapes:
+    """The terms of a function, found once for all derivatives."""
+    if case not in traced.shapes:
+        traced.shapes[case] = _shapes(traced.graph, parts())
+    return traced.shapes[case]
+
+
+def _straight(traced: Traced) -> _Shapes:
+    """All outputs as one term."""
+    return _shapes(traced.graph, [(list(traced.outputs), list(range(len(traced.outputs))))])
+
+
+def _shapes(graph: Graph, parts: list[Part]) -> _Shapes:
+    by_shape: dict[tuple, list[Term]] = {}
+    runs = list[tuple]()  # shapes and outputs, wherever one of them changes
+    for part in parts:
+        term = term_of(graph, *part)
+        alike = by_shape.setdefault(term.shape, [])
+        alike.append(term._replace(shape=alike[0].shape) if alike else term)  # one tuple for all
+        if (run := (term.shape, *term.outputs)) not in runs[-1:]:
+            runs.append(run)
+    return _Shapes(tuple(by_shape.values()), len(runs) == len(set(runs)))
 
 
 class _Slots:
@@ -284,17 +318,10 @@ class _MatrixSlots(_Slots):
         return list({i * self._columns + j, j * self._columns + i})
 
 
-def _assembled(graph: Graph, parts: list[Part], slots: _Slots, wanted: Wanted) -> Program:
-    """The program of parts."""
-    by_shape: dict[tuple, list[Term]] = {}
-    runs = list[tuple]()  # shapes and outputs, wherever one of them changes
-    for part in parts:
-        term = term_of(graph, *part)
-        by_shape.setdefault(term.shape, []).append(term)
-        if (run := (term.shape, *term.outputs)) not in runs[-1:]:
-            runs.append(run)
-    classes = tuple(_class(terms, wanted, slots) for terms in by_shape.values())
-    return Program(classes, slots, len(runs) == len(set(runs)))
+def _assembled(shapes: _Shapes, slots: _Slots, wanted: Wanted) -> Program:
+    """The program of terms."""
+    classes = tuple(_class(terms, wanted, slots) for terms in shapes.terms)
+    return Program(classes, slots, shapes.are_in_order)
 
 
 def _element(terms: list[Term]) -> tuple[Trace, list[int], np.ndarray]:
@@ -331,19 +358,24 @@ def _class(terms: list[Term], wanted: Wanted, slots: _Slots) -> Class:
     trace, roots, table = _element(terms)
     work, graph = Differentiator(trace, wanted.is_finite), trace.graph
     leaves = {kind: [list(term.leaves[kind]) for term in terms] for kind in INDEXED}
-    xs = leaves["x"]
-    nodes, columns = list(roots), [[slots.values[term.outputs[k]] for term in terms] for k in range(len(roots))]
+    kinds = {(tuple(term.outputs), tuple(term.leaves["x"])): None for term in terms}  # all rows of data are of one
+    numbers = {kind: number for number, kind in enumerate(kinds)}
+    which = np.array([numbers[tuple(term.outputs), tuple(term.leaves["x"])] for term in terms])
+    nodes, columns = list[int](), list[np.ndarray]()
 
-    def result(node: int, places: list[list[int]]) -> None:
-        """A node, and for each term the slots that it is added to."""
-        for column in zip(*places, strict=True):
+    def result(node: int, slots_of: Callable[[tuple[int, ...], tuple[int, ...]], list[int]]) -> None:
+        """A node, and the slots that it is added to, by the outputs and coordinates of a term."""
+        for column in np.array([slots_of(*kind) for kind in kinds], np.int64).T:
             nodes.append(node)
-            columns.append(list(column))
+            columns.append(column[which])
 
-    coordinates, own = len(xs[0]), len(leaves["own"][0])
+    for k, root in enumerate(roots):
+        result(root, lambda outputs, x, k=k: [slots.values[outputs[k]]])
+    coordinates, own = len(leaves["x"][0]), len(leaves["own"][0])
     v = {i: graph.leaf("own", own + i) for i in range(coordinates)}
     if wanted.is_directed:
-        leaves["own"] = [[*row, *(wanted.direction + i for i in x)] for row, x in zip(leaves["own"], xs, strict=True)]
+        rows = zip(leaves["own"], leaves["x"], strict=True)
+        leaves["own"] = [[*row, *(wanted.direction + i for i in x)] for row, x in rows]
     for k, root in enumerate(roots):
         first, second = {}, {}
         if wanted.second:
@@ -351,14 +383,14 @@ def _class(terms: list[Term], wanted: Wanted, slots: _Slots) -> Class:
         elif wanted.product:
             first = work.product(root, v)
         elif wanted.form:
-            result(work.form(root, v), [slots.of_first(0, 0)] * len(terms))
+            result(work.form(root, v), lambda outputs, x: slots.of_first(0, 0))
         elif wanted.first:
             first = work.gradient(root)
         if wanted.first or wanted.product:
             for i, d in first.items():
-                result(d, [slots.of_first(term.outputs[k], x[i]) for term, x in zip(terms, xs, strict=True)])
+                result(d, lambda outputs, x, i=i, k=k: slots.of_first(outputs[k], x[i]))
         for (i, j), d in second.items():
-            result(d, [slots.of_second(x[i], x[j]) for x in xs])
+            result(d, lambda outputs, x, i=i, j=j: slots.of_second(x[i], x[j]))
     tables = {kind: Columns(np.array(rows, np.int64).reshape(len(terms), -1)) for kind, rows in leaves.items()}
     tables["table"] = Columns(table)
     return Class(graph, tuple(nodes), tables, Columns(np.array(columns, np.int64).T.copy()))

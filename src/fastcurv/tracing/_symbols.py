@@ -132,8 +132,7 @@ class Symbol(_Traced):
     __slots__ = ("is_float",)
 
     def __init__(self, trace: Trace, node: int, is_integer: bool = False, is_float: bool = False):
-        super().__init__(trace, node, is_integer)
-        self.is_float = is_float
+        self.trace, self.node, self.is_integer, self.is_float = trace, node, is_integer, is_float
 
     def _with(self, other: Any, make: Callable[..., int], swap: bool = False) -> Any:
         b = operand(self.trace, other)

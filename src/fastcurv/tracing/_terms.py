@@ -112,26 +112,30 @@ class Term(NamedTuple):
 
 def term_of(graph: Graph, roots: list[int], outputs: list[int]) -> Term:
     """The shape of some nodes, their leaves numbered in the order in which they are met."""
+    operations, arguments_of = graph.operations, graph.arguments
     numbers: dict[int, int] = {}
     shape: list[tuple] = []
     leaves: dict[str, list] = {"constant": [], "x": [], "own": [], "shared": []}
-    stack = [(root, False) for root in reversed(roots)]
+    stack = list(reversed(roots))  # with the complement of a node whose operands are ready
     while stack:
-        a, is_ready = stack.pop()
+        a = stack.pop()
         if a in numbers:
             continue
-        operation, arguments = graph.operations[a], graph.arguments[a]
+        is_ready = a < 0
+        if is_ready:
+            a = ~a
+        operation, arguments = operations[a], arguments_of[a]
         if operation in leaves:
             entry = (operation, len(leaves[operation]))
             leaves[operation].append(arguments[0])
         elif not is_ready:
-            stack.append((a, True))
-            stack.extend((k, False) for k in reversed(graph.operands(a)))
+            stack.append(~a)
+            stack += graph.operands(a)[::-1]
             continue
         elif operation == "power":
             entry = (operation, numbers[arguments[0]], arguments[1])
         else:
-            entry = (operation, *(numbers[k] for k in arguments))
+            entry = (operation, *[numbers[k] for k in arguments])
         numbers[a] = len(shape)
         shape.append(entry)
     shape.append(("roots", *(numbers[root] for root in roots)))

@@ -14,7 +14,7 @@ import linecache
 import re
 import types
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
@@ -35,12 +35,16 @@ MOST_ARGUMENTS = 100_000
 Way = Literal["compared", "asked", "constant"]
 
 
-class Traced(NamedTuple):
-    """A function as a graph: one output for a scalar function, one for each value of others."""
+class Traced:
+    """A function as a graph: one output for a scalar function, one for each value of others.
 
-    graph: Graph
-    outputs: tuple[int, ...]
-    fixed: tuple[int, ...]  # shared arguments, by number, whose values the graph depends on
+    It depends on the values of shared arguments that are `fixed`, by number.
+    """
+
+    def __init__(self, graph: Graph, outputs: tuple[int, ...], fixed: tuple[int, ...] = ()):
+        self.graph, self.outputs, self.fixed = graph, outputs, fixed
+        #: its terms by shapes, for programs
+        self.shapes: dict[tuple, Any] = {}
 
 
 def flattened(args: tuple) -> np.ndarray:

@@ -34,6 +34,13 @@ def of_array(
         if value is not None and value is not False and not (type(value) is tuple and not value):
             raise DeviceError(f"{name} is not served {IN_THIS_VERSION}")
     _check_together(x, v=v, out=out)
+    if options.method not in ("auto", "exact", "traced"):
+        raise DeviceError(f"method={options.method!r} is not served {IN_THIS_VERSION}")
+    with backend.select(ordinal):  # streams are those of the present device
+        return _of_array(fun, x, v, args, ordinal, options._replace(method="traced"), derivative, out)
+
+
+def _of_array(fun: Any, x: Any, v: Any, args: Any, ordinal: int, options: Options, derivative: str, out: Any) -> Any:
     points = arrays.device_array(x, "x")
     shape = tuple(points.shape)
     if not shape or shape[-1] == 0:
@@ -45,9 +52,6 @@ def of_array(
         if tuple(directions.shape) != shape or directions.dtype != points.dtype:
             raise ValueError(f"v must have the shape and type of x on a device, {shape}, got {directions.shape}")
         own = directions.reshape(prod(batch), n)
-    if options.method not in ("auto", "exact", "traced"):
-        raise DeviceError(f"method={options.method!r} is not served {IN_THIS_VERSION}")
-    options = options._replace(method="traced")
     wanted, vector = _WANTED[derivative](n), derivative == "jacobian"
     known = call(fun, np.empty((0, n), flat.dtype), args, (), f"cuda:{ordinal}", vector=vector, options=options)
     try:
@@ -63,10 +67,9 @@ def of_array(
     slots = np.array(prepared.program.values) if derivative == "value" else slots_of(prepared, prod(found))
     rows = rows_of(prepared, known.plan, n if v is not None else 0, slots, by_tracing.shared_numbers(known.points.args))
     shape = batch + found
-    with backend.select(ordinal):
-        room = _checked(out, shape, points.dtype) if out is not None else arrays.empty_like(x, shape, points.dtype)
-        rows.on_device(ordinal, flat, own, arrays.device_array(room, "out").reshape(-1))
-        return room if out is not None else arrays.handed_over(room, x)
+    room = _checked(out, shape, points.dtype) if out is not None else arrays.empty_like(x, shape, points.dtype)
+    rows.on_device(ordinal, flat, own, arrays.device_array(room, "out").reshape(-1))
+    return room if out is not None else arrays.handed_over(room, x)
 
 
 _WANTED = {
@@ -101,12 +104,12 @@ def _checked(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 def solve_array(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
     """The same of matrices on a device, as arrays of the same kind there."""
     ordinal = _where(a, device, "a")
-    matrices = arrays.device_array(a, "a")
-    shape = tuple(matrices.shape)
-    if len(shape) < 2 or shape[-1] != shape[-2]:
-        raise ValueError(f"a must hold square matrices along its last two axes, got shape {shape}")
-    n, batch = checked_order(shape, vectors), shape[:-2]
     with backend.select(ordinal):
+        matrices = arrays.device_array(a, "a")
+        shape = tuple(matrices.shape)
+        if len(shape) < 2 or shape[-1] != shape[-2]:
+            raise ValueError(f"a must hold square matrices along its last two axes, got shape {shape}")
+        n, batch = checked_order(shape, vectors), shape[:-2]
         w, z = (arrays.empty_like(a, room, matrices.dtype) for room in ((*batch, n), shape if vectors else (1,)))
         flat = arrays.device_array(w, "w").reshape(prod(batch), n), arrays.device_array(z, "z").reshape(-1)
         eigen.on_device(ordinal, matrices.reshape(prod(batch), n, n), *flat, vectors)

@@ -3,6 +3,7 @@
 Run with NUMBA_ENABLE_CUDASIM=1.
 """
 
+import contextlib
 import ctypes
 import math
 from importlib import import_module
@@ -189,6 +190,22 @@ def test_jobs_in_parts(monkeypatch):
     assert_same("hessian", until, x, method="hyperdual", point_args=(np.linspace(1.0, 2.0, 13),))
     assert_same("hessian", until, x, method="hyperdual", return_error=True)
     assert_same("hvp", until, x, v, method="hyperdual")
+
+
+def test_levels_of_noise_go_with_their_points(monkeypatch):
+    from fastcurv.backends import _cuda_jobs, _cuda_transfers
+
+    parts, begin = [], _cuda_transfers._Slot.begin
+    monkeypatch.setattr(_cuda_jobs, "CHUNK_BYTES", 8 * (3 + 9) * 3)
+    monkeypatch.setattr(_cuda_jobs, "ordinals", lambda device: (0,))
+    monkeypatch.setattr(_cuda_transfers._Slot, "begin", lambda slot, part: parts.append(part) or begin(slot, part))
+    x = rng.uniform(-1.0, 1.0, (13, 3))
+    v = rng.uniform(-1.0, 1.0, x.shape)
+    for noise in (np.geomspace(1e-8, 1e-2, 13), 1e-4):
+        for name, more in (("hessian", ()), ("gradient", ()), ("hvp", (v,))):
+            parts.clear()
+            assert_same(name, until, x, *more, method="central", noise=noise, return_error=True)
+            assert len(parts) > 1
 
 
 def test_the_same_job_is_compiled_once(monkeypatch):
@@ -411,6 +428,18 @@ class ByDLPack:
         return SimpleNamespace(from_dlpack=lambda a: ByDLPack(memory_of(found := Imported(a)), found))
 
 
+class LikeJax(ByDLPack):
+    """An array whose other interface says nothing of the stream that it is made on: it must not be read by that."""
+
+    __cuda_array_interface__ = {  # noqa: RUF012  as libraries give it
+        "shape": (5, 3), "typestr": "<f8", "data": (4096, False), "version": 2, "strides": None,
+    }  # fmt: skip
+
+
+class CudaAPIError(RuntimeError):
+    """What numba-cuda says of the driver, by its name."""
+
+
 def memory_of(imported):
     """The host's memory that an array is said to have on a device."""
     known = imported.__cuda_array_interface__
@@ -457,8 +486,8 @@ def test_arrays_on_a_device_stay_there(dtype):
 def test_arrays_that_speak_dlpack_alone():
     """The same kind comes back, and everything is let go of."""
     x, A = rng.normal(size=(5, 3)), rng.normal(size=(4, 3, 3))
-    for name in ("value", "gradient", "hessian"):
-        found = getattr(fc, name)(chain, ByDLPack(x), (1.25,))
+    for name, kind in (("value", ByDLPack), ("gradient", ByDLPack), ("hessian", LikeJax)):
+        found = getattr(fc, name)(chain, kind(x), (1.25,))
         assert isinstance(found, ByDLPack)
         np.testing.assert_allclose(found.memory, getattr(fc, name)(chain, x, (1.25,)), atol=1e-12)
     w, z = fc.eigh(ByDLPack(A))
@@ -490,6 +519,49 @@ def test_no_points_and_other_devices(monkeypatch):
     monkeypatch.setattr(_plan, "MOST_LOCAL", 8 * 10)
     with pytest.raises(fc.DeviceError, match=r"bytes of results at a point .*device='cpu'"):
         fc.hessian(chain, np.ones((2, 5)), device="cuda")
+
+
+def test_what_the_driver_says_of_memory(backend, monkeypatch):
+    def fails(*shape, **options):
+        raise CudaAPIError("[2] CUDA_ERROR_OUT_OF_MEMORY")
+
+    x = np.ones((4, 3))
+    monkeypatch.setattr(backend.cuda, "device_array", fails)
+    for call in (lambda: fc.hessian(chain, x, device="cuda"), lambda: fc.eigvalsh(np.eye(3), device="cuda")):
+        with pytest.raises(fc.DeviceError, match=r"the CUDA device failed: .*OUT_OF_MEMORY; use fewer points"):
+            call()
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_streams_are_those_of_the_arrays_device(backend, monkeypatch):
+    """The protocol's stream 1 is that of the present device."""
+    present, select = [], backend.select
+
+    @contextlib.contextmanager
+    def selecting(ordinal):
+        present.append(ordinal)
+        with select(0):
+            yield
+        present.pop()
+
+    def given(a, *, stream):
+        assert present[-1:] == [1]
+        return ByDLPack.__dlpack__(a, stream=stream)
+
+    class Elsewhere(ByDLPack):
+        def __dlpack_device__(self):
+            return (CUDA, 1)
+
+        __dlpack__ = given
+
+    for module in ("backends.cuda", "_on_device", "backends._cuda_eigen"):
+        place = import_module(f"fastcurv.{module}")
+        target, name = (place, "select") if hasattr(place, "select") else (place.backend, "select")
+        monkeypatch.setattr(target, name, selecting)
+    x = rng.normal(size=(4, 3))
+    fc.hessian(chain, x)
+    np.testing.assert_allclose(fc.hessian(chain, Elsewhere(x)).memory, fc.hessian(chain, x), atol=1e-12)
+    np.testing.assert_allclose(fc.eigvalsh(Elsewhere(x[:3])).memory, fc.eigvalsh(x[:3]), atol=1e-14)
 
 
 def test_matrices_with_strides_of_zero():

@@ -18,14 +18,15 @@ def _library(a: Any) -> str:
 
 
 def device_array(a: Any, name: str) -> Any:
-    """An array that lives on a device, as kernels take it; what its library still computes of it is waited for."""
+    """An array that lives on the present device, as kernels take it; what its library still computes of it comes first.
+
+    By DLPack where its library speaks it: in the other interface torch and JAX do not tell on which stream they work.
+    """
     if isinstance(a, np.ndarray):
         raise TypeError(f"{name} must be an array on a device where x is one, got a NumPy array")
-    if hasattr(a, "detach"):  # a torch tensor that requires grad does not tell where its memory is
+    if hasattr(a, "detach"):  # a torch tensor that requires grad is not given away
         a = a.detach()
-    if _library(a) == "torch":  # whose interface does not tell the stream
-        sys.modules["torch"].cuda.current_stream(a.device).synchronize()
-    if not hasattr(a, "__cuda_array_interface__") and is_on_cuda(a):
+    if is_on_cuda(a):
         a = Imported(a)
     array = cuda.as_cuda_array(a, sync=True)
     if array.dtype not in (np.float32, np.float64):

@@ -17,7 +17,7 @@ from ..symmetric import cyclic_sweep, in_order, triangle
 from ..tracing import straight_line
 from ._cuda_groups import LEAST, MOST_SWEEPS, NEGLIGIBLE, group_kernel, group_of, tables_of_groups
 from ._cuda_transfers import in_parts
-from .cuda import CHUNK_BYTES, copied, cuda, device_function, launch, ordinals, select
+from .cuda import CHUNK_BYTES, copied, cuda, device_function, driver_errors, launch, ordinals, select
 
 #: the largest orders, without eigenvectors and with them, for which a thread's registers suffice
 IN_REGISTERS = {False: 8, True: 6}
@@ -133,7 +133,7 @@ def on_device(ordinal: int, matrices: Any, w: Any, z: Any, vectors: bool) -> Non
     count, n, _ = matrices.shape
     if count * n == 0:
         return
-    with select(ordinal):
+    with select(ordinal), driver_errors():
         solving(n, vectors)(0, matrices.reshape(count * n * n), w, z)
         cuda.synchronize()
 

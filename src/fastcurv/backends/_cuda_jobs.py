@@ -69,14 +69,14 @@ class Launcher:
             shared = _there(points.args)
 
             def run(stream: Any, part: int, *arrays: Any) -> None:
-                x, own, given = moved.rebuilt(part, arrays, constants)
+                x, own, given = moved.rebuilt(part, arrays, constants, stream)
                 arguments = part * tasks, layout, x, (shared, own), given
                 _compile(made, arguments, job)
                 launch(made, part * tasks, THREADS, *arguments, stream=stream)
 
             return run
 
-        rows = max(1, CHUNK_BYTES // moved.bytes_of_a_point) if moved.may_be_parted else count
+        rows = max(1, CHUNK_BYTES // moved.bytes_of_a_point)
         in_parts(ordinals(self._device), rows, moved.sources, moved.targets, prepare)
 
 
@@ -93,9 +93,11 @@ class _Moved:
         self._own_shapes = [array.shape[1:] for array in (points.x, *points.point_args)]
         self.sources = [points.x, *points.point_args, *map(self._by_point, sent)]
         self.targets = list(map(self._by_point, fetched))
-        levels = data[names.index("noise")] if "noise" in names else ()
-        #: levels of noise are not parted: those of points follow that of rounding
-        self.may_be_parted = len(levels) <= 2
+        levels = names.index("noise") if "noise" in names else None
+        #: where levels of noise are, if each point has its own: they follow that of rounding
+        self._levels = levels if levels is not None and len(data[levels]) > 2 else None
+        if self._levels is not None:
+            self.sources.append(data[self._levels][1:])
 
     def _by_point(self, k: int) -> np.ndarray:
         return self._data[k].reshape(self._count, -1)
@@ -109,7 +111,7 @@ class _Moved:
         """What all points share, on the present device; None for the rest."""
         return [None if k in self._places else _there(value) for k, value in enumerate(self._data)]
 
-    def rebuilt(self, count: int, arrays: tuple, constants: list[Any]) -> tuple[Any, tuple, tuple]:
+    def rebuilt(self, count: int, arrays: tuple, constants: list[Any], stream: Any) -> tuple[Any, tuple, tuple]:
         """Points, their own arguments, and what the block takes, of so many points on a device."""
         first = len(self._own_shapes)
         x, *own = (
@@ -117,7 +119,13 @@ class _Moved:
             for array, shape in zip(arrays, self._own_shapes, strict=False)
         )
         given = list(constants)
-        for k, array in zip(self._places, arrays[first:], strict=True):
+        others = list(arrays[first:])
+        if self._levels is not None:
+            own_levels = others.pop(len(self.sources) - 1 - first)
+            given[self._levels] = levels = cuda.device_array(1 + count, own_levels.dtype, stream=stream)
+            levels[:1].copy_to_device(self._data[self._levels][:1], stream=stream)
+            levels[1:].copy_to_device(own_levels, stream=stream)
+        for k, array in zip(self._places, others, strict=True):
             length, *rest = self._data[k].shape
             given[k] = array.reshape((length // self._count * count, *rest))
         return x, tuple(own), tuple(given)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from .cuda import copied, cuda, select
+from .cuda import copied, cuda, driver_errors, select
 
 #: streams of a device: while one computes, the other moves its part
 STREAMS = 2
@@ -72,6 +73,7 @@ class _Slot:
         self._part = slice(0)
 
 
+@driver_errors()
 def in_parts(
     ordinals: Sequence[int],
     rows: int,
@@ -101,6 +103,8 @@ def in_parts(
             slot.begin(part)
         for slot in slots:
             slot.end()
-    finally:
+    except BaseException:
         for slot in slots:
-            slot.wait()
+            with suppress(Exception):  # of a device that has failed all calls do
+                slot.wait()
+        raise

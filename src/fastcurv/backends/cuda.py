@@ -202,7 +202,7 @@ class Rows(NamedTuple):
 
     def on_device(self, ordinal: int, points: Any, own: Any, rows: Any) -> None:
         """Of points that are on the device; results are there for any stream."""
-        with select(ordinal):
+        with select(ordinal), driver_errors():
             self._launch(self._given(ordinal), points, own, rows)
             cuda.synchronize()
 

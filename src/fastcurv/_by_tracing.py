@@ -134,12 +134,18 @@ def _is_finite(shared: np.ndarray) -> bool:
 
 
 def _trust(
-    call: Call, plan: Plan, version: Version, prepared: Prepared, wanted: Wanted, leaves: Leaves, vector: bool
+    call: Call,
+    plan: Plan,
+    version: Version,
+    made: Callable[[bool], Prepared],
+    wanted: Wanted,
+    leaves: Leaves,
+    vector: bool,
 ) -> None:
     """Hold a traced function against the compiled one, if it was not and there are points.
 
-    Where none of them tells, and no other method is to be taken, it is run there all the same: its values are not
-    finite.
+    ``made(ties)``: its program, that tells of ties or not. Where none of the points tells, and no other method is to be
+    taken, it is run there all the same: its values are not finite.
     """
     if version.is_trusted or not len(call.x):
         return
@@ -148,8 +154,12 @@ def _trust(
         own, shared = _own(few), shared_numbers(few.points.args)
         if wanted.is_directed:
             own = np.concatenate([own, np.zeros(few.x.shape)], axis=1)
-        work = Work(few.x, own, shared)
-        return _values(prepared, plan.on_cpu, work, leaves, len(version.traced.outputs)), own, shared
+        m = len(version.traced.outputs)
+        found = _values(made(True), plan.on_cpu, Work(few.x, own, shared), leaves, m)
+        if version.may_tie and (lost := ~np.isfinite(found).all(axis=1)).any():
+            some = Work(read_only(few.x[lost]), read_only(own[lost]), shared)
+            found[lost] = _values(made(False), plan.on_cpu, some, leaves, m)
+        return found, own, shared
 
     try:
         hold_against_compiled(call, version, vector, evaluate)
@@ -204,7 +214,8 @@ def _ready(
     """The program of a call and its job, trusted, and remembered."""
     x, args, point_args = call.points
     shared = shared_numbers(args)
-    wanted = wanted._replace(is_finite=_is_finite(shared))
+    ties = call.tells_ties and wanted.has_derivatives
+    wanted = wanted._replace(is_finite=_is_finite(shared), ties=ties)
     kinds = tracing.others(args), *((array.shape[1:], array.dtype.char) for array in point_args)
     case = wanted, x.shape[1], vector, leaves, together, plan.bounds.any, x.dtype.char, kinds
     function = call.function
@@ -222,9 +233,13 @@ def _ready(
 def _prepared(call: Call, plan: Plan, version: Version, wanted: Wanted, leaves: Leaves, vector: bool) -> Prepared:
     others = plan.bounds.any or call.points.point_args or wanted.is_directed
     may_be_small = leaves == "matrices" and not others
-    prepared = version.prepared(wanted, call.shape[1], may_be_small, leaves == "lanes")
-    _trust(call, plan, version, prepared, wanted, leaves, vector)
-    return prepared
+
+    def made(ties: bool) -> Prepared:
+        known = wanted._replace(ties=wanted.ties and ties)
+        return version.prepared(known, call.shape[1], may_be_small, leaves == "lanes")
+
+    _trust(call, plan, version, made, wanted, leaves, vector)
+    return made(True)
 
 
 def outline(call: Call, plan: Plan, errors: bool) -> Outline:
@@ -313,7 +328,7 @@ def as_expression(call: Call, vector: bool, is_needed: bool) -> Call:
         raise TracingError(f"{call.function.name} adds terms of several shapes, in no regular order")
     if prepared.program.length > MOST_INLINED:
         raise TracingError(f"{call.function.name} is {prepared.program.length:,} operations that no loop repeats")
-    _trust(call, call.plan, version, prepared, Wanted(), "matrices", vector)
+    _trust(call, call.plan, version, lambda ties: prepared, Wanted(), "matrices", vector)
     shared = shared_numbers(call.points.args)
     return call._replace(function=prepared.program.expression, points=Points(call.x, (shared, *prepared.tables)))
 
@@ -350,11 +365,18 @@ def trusted(call: Call, wanted: Wanted, vector: bool) -> Prepared | None:
     return found.prepared if found.version.is_trusted else None
 
 
+def may_tie(call: Call) -> bool:
+    """Whether there are points at which results are NaN because a choice that the function makes is at a tie."""
+    versions = (version for known in call.function.traced.values() for version in known)  # pyright: ignore
+    return call.tells_ties and any(version.may_tie for version in versions)
+
+
 def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessians, np.ndarray]:
     """Hessians on their pattern, points flattened, and their errors."""
     version, count = _version(call, False), len(call.x)
-    prepared, pattern = version.sparse(plan.n)
-    _trust(call, plan, version, prepared, Wanted(second=True), "matrices", False)
+    prepared, pattern = version.sparse(plan.n, call.tells_ties)
+    known = lambda ties: version.sparse(plan.n, call.tells_ties and ties)[0]  # noqa: E731
+    _trust(call, plan, version, known, Wanted(second=True), "matrices", False)
     found = new_array((count, 1, len(pattern.columns)), call.x.dtype)
     job = prepared.job(call.x.dtype, plan.bounds.any, "matrices")
     _along(call, plan, prepared, job, call.x, _own(call), found)

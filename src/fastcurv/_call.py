@@ -61,6 +61,7 @@ class Call(NamedTuple):
     plan: Plan
     length: int | None  # how many values fun returns, of a vector
     lanes: int  # points that are worked on at once by differences
+    tells_ties: bool = True  # traced derivatives are NaN where a choice that `function` makes is at a tie
 
     @property
     def x(self) -> np.ndarray:
@@ -91,6 +92,11 @@ class Call(NamedTuple):
     def one_by_one(self) -> Call:
         """The same, one point after the other."""
         return self._replace(lanes=1)
+
+    def at(self, rows: np.ndarray, x: np.ndarray) -> Call:
+        """The same at points that stand for those in some rows."""
+        points = Points(read_only(x), self.points.args, tuple(read_only(a[rows]) for a in self.points.point_args))
+        return self._replace(points=points, batch=(len(rows),))
 
     def at_first_point(self) -> Call:
         """The same at the first point, or at 0 where there is none."""

@@ -9,14 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import apply, check_broadcast, dot, new_array, overflown, poison, real_array, rounded, vectors
+from ._inputs import apply, check_broadcast, dot, overflown, poison, real_array, rounded, vectors
 from ._lazy import cached_property
 from ._plan import Options
-from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
-from .backends import cpu
-from .backends._kernels import Operation
+from ._spectra import results_at
+from ._ties import Results
 from .differences._outcome import NOT_FINITE
-from .symmetric import Way, places_size
 
 
 class Definiteness(IntEnum):
@@ -342,40 +340,13 @@ def curvature(
     wanted, tolerance = _checked_extras(extra), _checked_tolerance(critical_tol)
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
-    count, n = call.shape
-    dtype = call.x.dtype
-    tolerance = float(np.finfo(dtype).eps) ** (1 / 3) if tolerance is None else tolerance
-    if not wanted and (rows := launch.curvature_rows(call, tolerance)) is not None:
-        return _from_rows(call, rows)
-    spectrum, error, bend = np.empty((count, n)), np.empty(count), np.empty(count)
-    index, nullity, critical = np.empty(count, np.int16), np.empty(count, np.int16), np.empty(count, np.int8)
-    vectors = new_array((count if "eigenvectors" in wanted else 0, n, n))
-    newton = np.empty((count if "newton_step" in wanted else 0, n))
-    hessians = new_array((count, n, n)) if "hessian" in wanted or call.plan.device is not None else None
-    way = spectrum_way(n, count, bool(vectors.size or newton.size))
-
-    reader = _Reader(
-        way, call.x, tolerance, (spectrum.reshape(-1), error, index, nullity, critical, bend, vectors, newton)
-    )
-    found = launch.second_order(call, errors=True, out=hessians, reader=reader, together=way.group)
-    if not found.is_read and count:
-        seconds = 1e-10 * n**3 + 1e-7
-
-        def arguments(workers: int) -> tuple:
-            return call.x, reader.from_memory(found, np.zeros(4, int), workers)
-
-        cpu.launch_plain(EVERY_POINT, count, seconds, arguments, way.group)
-
-    results = {
-        "value": found.value, "gradient": found.gradient, "eigenvalues": spectrum, "eigenvalue_error": error,
-        "index": index, "nullity": nullity, "gradient_curvature": bend, "status": found.status,
-    }  # fmt: skip
-    extras = {"eigenvectors": vectors, "newton_step": newton, "hessian": found.hessian}
-    return _shaped(call, results | {name: extras[name] for name in wanted}, critical)
+    tolerance = float(np.finfo(call.x.dtype).eps) ** (1 / 3) if tolerance is None else tolerance
+    return _shaped(call, results_at(call, wanted, tolerance))
 
 
-def _shaped(call: launch.Call, results: dict[str, np.ndarray], critical: np.ndarray) -> Curvature:
+def _shaped(call: launch.Call, results: Results) -> Curvature:
     """Results of flattened points as those of the batch, in the type of the points."""
+    critical = results.pop("critical")
     floats = {name: rounded(array, call.x.dtype) for name, array in results.items() if array.dtype.kind == "f"}
     results = results | floats
     decisive = (results[name] for name in ("value", "gradient", "eigenvalues", "hessian") if name in results)
@@ -386,49 +357,6 @@ def _shaped(call: launch.Call, results: dict[str, np.ndarray], critical: np.ndar
     status[lost] = np.where(status[lost] == 0, NOT_FINITE, status[lost])
     found = {name: array.reshape(call.batch + array.shape[1:]) for name, array in results.items()}
     return Curvature(call.batch, call.shape[1], found, critical.reshape(call.batch))
-
-
-def _from_rows(call: launch.Call, rows: np.ndarray) -> Curvature:
-    """What a device read of each point."""
-    n = call.shape[1]
-    value, gradient, spectrum = rows[:, 0].copy(), rows[:, 1 : 1 + n].copy(), rows[:, 1 + n : 1 + 2 * n].copy()
-    error, index, nullity, critical, bend, status = rows[:, 1 + 2 * n :].T.copy()
-    results = {
-        "value": value, "gradient": gradient, "eigenvalues": spectrum, "eigenvalue_error": error,
-        "index": index.astype(np.int16), "nullity": nullity.astype(np.int16), "gradient_curvature": bend,
-        "status": status.astype(np.int8),
-    }  # fmt: skip
-    return _shaped(call, results, critical.astype(np.int8))
-
-
-class _Reader:
-    """Makes the task that reads points, and keeps alive what it works on."""
-
-    def __init__(self, way: Way, x: np.ndarray, tolerance: float, results: tuple[np.ndarray, ...]):
-        self._way, self._x, self._tolerance, self._results = way, x, tolerance, results
-
-    def from_memory(self, found: launch.Second, layout: np.ndarray, workers: int) -> np.ndarray:
-        """For every point, on so many workers: the last of a group reads them all."""
-        matrices = found.gradient_error, found.hessian, found.hessian_error
-        arguments = layout, self._x, found.status, found.gradient.reshape(-1), *matrices, *self._more(workers)
-        return self._task(from_memory(self._way), arguments)
-
-    def from_lanes(
-        self, found: launch.Second, rows: np.ndarray, apart: int, slopes: np.ndarray, lower: np.ndarray, rounding: float
-    ) -> np.ndarray:
-        """For the last point of every group, whose results are in the row of each worker, LANES of them `apart`."""
-        lanes = rows, apart, slopes, lower, rounding
-        arguments = self._x, found.status, found.gradient.reshape(-1), *lanes, *self._more(len(rows))
-        return self._task(from_lanes(self._way), arguments)
-
-    def _more(self, workers: int) -> tuple:
-        n = self._x.shape[1]
-        scratch = cpu.scratch(workers, scratch_size(self._way, n), float)
-        return self._tolerance, scratch, cpu.scratch(workers, places_size(self._way, n), int), self._results
-
-    def _task(self, operation: Operation, arguments: tuple) -> np.ndarray:
-        self._bound = cpu.Bound(operation, arguments)
-        return self._bound.task
 
 
 def _checked_extras(extra: Any) -> tuple[str, ...]:

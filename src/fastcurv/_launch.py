@@ -13,12 +13,24 @@ import numpy as np
 from . import _by_differences as by_differences
 from . import _by_numbers as by_numbers
 from ._by_differences import Outline
-from ._call import Call, First, Product, Second, by_device, call, launcher, length_again, unknown_length
+from ._call import (
+    NO_STATUS,
+    Call,
+    First,
+    Product,
+    Second,
+    by_device,
+    call,
+    launcher,
+    length_again,
+    unknown_length,
+)
 from ._errors import CompilationError, LanesError, TracingError, UndecidedError
 from ._inputs import arguments, read_only
 from ._plan import Plan, is_kept
 from ._rounding import add_noise, nearby
 from ._sparse import SparseHessians
+from ._ties import each_by_itself, settle
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
 from .differences._jacobian import value_block, values_block
@@ -26,8 +38,8 @@ from .function import Compiled, Refusals, UserFunction
 
 __all__ = [
     "Call", "First", "Product", "Second", "arguments_taken", "by_known_method", "call", "curvature_rows", "decided",
-    "first_order", "forms", "length_again", "may_be_expressions", "outline", "products", "second_order", "settled",
-    "settled_lanes", "sparse_hessians", "traced_data", "unknown_length", "values", "without_expressions",
+    "first_order", "forms", "length_again", "may_be_expressions", "may_tie", "outline", "products", "second_order",
+    "settled", "settled_lanes", "sparse_hessians", "traced_data", "unknown_length", "values", "without_expressions",
 ]  # fmt: skip
 
 Result = TypeVar("Result")
@@ -176,6 +188,8 @@ def first_order(call: Call, role: Role, m: int, errors: bool, out: np.ndarray) -
             return way.first_order(call, call.plan, role._replace(function=call.function), m, errors, out)
 
         found = at(call, out)
+        if may_tie(call):
+            _settle(call, found, out[:, 0, 0], lambda some, _: at(some, _room(some, out)), "matrix", "error")
         if errors:
             _add_noise(call, found.error, out, lambda near, out: at(near, out).matrix, (2,))
         return found
@@ -204,11 +218,44 @@ def second_order(
             return way.second_order(call, call.plan, errors=errors, out=out, reader=reader, together=together)
 
         found = at(call, out)
+        if out is not None and reader is None and may_tie(call):
+            names, room = ("gradient", "gradient_error", "hessian", "hessian_error"), out[:0]
+            _settle(call, found, out[:, 0, 0], lambda some, _: at(some, _room(some, room)), *names)
         if with_noise and out is not None:
             _add_noise(call, found.hessian_error, out, lambda near, out: at(near, out).hessian, (1, 2))
         return found
 
     return _by_best(call, "hessian", compute)
+
+
+def may_tie(call: Call) -> bool:
+    """Whether there are points at which derivatives are NaN because a choice that the function makes is at a tie."""
+    return call.plan.method == "traced" and len(call.x) > 0 and _by_tracing().may_tie(call)
+
+
+def _settle(call: Call, found: Any, told_by: np.ndarray, at: Callable[[Call, np.ndarray], Any], *names: str) -> None:
+    """Put results of these names at ties in place, where they are NaN."""
+    settle(call, found._asdict(), told_by, lambda some, rows: at(some, rows)._asdict(), each_by_itself(*names))
+
+
+def _room(some: Call, out: np.ndarray) -> np.ndarray:
+    """Results like others, of some points."""
+    return np.empty((len(some.x), *out.shape[1:]), some.x.dtype)
+
+
+def _settle_products(call: Call, found: Product, directions: np.ndarray, at: Callable[..., Product]) -> None:
+    """The same for products with several directions at each point."""
+    if not may_tie(call):
+        return
+    count, n = call.shape
+    by_point = directions.reshape(count, -1, n)
+
+    def at_some(some: Call, rows: np.ndarray) -> Product:
+        chosen = read_only(by_point[rows].reshape(-1, n).astype(some.x.dtype))
+        return at(some, np.empty((len(chosen), *found.product.shape[1:]), some.x.dtype), chosen)
+
+    told_by = found.product.reshape(count, -1).sum(axis=1)
+    _settle(call, found, told_by, at_some, "product", "error")
 
 
 def _add_noise(
@@ -241,7 +288,19 @@ def curvature_rows(call: Call, tolerance: float) -> np.ndarray | None:
 def sparse_hessians(call: Call, errors: bool) -> tuple[SparseHessians, np.ndarray]:
     """Hessians on their pattern, points flattened, and their errors; of traced functions only."""
     way = _way(call)
-    found, error = way.sparse_hessians(call, call.plan, errors)
+
+    def at(call: Call) -> tuple[SparseHessians, np.ndarray]:
+        return way.sparse_hessians(call, call.plan, errors)
+
+    found, error = at(call)
+    if found.values.size and may_tie(call):
+
+        def at_some(some: Call, rows: np.ndarray) -> Product:
+            found, error = at(some)
+            return Product(found.values, error, NO_STATUS)
+
+        told_by = found.values[:, 0]
+        _settle(call, Product(found.values, error, NO_STATUS), told_by, at_some, "product", "error")
     if errors:
         _add_noise(
             call, error, found.values, lambda near, _: way.sparse_hessians(near, near.plan, False)[0].values, (1,)
@@ -253,10 +312,11 @@ def products(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) 
     """H v for the same number of directions at each point."""
 
     def compute(way: Any, call: Call) -> Product:
-        def at(call: Call, out: np.ndarray) -> Product:
+        def at(call: Call, out: np.ndarray, directions: np.ndarray = directions) -> Product:
             return way.products(call, call.plan, directions, errors, out)
 
         found = at(call, out)
+        _settle_products(call, found, directions, at)
         if errors:
             _add_noise(call, found.error, out, lambda near, out: at(near, out).product, (1,))
         return found
@@ -268,10 +328,11 @@ def forms(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> 
     """v'Hv for the same number of directions at each point."""
 
     def compute(way: Any, call: Call) -> Product:
-        def at(call: Call, out: np.ndarray) -> Product:
+        def at(call: Call, out: np.ndarray, directions: np.ndarray = directions) -> Product:
             return way.forms(call, call.plan, directions, errors, out)
 
         found = at(call, out)
+        _settle_products(call, found, directions, at)
         if errors:
             _add_noise(call, found.error, out, lambda near, out: at(near, out).product, ())
         return found

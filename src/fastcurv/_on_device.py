@@ -54,6 +54,7 @@ def _of_array(fun: Any, x: Any, v: Any, args: Any, ordinal: int, options: Option
         own = directions.reshape(prod(batch), n)
     wanted, vector = _WANTED[derivative](n), derivative == "jacobian"
     known = call(fun, np.empty((0, n), flat.dtype), args, (), f"cuda:{ordinal}", vector=vector, options=options)
+    known = known._replace(tells_ties=False)
     try:
         prepared = by_tracing.trusted(known, wanted, vector)
         if prepared is None and len(flat):
@@ -90,7 +91,7 @@ def _sampled(fun: Any, flat: Any, args: Any, ordinal: int, vector: bool, options
     """A call at some of the points, on the host."""
     rows = np.linspace(0, len(flat) - 1, min(SAMPLES, len(flat))).astype(int)
     some = np.stack([flat[int(row)].copy_to_host() for row in rows])
-    return call(fun, some, args, (), f"cuda:{ordinal}", vector=vector, options=options)
+    return call(fun, some, args, (), f"cuda:{ordinal}", vector=vector, options=options)._replace(tells_ties=False)
 
 
 def _checked(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:

@@ -38,6 +38,7 @@ class _Repeat(NamedTuple):
     data: Callable[[tuple], tuple[tuple, tuple] | None]  # what the block takes before the matrices, and after them
     shapes: tuple[tuple[int, ...], ...]  # of points and of matrices, flattened; of the result
     longest: float  # seconds after which it is to be planned again
+    may_tie: bool  # whether there are points at which results are NaN that can be told by a checked call
 
 
 #: by what `key_of` says; at most MOST_REPEATS
@@ -92,6 +93,8 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
         )  # fmt: skip
     if perf_counter() - start > known.longest:
         _repeats.pop(key, None)
+    if known.may_tie and np.isnan(H[:, 0, 0]).any():
+        return None
     if H.dtype.char == "f":  # in double nothing is rounded
         poison(overflown(H), H)
     return H.reshape(shape)
@@ -139,4 +142,6 @@ def remember(key: Any, call: launch.Call) -> None:
     packed = NOTHING_PACKED if is_traced else pack(call.points.args, ())
     longest = 4 * (WORTH_THREADS if shared.workers < min(get_threads(), shared.tasks) else SHORT)
     key = ref(fun, lambda _, repeats=_repeats: repeats.pop(key, None)), *key[1:]
-    _repeats[key] = _Repeat(identity, made.entry(packed), taken, packed.identity, shared, data, shapes, longest)
+    _repeats[key] = _Repeat(
+        identity, made.entry(packed), taken, packed.identity, shared, data, shapes, longest, launch.may_tie(call)
+    )

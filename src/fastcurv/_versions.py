@@ -78,8 +78,9 @@ class Version:
         self._fixed = np.array(traced.fixed, np.int64)
         self._values = shared[self._fixed].tobytes()
         self._prepared: dict[tuple[Wanted, bool, bool], Prepared] = {}
-        self._sparse: tuple[Prepared, SparseHessians] | None = None
+        self._sparse: dict[bool, tuple[Prepared, SparseHessians]] = {}
         self.is_trusted = False
+        self.may_tie = tracing.may_tie(traced.graph, traced.outputs)
 
     def fits(self, shared: np.ndarray) -> bool:
         """Whether arguments steer the function as those did that it was traced with."""
@@ -90,6 +91,7 @@ class Version:
 
         `may_be_small`: where there are few, the matrix may lie in registers; `in_lanes`: all results stay in lanes.
         """
+        wanted = wanted._replace(ties=wanted.ties and self.may_tie)
         case = wanted, may_be_small, in_lanes
         found = self._prepared.get(case)
         if found is None:
@@ -116,15 +118,17 @@ class Version:
             lower[i * (i + 1) // 2 + j] = slot * LANES
         return Prepared(made, _tables(made), slopes=_slopes(made, n), lower=read_only(lower))
 
-    def sparse(self, n: int) -> tuple[Prepared, SparseHessians]:
+    def sparse(self, n: int, ties: bool) -> tuple[Prepared, SparseHessians]:
         """The program for second derivatives that do not vanish; their pattern, without values."""
-        if self._sparse is None:
-            made = tracing.program(self.traced, Wanted(second=True))
+        ties = ties and self.may_tie
+        if ties not in self._sparse:
+            made = tracing.program(self.traced, Wanted(second=True, ties=ties))
             slots = _both_triangles(made.second)
             starts = np.fromiter(slots.values(), np.int64, len(slots)) * LANES
             prepared = Prepared(made, _tables(made), entries=read_only(starts))
-            self._sparse = prepared, SparseHessians(NOTHING, *map(read_only, compressed(list(slots), n)))
-        return self._sparse
+            pattern = SparseHessians(NOTHING, *map(read_only, compressed(list(slots), n)))
+            self._sparse[ties] = prepared, pattern
+        return self._sparse[ties]
 
 
 def _slopes(program: Program, n: int) -> np.ndarray:

@@ -2007,6 +2007,12 @@ def regression(x, t, y):
     return 0.5 * s
 
 
+@right()
+def extremes_of_a_matrix(x):
+    A = np.outer(x, x)
+    return A.max() + np.min(A) * np.max(A * 2.0) + np.max(x) + x.min()
+
+
 # --- arrays of integers among the arguments
 
 

@@ -168,7 +168,7 @@ def compilation_error(function, error: Exception, *, exact: bool = False, lanes:
     """
     message = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     reason = _reason(message)
-    if cause_of(error) is not None:
+    if cause_of(error) is not None and reason not in _IN_WORDS.values():
         reason = f"Numba itself fails with {type(error).__name__}: {reason}"
     name = getattr(function, "__qualname__", repr(function))
     where = ""
@@ -225,6 +225,7 @@ _IN_WORDS = {
     "<module 'scipy": "SciPy is not compiled; math.erf, math.gamma and math.lgamma are",
     "<class 'numpy.ufunc'>": "ufuncs that are not NumPy's are not compiled; math.erf, math.gamma and math.lgamma are",
     "Function(<class 'bool'>)": "it branches on x",
+    "'NoneType' object has no attribute 'args'": "it adds what is made from x to an array of other numbers, in place",
     "Function(<built-in function setitem>)": "it puts what is made from x into an array of other numbers",
 }
 

@@ -94,7 +94,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple, options: dict) -> Any:
     if ufunc in _BY_OPERATORS:
         found = getattr(ufunc, method)(*map(_plain, inputs), **options)
     elif ufunc.__name__ in NUMPY_FUNCTIONS and ufunc is getattr(np, ufunc.__name__):
-        found = getattr(_entrywise(ufunc.__name__, ufunc.nin), method)(*map(_plain, inputs), **options)
+        apply = getattr(_entrywise(ufunc.__name__, ufunc.nin), method)
+        found = (functools.partial(_reduced, apply) if method == "reduce" else apply)(*map(_plain, inputs), **options)
     else:
         raise TracingError(f"np.{ufunc.__name__} is not traced")
     if any(isinstance(value, Integers) for value in inputs) and isinstance(found, np.ndarray) and not out:
@@ -110,11 +111,18 @@ def _where(condition: Any, *branches: Any) -> Any:
     return np.frompyfunc(where, 3, 1)(_plain(condition), *map(_plain, branches))
 
 
+def _reduced(reduce: Callable, a: Any, axis: Any = 0, **options: Any) -> Any:
+    """Over an axis, or over all (None) in their order: NumPy does not know that this makes no difference."""
+    if axis is None and not options.get("keepdims"):
+        a, axis = np.asarray(a).reshape(-1), 0
+    return reduce(a, axis=axis, **options)
+
+
 def _extreme(combine: Callable) -> Callable:
     ufunc = np.frompyfunc(combine, 2, 1)
 
     def reduce(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        return ufunc.reduce(_plain(a), axis=axis, keepdims=keepdims)
+        return _reduced(ufunc.reduce, _plain(a), axis, keepdims=keepdims)
 
     return reduce
 

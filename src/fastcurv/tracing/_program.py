@@ -21,6 +21,7 @@ from ._derivatives import Differentiator
 from ._graph import Graph, rebuilt
 from ._symbols import Trace
 from ._terms import Part, Term, add_up, kept_whole, passes, term_of, terms_of
+from ._ties import with_ties
 from ._tracer import Traced
 
 #: operations of a straight line, up to which a sum is not split
@@ -93,7 +94,7 @@ class Program:
         self.classes, self.slots = classes, slots.count + 1
         #: whether the terms of each sum are added in the order in which the function adds them
         self.is_in_order = is_in_order
-        self.values, self.first, self.second = slots.values, slots.first, slots.second
+        self.values, self.first, self.second = slots.values[: slots.outputs], slots.first, slots.second
         #: what backends made of it
         self.made: dict[str, Any] = {}
 
@@ -192,6 +193,7 @@ class Wanted(NamedTuple):
     product: bool = False  # H v, among the first derivatives
     form: bool = False  # v'Hv, as the first derivative (0, 0)
     is_finite: bool = False  # whether all numbers that points share are known to be
+    ties: bool = False  # whether results are not finite where a choice of the function is at a tie
     direction: int = 0  # where v begins among the coordinates and the points' own numbers
 
     @property
@@ -217,7 +219,7 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
     """
     outputs = traced.outputs
     if shape is not None:
-        return _assembled(_straight(traced), _MatrixSlots(len(outputs), *shape), wanted)
+        return _assembled(_straight(traced, wanted.ties), _MatrixSlots(len(outputs), wanted.ties, *shape), wanted)
     try:
         found = by_terms(traced, wanted)
     except TracingError:  # far too long
@@ -225,7 +227,7 @@ def program(traced: Traced, wanted: Wanted, shape: tuple[int, int] | None = None
     if found is None or found.length > MOST_OPERATIONS:
         found = by_terms(traced, wanted, joined=False)
     if found.operations <= MAX_STRAIGHT:
-        found = _assembled(_straight(traced), _Slots(len(outputs)), wanted)
+        found = _assembled(_straight(traced, wanted.ties), _Slots(len(outputs), wanted.ties), wanted)
     if found.length > MOST_OPERATIONS:
         raise TracingError(f"its derivatives are {found.length:,} operations that no loop repeats")
     if (results := sum(len(c.outputs) for c in found.classes)) > MOST_RESULTS:
@@ -242,11 +244,11 @@ def by_terms(traced: Traced, wanted: Wanted, *, joined: bool = True) -> Program:
         whole = set() if wanted.has_derivatives else kept_whole(graph, outputs)
         return [([a], [r]) for r, output in enumerate(outputs) for a in join(graph, terms_of(graph, output, whole))]
 
-    case = joined, wanted.has_derivatives
-    shapes = _remembered(traced, case, sums)
+    case = joined, wanted.has_derivatives, wanted.ties
+    shapes = _remembered(traced, case, lambda: with_ties(graph, sums(), len(outputs)) if wanted.ties else sums())
     if not (wanted.has_derivatives or shapes.are_in_order):
         shapes = _remembered(traced, (*case, "passes"), lambda: passes(graph, sums()))
-    return _assembled(shapes, _Slots(len(outputs)), wanted)
+    return _assembled(shapes, _Slots(len(outputs), wanted.ties), wanted)
 
 
 class _Shapes(NamedTuple):
@@ -263,9 +265,11 @@ def _remembered(traced: Traced, case: tuple, parts: Callable[[], list[Part]]) ->
     return traced.shapes[case]
 
 
-def _straight(traced: Traced) -> _Shapes:
+def _straight(traced: Traced, ties: bool) -> _Shapes:
     """All outputs as one term."""
-    return _shapes(traced.graph, [(list(traced.outputs), list(range(len(traced.outputs))))])
+    graph, outputs = traced.graph, traced.outputs
+    whole = [(list(outputs), list(range(len(outputs))))]
+    return _shapes(graph, with_ties(graph, whole, len(outputs)) if ties else whole)
 
 
 def _shapes(graph: Graph, parts: list[Part]) -> _Shapes:
@@ -283,9 +287,10 @@ def _shapes(graph: Graph, parts: list[Part]) -> _Shapes:
 class _Slots:
     """Slots as they are given to results."""
 
-    def __init__(self, outputs: int):
-        self.values = list(range(outputs))
-        self.count = outputs
+    def __init__(self, outputs: int, ties: bool):
+        self.outputs = outputs
+        self.values = list(range(outputs + ties))
+        self.count = len(self.values)
         self.first: dict[tuple[int, int], int] = {}  # by output and coordinate
         self.second: dict[tuple[int, int], int] = {}  # by coordinates i <= j
 
@@ -305,10 +310,10 @@ class _Slots:
 class _MatrixSlots(_Slots):
     """The entries of one matrix row by row, those that are always zero among them; then the values."""
 
-    def __init__(self, outputs: int, rows: int, columns: int):
-        super().__init__(outputs)
+    def __init__(self, outputs: int, ties: bool, rows: int, columns: int):
+        super().__init__(outputs, ties)
         self._columns, entries = columns, rows * columns
-        self.count = entries + outputs
+        self.count += entries
         self.values = list(range(entries, self.count))
 
     def of_first(self, output: int, i: int) -> list[int]:
@@ -377,6 +382,8 @@ def _class(terms: list[Term], wanted: Wanted, slots: _Slots) -> Class:
         rows = zip(leaves["own"], leaves["x"], strict=True)
         leaves["own"] = [[*row, *(wanted.direction + i for i in x)] for row, x in rows]
     for k, root in enumerate(roots):
+        if terms[0].outputs[k] == slots.outputs:  # what tells of ties
+            continue
         first, second = {}, {}
         if wanted.second:
             first, second = work.hessian(root)

@@ -15,6 +15,7 @@ import fastcurv as fc
 from fastcurv import _by_tracing as by_tracing
 from fastcurv import _launch as launch
 from fastcurv import tracing
+from fastcurv._errors import TracingError
 from fastcurv._plan import Options
 from fastcurv.backends import _kernels, _pace
 from fastcurv.tracing._derivatives import Differentiator
@@ -460,6 +461,44 @@ def test_what_is_too_long_for_a_line():
         fc.hessian(nested, x, method="traced")
     assert "no loop repeats" in fc.explain(nested, x).method
     assert "no loop repeats" in str(fc.trace(nested, 120))
+
+
+def orbit(p, t, y):
+    """A fit of a state that each step changes: every term has all steps before it."""
+    u, s = p[0], 0.0
+    for k in range(len(t)):
+        a = p[1] * u - p[2] * u * u
+        u = u + t[k] * (a + p[1] * (u + 0.5 * t[k] * a))
+        s += (u - y[k]) ** 2
+    return s
+
+
+@pytest.mark.parametrize("steps", [50, 800])
+@pytest.mark.parametrize("wanted", [Wanted(first=True), Wanted(second=True)])
+def test_what_terms_have_in_common_is_not_taken_apart(steps, wanted, monkeypatch):
+    """Else work grows with the square of the number of steps: minutes, until it is known that it is too much."""
+    visited, needed = [], Graph.needed
+
+    def counted(graph, outputs):
+        found = needed(graph, outputs)
+        visited.append(len(found))
+        return found
+
+    monkeypatch.setattr(Graph, "needed", counted)
+    traced = tracing.trace(orbit, 3, (np.full(steps, 0.01), np.ones(steps)))
+    if steps > 50:
+        with pytest.raises(TracingError, match="operations that no loop repeats"):
+            tracing.program(traced, wanted)
+    else:
+        assert tracing.program(traced, wanted).is_straight
+    assert sum(visited) < 100 * len(traced.graph)
+
+
+def test_a_fit_of_a_state_is_right():
+    p, t, y = np.array([0.3, 1.2, 0.4]), np.full(50, 0.02), rng.uniform(0.3, 0.6, 50)
+    for derivative in (fc.gradient, fc.hessian):
+        expected = derivative(orbit, p, (t, y), method="hyperdual")
+        assert agrees(derivative(orbit, p, (t, y), method="traced")[None], expected[None])
 
 
 # ---- sparse Hessians

@@ -240,9 +240,12 @@ def by_terms(traced: Traced, wanted: Wanted, *, joined: bool = True) -> Program:
     graph, outputs = traced.graph, traced.outputs
 
     def sums() -> list[Part]:
-        join = add_up if joined else lambda graph, terms: terms
         whole = set() if wanted.has_derivatives else kept_whole(graph, outputs)
-        return [([a], [r]) for r, output in enumerate(outputs) for a in join(graph, terms_of(graph, output, whole))]
+        found = list[Part]()
+        for r, output in enumerate(outputs):
+            terms = terms_of(graph, output, whole)
+            found += [([a], [r]) for a in ((add_up(graph, terms) or [output]) if joined else terms)]
+        return found
 
     case = joined, wanted.has_derivatives, wanted.ties
     shapes = _remembered(traced, case, lambda: with_ties(graph, sums(), len(outputs)) if wanted.ties else sums())
@@ -275,9 +278,13 @@ def _straight(traced: Traced, ties: bool) -> _Shapes:
 def _shapes(graph: Graph, parts: list[Part]) -> _Shapes:
     by_shape: dict[tuple, list[Term]] = {}
     runs = list[tuple]()  # shapes and outputs, wherever one of them changes
+    length = 0
     for part in parts:
         term = term_of(graph, *part)
         alike = by_shape.setdefault(term.shape, [])
+        length += 0 if alike else term.operations
+        if length > MOST_OPERATIONS:
+            raise TracingError(f"it has more than {MOST_OPERATIONS:,} operations that no loop repeats")
         alike.append(term._replace(shape=alike[0].shape) if alike else term)  # one tuple for all
         if (run := (term.shape, *term.outputs)) not in runs[-1:]:
             runs.append(run)

@@ -10,6 +10,8 @@ from ._graph import Graph
 
 #: terms of a sum that are worth being split
 LEAST_TERMS = 8
+#: how many terms, on average, may contain a node of a sum that is split: a state that grows with each is in all of them
+MOST_OWNERS = 30
 #: nodes, and the outputs that they are terms of
 Part = tuple[list[int], list[int]]
 
@@ -75,11 +77,19 @@ def passes(graph: Graph, parts: list[Part]) -> list[Part]:
 
 
 def add_up(graph: Graph, terms: list[int]) -> list[int]:
-    """Terms of the same coordinates that have more in common than these, added up again: it is computed once."""
+    """Terms of the same coordinates that have more in common than these, added up again: it is computed once.
+
+    Nothing where there is too much that terms have in common.
+    """
     owners: dict[tuple, int] = {}  # by coordinates and node: the place of the first term that contains it
     found: list[int] = []
+    left = MOST_OWNERS * len(graph.needed(terms))
     for term in terms:
-        inner = [a for a in graph.needed([term]) if graph.active[a]]
+        needed = graph.needed([term])
+        left -= len(needed)
+        if left < 0:
+            return []
+        inner = [a for a in needed if graph.active[a]]
         coordinates = tuple(a for a in inner if graph.operations[a] == "x")
         keys = [(coordinates, a) for a in inner if graph.operations[a] != "x"]
         place = next((owners[key] for key in keys if key in owners), len(found))
@@ -108,6 +118,10 @@ class Term(NamedTuple):
     shape: tuple
     leaves: dict[str, list]
     outputs: list[int]
+
+    @property
+    def operations(self) -> int:
+        return len(self.shape) - 1 - sum(map(len, self.leaves.values()))
 
 
 def term_of(graph: Graph, roots: list[int], outputs: list[int]) -> Term:

@@ -43,14 +43,16 @@ def divide(a: Parts, b: Parts) -> Parts:
     rows, columns = slope(a.rows, b.rows), slope(a.columns, b.columns)
     cross = [
         (a_h - q * b_h - q_d * b.columns - b_d * columns) * inverse
-        for a_h, b_h, q_d, b_d in zip(a.cross, b.cross, split(rows, a), split(b.rows, a), strict=True)
+        for a_h, b_h, q_d, b_d in zip(a.cross, b.cross, split(rows, a, once=True), split(b.rows, a), strict=True)
     ]
     return Parts(q, rows, columns, cross)
 
 
 def chain(a: Parts, f: Any, slope: Any, bend: Any) -> Parts:
     """f(a), from f, f' and f'' at its value."""
-    cross = [slope * a_h + bent * a.columns for bent, a_h in zip(split(bend * a.rows, a), a.cross, strict=True)]
+    cross = [
+        slope * a_h + bent * a.columns for bent, a_h in zip(split(bend * a.rows, a, once=True), a.cross, strict=True)
+    ]
     return Parts(f, slope * a.rows, slope * a.columns, cross)
 
 

@@ -150,6 +150,19 @@ class Expression:
         lane = self.m.builder.extract_element(self.value, ir.Constant(cgutils.int32_t, number))
         return Expression(self.m, lane, self.flags)
 
+    def lanes_in_memory(self) -> list[Expression]:
+        """All lanes of a vector that is stored for them: what spreads one from there reads it, from a register it takes
+        an instruction or two more. The address is hidden from LLVM, which would take lanes from the register again.
+        """
+        builder, kind = self.m.builder, self.value.type
+        place, number = cgutils.alloca_once(builder, kind), DOUBLE.as_pointer()
+        same = builder.asm(
+            ir.FunctionType(number, [number]), "", "=r,0", [builder.bitcast(place, number)], side_effect=False
+        )
+        builder.store(self.value, place)
+        lanes = (builder.gep(same, [ir.Constant(cgutils.intp_t, lane)]) for lane in range(kind.count))
+        return [Expression(self.m, builder.load(lane), self.flags) for lane in lanes]
+
     def __and__(self, other):
         return Expression(self.m, self.m.builder.and_(self.value, other.value))
 

@@ -117,11 +117,20 @@ def constant(value: Any, rows: int) -> Parts:
     return Parts(value, ZERO, ZERO, [ZERO] * rows)
 
 
-def split(rows: Any, like: Parts) -> list:
-    """Derivatives along the rows one by one, as many as `like` has rows of second derivatives."""
+#: rows from which on those that are made for one product with the columns each are read from memory
+LEAST_IN_MEMORY = 4
+
+
+def split(rows: Any, like: Parts, once: bool = False) -> list:
+    """Derivatives along the rows one by one, as many as `like` has rows of second derivatives; used `once` or again."""
+    size = len(like.cross)
     if isinstance(rows, Row):
         return rows.entries
-    return [rows if rows is ZERO else rows.lane(p) for p in range(len(like.cross))]
+    if rows is ZERO:
+        return [ZERO] * size
+    if once and size >= LEAST_IN_MEMORY and not rows.m.is_for_cuda:
+        return rows.lanes_in_memory()[:size]
+    return [rows.lane(p) for p in range(size)]
 
 
 def parts(m: Emitter, kind: types.Type, value: Any, rows: int) -> Parts:

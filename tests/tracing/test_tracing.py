@@ -447,6 +447,18 @@ def test_explain_names_what_is_not_known():
     assert "volume cannot be evaluated in numbers that carry derivatives: there is no det for such arguments" in method
 
 
+@pytest.mark.parametrize(
+    ("fun", "reason"),
+    [
+        (lambda x: x[x > 0.0].sum(), "a mask, or an array of indices, depends on x or on arguments"),
+        (lambda x: x[0] * int(x[1] > 0.0), "a condition that depends on x is taken for a number"),
+    ],
+)
+def test_reasons_are_not_those_of_numpy(fun, reason):
+    with pytest.raises(TracingError, match=reason):
+        tracing.trace(fun, 2, ())
+
+
 def test_what_is_too_long_for_a_line():
     """Neither a sum nor short: no code is made of it."""
 

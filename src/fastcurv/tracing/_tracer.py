@@ -195,6 +195,10 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TracingError):
         return str(error)
     text = str(error).partition("\n")[0]
+    if isinstance(error, IndexError) and "arrays used as indices" in text:
+        return "a mask, or an array of indices, depends on x or on arguments"
+    if isinstance(error, TypeError) and "'Condition'" in text:
+        return "a condition that depends on x is taken for a number"
     if isinstance(error, TypeError) and ("Symbol" in text or "dtype('O')" in text):
         name = re.search(r"ufunc '(\w+)'|callable (\w+) method", text)
         return f"NumPy's {name[1] or name[2]} is not traced" if name else "it calls what cannot be traced"

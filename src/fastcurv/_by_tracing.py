@@ -24,10 +24,9 @@ from .backends.cpu import Job, Points, Shares
 from .function import Compiled
 from .tracing import Wanted
 
-#: sets of values of arguments that steer a function, for each of which it is traced; for more, the next method is taken
-MOST_VERSIONS = 8
-#: the same of all arguments of the same types, such as arrays of booleans, whose numbers are constants of the code
-MOST_ALIKE = 16
+#: sets of values of arguments that steer a function, as integers and arrays of booleans do, for each of which it is
+#: traced; for more of the same types, the next method is taken where there is one
+MOST_VERSIONS = 16
 #: shapes of arguments, and values of those that are no symbols, that are remembered of a function
 MOST_CASES = 64
 #: operations of an expression that blocks for differences take, which evaluate it in several places
@@ -50,10 +49,9 @@ def _version(call: Call, vector: bool) -> Version:
     found = next((version for version in versions if version.fits(shared)), None)
     if found is None:
         alike = sum(len(known) for other, known in list(function.traced.items()) if other[0] == kinds)
-        others = bool(call.plan.others)
-        if len(versions) >= MOST_VERSIONS or (alike >= MOST_ALIKE and others):
-            refusal = UndecidedError if others else TracingError
-            raise refusal(f"{function.name} is steered by arguments that change from call to call")
+        if max(len(versions), alike) >= MOST_VERSIONS and call.plan.others:
+            raise UndecidedError(f"{function.name} is steered by arguments that change from call to call")
+        del versions[: max(0, 1 + len(versions) - MOST_VERSIONS)]
         known = function.function, call.shape[1], args, own, function.identity.frozen
         found = Version(tracing.trace(*known, again=len(versions) == 1), shared)
         versions.append(found)
@@ -367,8 +365,10 @@ def trusted(call: Call, wanted: Wanted, vector: bool) -> Prepared | None:
 
 def may_tie(call: Call) -> bool:
     """Whether there are points at which results are NaN because a choice that the function makes is at a tie."""
-    versions = (version for known in call.function.traced.values() for version in known)  # pyright: ignore
-    return call.tells_ties and any(version.may_tie for version in versions)
+    function: Any = call.function
+    known = [version for versions in list(function.traced.values()) for version in list(versions)]
+    known += [ready.version for ready in list(function.ready.values())]  # which may outlive those
+    return call.tells_ties and any(version.may_tie for version in known)
 
 
 def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessians, np.ndarray]:

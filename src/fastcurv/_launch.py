@@ -30,7 +30,7 @@ from ._inputs import arguments, read_only
 from ._plan import Plan, is_kept
 from ._rounding import add_noise, nearby
 from ._sparse import SparseHessians
-from ._ties import each_by_itself, settle
+from ._ties import settle
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
 from .differences._jacobian import value_block, values_block
@@ -235,7 +235,7 @@ def may_tie(call: Call) -> bool:
 
 def _settle(call: Call, found: Any, told_by: np.ndarray, at: Callable[[Call, np.ndarray], Any], *names: str) -> None:
     """Put results of these names at ties in place, where they are NaN."""
-    settle(call, found._asdict(), told_by, lambda some, rows: at(some, rows)._asdict(), each_by_itself(*names))
+    settle(call, found._asdict(), told_by, lambda some, rows: at(some, rows)._asdict(), names)
 
 
 def _room(some: Call, out: np.ndarray) -> np.ndarray:

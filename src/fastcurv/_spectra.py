@@ -7,7 +7,7 @@ import numpy as np
 from . import _launch as launch
 from ._inputs import new_array
 from ._read_outs import EVERY_POINT, from_lanes, from_memory, scratch_size, spectrum_way
-from ._ties import Results, are_same, settle
+from ._ties import Results
 from .backends import cpu
 from .backends._kernels import Operation
 from .differences._outcome import NOT_FINITE
@@ -17,39 +17,30 @@ from .symmetric import Way, places_size
 def results_at(call: launch.Call, wanted: tuple[str, ...], tolerance: float) -> Results:
     """Results of flattened points by their names, fields of `Curvature`; "critical" tells where gradients vanish."""
     results = _computed(call, wanted, tolerance)
-    if launch.may_tie(call):
-        told_by = np.where(results["status"] == NOT_FINITE, np.nan, 0.0)
-        settle(call, results, told_by, lambda some, _: _computed(some, wanted, tolerance), _of_both_sides)
+    if launch.may_tie(call) and len(rows := np.flatnonzero(results["status"] == NOT_FINITE)):
+        for name, array in _computed(call.at(rows, call.x[rows]), wanted, tolerance, at_ties=True).items():
+            results[name][rows] = array
     return results
 
 
-def _of_both_sides(plain: Results, one: Results, other: Results) -> Results:
-    """All results of one side where gradients and spectra of both are the same."""
-    same = are_same(one["eigenvalues"], other["eigenvalues"])
-    same &= are_same(one["gradient"], other["gradient"], np.abs(one["eigenvalues"]).max(axis=1))
-    beside = one | {"gradient": 0.5 * one["gradient"] + 0.5 * other["gradient"]}
-    return {
-        name: array if name == "value" else np.where(same.reshape(-1, *[1] * (array.ndim - 1)), beside[name], array)
-        for name, array in plain.items()
-    }
-
-
-def _computed(call: launch.Call, wanted: tuple[str, ...], tolerance: float) -> Results:
-    """The same, not finite where a choice is at a tie."""
+def _computed(call: launch.Call, wanted: tuple[str, ...], tolerance: float, at_ties: bool = False) -> Results:
+    """The same, not finite where a choice is at a tie, unless points are read after their derivatives are settled."""
     count, n = call.shape
-    if not wanted and (rows := launch.curvature_rows(call, tolerance)) is not None:
+    if not (wanted or at_ties) and (rows := launch.curvature_rows(call, tolerance)) is not None:
         return _of_rows(rows, n)
     spectrum, error, bend = np.empty((count, n)), np.empty(count), np.empty(count)
     index, nullity, critical = np.empty(count, np.int16), np.empty(count, np.int16), np.empty(count, np.int8)
     vectors = new_array((count if "eigenvectors" in wanted else 0, n, n))
     newton = np.empty((count if "newton_step" in wanted else 0, n))
-    hessians = new_array((count, n, n)) if "hessian" in wanted or call.plan.device is not None else None
+    are_kept = "hessian" in wanted or at_ties or call.plan.device is not None
+    hessians = new_array((count, n, n)) if are_kept else None
     way = spectrum_way(n, count, bool(vectors.size or newton.size))
 
     reader = _Reader(
         way, call.x, tolerance, (spectrum.reshape(-1), error, index, nullity, critical, bend, vectors, newton)
     )
-    found = launch.second_order(call, errors=True, out=hessians, reader=reader, together=way.group)
+    reads = None if at_ties else reader
+    found = launch.second_order(call, errors=True, out=hessians, reader=reads, together=way.group)
     if not found.is_read and count:
         seconds = 1e-10 * n**3 + 1e-7
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastcurv as fc
+from fastcurv import _by_tracing as by_tracing
 
 rng = np.random.default_rng(11)
 
@@ -135,6 +136,14 @@ def larger(x):
     return max(x[0], x[1]) + x[0] * x[1]
 
 
+def product_of_abs(x):
+    return 3.0 * abs(x[0] * x[1]) + x[0] ** 2 + x[1] ** 2
+
+
+def products_of_abs(x):
+    return abs(x[0] * x[2]) + 0.5 * abs(x[1] * x[3]) + np.sum(x * x)
+
+
 def jump(x):
     return (1.0 + x[1] if x[0] > 0.0 else x[1]) ** 2
 
@@ -146,12 +155,83 @@ def jump(x):
         (rectified, [0.0, 0.0], [1.0, 0.0], np.zeros((2, 2))),
         (larger, [2.0, 2.0], [3.0, 2.0], [[0.0, 1.0], [1.0, 0.0]]),
         (jump, [0.0, 1.0], [0.0, 2.0], [[0.0, 0.0], [0.0, 2.0]]),
+        (product_of_abs, [0.0, 0.0], [0.0, 0.0], 2.0 * np.eye(2)),
+        (products_of_abs, [0.0] * 4, [0.0] * 4, 2.0 * np.eye(4)),
     ],
 )
 def test_kinks_are_those_of_the_rules(fun, x, g, H):
     for method in ("traced", "hyperdual"):
         close(fc.gradient(fun, x, method=method), g)
         close(fc.hessian(fun, x, method=method), H)
+
+
+def softplus_of_one(x):
+    return max(x[0], 0.0) + math.log1p(math.exp(-abs(x[0]))) + abs(x[1]) + x[1] ** 2
+
+
+def softplus_and_square(x):
+    return max(x[0], 0.0) + math.log1p(math.exp(-abs(x[0]))) + max(x[1], 0.0) ** 2
+
+
+def test_entries_are_settled_by_themselves():
+    """What is smooth along one coordinate, and has a kink along another."""
+    x = np.zeros(2)
+    close(fc.gradient(softplus_of_one, x), [0.5, 0.0])
+    close(fc.hessian(softplus_of_one, x), np.diag([0.25, 2.0]))
+    close(fc.curvature(softplus_of_one, x).eigenvalues, [0.25, 2.0])
+    close(fc.jacobian(lambda x: (softplus(x), abs(x[1])), x), [[0.5, 0.0], [0.0, 0.0]])
+    close(fc.hessian(softplus_and_square, x)[0], [0.25, 0.0])
+    close(fc.hvp(softplus_and_square, x, np.eye(2)[0]), [0.25, 0.0])
+
+
+def test_what_has_no_derivatives_has_none():
+    """Formulas nearby give huge numbers, the same on both sides."""
+    for fun in (
+        lambda x: abs(x[0]) ** 1.5 + x[1] ** 2,
+        lambda x: math.log(abs(x[0])) + x[1] ** 2,
+        lambda x: math.sqrt(abs(x[0])) + x[1] ** 2,
+        lambda x: abs(x[0]) + math.sqrt(x[0] ** 2 + x[1] ** 2),
+        lambda x: np.clip(x, 0.0, np.inf).sum() + np.log1p(np.exp(-np.sqrt(x * x))).sum(),
+    ):
+        assert np.isnan(fc.hessian(fun, np.zeros(2))).all()
+        assert fc.curvature(fun, np.zeros(2)).status != 0
+
+
+def test_at_a_bound_the_inside_counts():
+    x = [0.0, 0.5]
+    for bounds in ([(0.0, 5.0), (0.0, 5.0)], [(-5.0, 0.0), (0.0, 5.0)]):
+        low, high = np.transpose(bounds)
+        close(fc.gradient(softplus, x, bounds=(low, high)), [0.5, 1.0])
+        close(fc.hessian(softplus, x, bounds=(low, high)), np.diag([0.25, 2.0]))
+
+
+def test_exact_results_stay_exact():
+    assert fc.gradient(lambda x: abs(x[0]) * x[0] + x[1], [0.0, 1.0]).tolist() == [0.0, 1.0]
+
+
+def test_errors_in_single_precision():
+    x = np.array([[0.0, 0.3]], np.float32)
+    found, error = fc.gradient(softplus, x, return_error=True)
+    assert (np.abs(found - [[0.5, 0.6]]) <= error + np.finfo(np.float32).eps * 0.3).all()
+    beside = fc.curvature(softplus, np.array([[0.1, 0.3]], np.float32))
+    assert 0.1 < fc.curvature(softplus, x).eigenvalue_error[0] / beside.eigenvalue_error[0] < 10.0
+
+
+def test_a_trace_that_was_forgotten(monkeypatch):
+    monkeypatch.setattr(by_tracing, "MOST_CASES", 3)
+
+    def by_length(x):
+        if len(x) == 2:
+            return softplus(x)
+        return np.sum(x * x)
+
+    v = np.eye(2)[0]
+    for n in (2, 3, 4):
+        fc.gradient(by_length, np.zeros(n))
+    close(fc.hvp(by_length, np.zeros(2), v), [0.25, 0.0])
+    fc.gradient(by_length, np.zeros(5))
+    fc.gradient(by_length, np.zeros(6))
+    close(fc.hvp(by_length, np.zeros(2), v), [0.25, 0.0])
 
 
 def test_other_points_are_left_alone():

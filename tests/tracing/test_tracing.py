@@ -288,11 +288,30 @@ def test_new_values_of_arguments():
 def test_arguments_that_steer_and_never_settle():
     x = np.ones((2, 3))
     scale = np.ones(3)
-    for exponent in range(2, 2 + by_tracing.MOST_VERSIONS):
-        fc.gradient(powers, x, (exponent, scale), method="traced")
-    with pytest.raises(fc.CompilationError, match="change from call to call"):
-        fc.gradient(powers, x, (30, scale), method="traced")
-    assert agrees(fc.gradient(powers, x, (30, scale)), np.full((2, 3), 30.0))
+    for exponent in range(2, 4 + by_tracing.MOST_VERSIONS):
+        found = fc.gradient(powers, x, (exponent, scale), method="traced")
+        assert agrees(found, np.full((2, 3), float(exponent)))
+    for exponent in (30, 2):
+        assert agrees(fc.gradient(powers, x, (exponent, scale)), np.full((2, 3), float(exponent)))
+    assert max(map(len, launch.call(powers, x, (2, scale)).function.traced.values())) <= by_tracing.MOST_VERSIONS
+
+
+def test_exact_derivatives_of_what_never_settles():
+    """Beyond, and only where arguments are new, the next method."""
+    x, traced = np.ones((2, 3)), []
+    for exponent in (*range(2, 4 + by_tracing.MOST_VERSIONS), 2):
+        call = launch.call(lambda_powers, x, (exponent,))
+        assert agrees(fc.gradient(lambda_powers, x, (exponent,)), np.full((2, 3), float(exponent)))
+        traced.append(fc.explain(lambda_powers, x, (exponent,)).method.startswith("traced"))
+    assert call.function.traced
+    assert traced == [True] * by_tracing.MOST_VERSIONS + [False] * 2 + [True]
+
+
+def lambda_powers(x, exponent):
+    s = 0.0
+    for i in range(len(x)):
+        s += x[i] ** exponent
+    return s
 
 
 def cross_entropy(w, A, y):

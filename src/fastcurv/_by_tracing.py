@@ -374,9 +374,12 @@ def may_tie(call: Call) -> bool:
 def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessians, np.ndarray]:
     """Hessians on their pattern, points flattened, and their errors."""
     version, count = _version(call, False), len(call.x)
-    prepared, pattern = version.sparse(plan.n, call.tells_ties)
-    known = lambda ties: version.sparse(plan.n, call.tells_ties and ties)[0]  # noqa: E731
-    _trust(call, plan, version, known, Wanted(second=True), "matrices", False)
+
+    def made(ties: bool) -> tuple[Prepared, SparseHessians]:
+        return version.sparse(plan.n, call.tells_ties and ties)
+
+    prepared, pattern = made(True)
+    _trust(call, plan, version, lambda ties: made(ties)[0], Wanted(second=True), "matrices", False)
     found = new_array((count, 1, len(pattern.columns)), call.x.dtype)
     job = prepared.job(call.x.dtype, plan.bounds.any, "matrices")
     _along(call, plan, prepared, job, call.x, _own(call), found)

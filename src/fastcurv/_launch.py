@@ -219,8 +219,8 @@ def second_order(
 
         found = at(call, out)
         if out is not None and reader is None and may_tie(call):
-            names, room = ("gradient", "gradient_error", "hessian", "hessian_error"), out[:0]
-            _settle(call, found, out[:, 0, 0], lambda some, _: at(some, _room(some, room)), *names)
+            names, kept = ("gradient", "gradient_error", "hessian", "hessian_error"), out
+            _settle(call, found, kept[:, 0, 0], lambda some, _: at(some, _room(some, kept)), *names)
         if with_noise and out is not None:
             _add_noise(call, found.hessian_error, out, lambda near, out: at(near, out).hessian, (1, 2))
         return found
@@ -245,8 +245,6 @@ def _room(some: Call, out: np.ndarray) -> np.ndarray:
 
 def _settle_products(call: Call, found: Product, directions: np.ndarray, at: Callable[..., Product]) -> None:
     """The same for products with several directions at each point."""
-    if not may_tie(call):
-        return
     count, n = call.shape
     by_point = directions.reshape(count, -1, n)
 
@@ -310,34 +308,30 @@ def sparse_hessians(call: Call, errors: bool) -> tuple[SparseHessians, np.ndarra
 
 def products(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """H v for the same number of directions at each point."""
-
-    def compute(way: Any, call: Call) -> Product:
-        def at(call: Call, out: np.ndarray, directions: np.ndarray = directions) -> Product:
-            return way.products(call, call.plan, directions, errors, out)
-
-        found = at(call, out)
-        _settle_products(call, found, directions, at)
-        if errors:
-            _add_noise(call, found.error, out, lambda near, out: at(near, out).product, (1,))
-        return found
-
-    return _by_best(call, "hvp", compute)
+    return _of_directions(call, "hvp", directions, errors, out)
 
 
 def forms(call: Call, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """v'Hv for the same number of directions at each point."""
+    return _of_directions(call, "vhv", directions, errors, out)
 
+
+def _of_directions(call: Call, derivative: str, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     def compute(way: Any, call: Call) -> Product:
+        take = way.products if derivative == "hvp" else way.forms
+
         def at(call: Call, out: np.ndarray, directions: np.ndarray = directions) -> Product:
-            return way.forms(call, call.plan, directions, errors, out)
+            return take(call, call.plan, directions, errors, out)
 
         found = at(call, out)
-        _settle_products(call, found, directions, at)
+        if may_tie(call):
+            _settle_products(call, found, directions, at)
         if errors:
-            _add_noise(call, found.error, out, lambda near, out: at(near, out).product, ())
+            axes = tuple(range(1, out.ndim))
+            _add_noise(call, found.error, out, lambda near, out: at(near, out).product, axes)
         return found
 
-    return _by_best(call, "vhv", compute)
+    return _by_best(call, derivative, compute)
 
 
 def settled(call: Call) -> tuple[Call, tuple[str, ...]]:

@@ -103,7 +103,7 @@ def in_parts(
             slot.begin(part)
         for slot in slots:
             slot.end()
-    except BaseException:
+    except BaseException:  # Ctrl-C, too: memory that a device still writes to must not be let go of
         for slot in slots:
             with suppress(Exception):  # of a device that has failed all calls do
                 slot.wait()

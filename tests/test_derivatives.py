@@ -198,6 +198,47 @@ def test_repeated_calls_with_arguments(method, bound):
         hessian(x, (object(), 2.0))
 
 
+@pytest.mark.parametrize(("method", "bound"), [("traced", 1e-15), ("hyperdual", 1e-15), ("central", 1e-6)])
+def test_repeated_calls_with_integers(method, bound):
+    """Integers may change, too, those that steer the function among them, and be too large for symbols."""
+
+    def fun(x, pairs, labels, power):
+        s = 0.0
+        for k in range(pairs.shape[0]):
+            s += labels[k] * (x[pairs[k, 0]] - x[pairs[k, 1]]) ** 4
+        for _ in range(power):
+            s *= 2.0
+        return s
+
+    def expected(x, pairs, labels, power):
+        H = np.zeros((len(x), 4, 4))
+        for (i, j), label in zip(pairs, labels, strict=True):
+            second = 2.0**power * label * 12.0 * (x[:, i] - x[:, j]) ** 2
+            for a, b, sign in ((i, i, 1), (j, j, 1), (i, j, -1), (j, i, -1)):
+                H[:, a, b] += sign * second
+        return H
+
+    x = rng.uniform(-1.0, 1.0, (5, 4))
+    first = np.array([[0, 1], [2, 3]]), np.array([1, 2]), 1
+    key = repeat.key_of(fun, x, first, (), "auto", method, 2)
+    for _ in range(1000):
+        fc.hessian(fun, x, first, method=method)
+        if key in repeat._repeats:
+            break
+    assert key in repeat._repeats
+    for args in (
+        first,
+        (first[0], np.array([3, -1]), 1),
+        (first[0], np.array([1, 2**21]), 1),
+        (np.array([[0, 1], [2, 0]]), first[1], 1),
+        (np.asfortranarray([[3, 1], [1, 0]]), first[1], 1),
+        (first[0], first[1], 3),
+        first,
+    ):
+        assert repeat.key_of(fun, x, args, (), "auto", method, 2) == key
+        close(fc.hessian(fun, x, args, method=method), expected(x, *args), bound)
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_user_gradient(order):
     expected = np.array([rosenbrock_hessian(x) for x in X5])

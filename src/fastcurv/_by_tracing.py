@@ -111,15 +111,34 @@ def data(call: Call, plan: Plan) -> Callable[[tuple], tuple[tuple, tuple] | None
     and after them; None where it cannot be said without a look at the values.
     """
     prepared, _, version = _ready(call, plan, Wanted(second=True))
-    if version.traced.fixed or not version.is_trusted:
+    if not version.is_trusted:
         return None
     own, room = _own(call), _matrices(np.empty((0, plan.n, plan.n), call.x.dtype))
+    numbers = _numbers_for(version, call.points.args)
 
     def of(args: tuple) -> tuple[tuple, tuple] | None:
-        shared = shared_numbers(args)
-        return Work(NO_MATRIX, own, shared).data(prepared, plan, room, NO_READER) if _is_finite(shared) else None
+        shared = numbers(args)
+        if shared is None or not _is_finite(shared):
+            return None
+        return Work(NO_MATRIX, own, shared).data(prepared, plan, room, NO_READER)
 
     return of if _is_finite(shared_numbers(call.points.args)) else None
+
+
+def _numbers_for(version: Version, args: tuple) -> Callable[[tuple], np.ndarray | None]:
+    """The numbers that all points share, of arguments of the same types as these; None where they steer otherwise."""
+    integers = [k for k, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype == np.int64]
+
+    def kinds_of(args: tuple) -> tuple:
+        return tracing.others(tuple(args[k] for k in integers))
+
+    kinds = kinds_of(args)
+
+    def numbers(args: tuple) -> np.ndarray | None:
+        shared = shared_numbers(args)
+        return shared if kinds_of(args) == kinds and version.fits(shared) else None
+
+    return numbers
 
 
 def shared_numbers(args: tuple) -> np.ndarray:
@@ -331,10 +350,16 @@ def as_expression(call: Call, vector: bool, is_needed: bool) -> Call:
     return call._replace(function=prepared.program.expression, points=Points(call.x, (shared, *prepared.tables)))
 
 
-def expression_arguments(call: Call) -> Callable[[tuple], tuple] | None:
-    """What the expression of a call takes for other arguments of the same types; None where values decide on it."""
+def expression_arguments(call: Call) -> Callable[[tuple], tuple | None]:
+    """What the expression of a call takes for other arguments of the same types; None where it is another one."""
     version, prepared = _values_of(call, False)
-    return None if version.traced.fixed else lambda args: (shared_numbers(args), *prepared.tables)
+    numbers = _numbers_for(version, call.points.args)
+
+    def taken(args: tuple) -> tuple | None:
+        shared = numbers(args)
+        return None if shared is None else (shared, *prepared.tables)
+
+    return taken
 
 
 def _values_of(call: Call, vector: bool) -> tuple[Version, Prepared]:

@@ -381,9 +381,9 @@ def settled_lanes(call: Call) -> tuple[Call, str | None]:
     return _by_known_lanes(call, "hessian"), _refused(call).get(_lanes_case(call))
 
 
-def arguments_taken(call: Call) -> Callable[[tuple], tuple] | None:
+def arguments_taken(call: Call) -> Callable[[tuple], tuple | None]:
     """Of the call that `by_known_method` leaves for Hessians, a function of other arguments of the same types: what is
-    given to the function that is evaluated; None where it cannot be said without a look at the values.
+    given to the function that is evaluated; None where that is another one.
     """
     left = by_known_method(call, "hessian")
     if left.plan.method == "traced":

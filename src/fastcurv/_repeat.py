@@ -32,7 +32,7 @@ class _Repeat(NamedTuple):
 
     identity: Digest  # of the user's function
     entry: Callable[..., None]
-    taken: Callable[[tuple], tuple]  # the arguments that the function that is evaluated takes
+    taken: Callable[[tuple], tuple | None]  # the arguments that the function that is evaluated takes
     packed: int  # their identity
     shared: cpu.Shares
     data: Callable[[tuple], tuple[tuple, tuple] | None]  # what the block takes before the matrices, and after them
@@ -48,6 +48,7 @@ MOST_REPEATS = 256
 SHORT = 1e-2
 #: arguments that are worth a look at each
 MOST_ARGUMENTS = 16
+_REMEMBERED = (np.dtype(np.float64), np.dtype(np.int64))
 
 
 def key_of(fun: Any, x: Any, args: Any, point_args: Any, device: Any, method: Any, order: Any) -> Any:
@@ -65,10 +66,12 @@ def key_of(fun: Any, x: Any, args: Any, point_args: Any, device: Any, method: An
 
 
 def _kind(argument: Any) -> Any:
-    """Of numbers that a traced function takes as symbols: their type, or shape."""
-    if type(argument) is float:
-        return float
-    return argument.shape if is_ready(argument) and argument.dtype == np.float64 else None
+    """Of numbers that a traced function may take as symbols: their type, and shape."""
+    if type(argument) is float or (type(argument) is int and -(2**63) <= argument < 2**63):
+        return type(argument)
+    if type(argument) is np.ndarray and argument.dtype in _REMEMBERED:
+        return argument.shape, argument.dtype.char
+    return None
 
 
 def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
@@ -79,9 +82,11 @@ def hessian(key: Any, x: np.ndarray, args: tuple) -> np.ndarray | None:
     if not known.identity.is_current():  # what it reads was bound anew
         _repeats.pop(key, None)
         return None
-    data = known.data(args)
-    packed = pack(known.taken(args), ())
-    if data is None or packed.identity != known.packed or (known.shared.workers > 1 and not may_run_parallel()):
+    data, taken = known.data(args), known.taken(args)
+    if data is None or taken is None or (known.shared.workers > 1 and not may_run_parallel()):
+        return None
+    packed = pack(taken, ())
+    if packed.identity != known.packed:
         return None
     points, matrices, shape = known.shapes
     (before, after), H = data, new_array(matrices, x.dtype)
@@ -120,7 +125,7 @@ def remember(key: Any, call: launch.Call) -> None:
         return
     (count, n), is_traced = call.shape, call.plan.method == "traced"
     simple = call.plan.is_exact or job.operation.factory is central_hessian_block
-    if not isinstance(function, Compiled) or not simple or not count or taken is None:
+    if not isinstance(function, Compiled) or not simple or not count:
         return
     fun = key[0]()
     identity = identity_of(fun)

@@ -14,8 +14,11 @@ from typing import Any
 
 import numpy as np
 
-SHORTEST_SAMPLE = 5e-3
-"""Seconds: shorter calls are repeated within a round."""
+SHORTEST_SAMPLE = 2e-2
+"""Seconds: shorter calls are repeated within a round, until what others left in caches no longer counts, and a core that
+idled meanwhile is awake."""
+FIRST_CALLS = 3
+"""The fastest of these tells how often: the first one is of cold caches, and would give slower starters fewer."""
 SLOW_CALL, SLOW_ROUNDS = 0.5, 3
 """Calls above so many seconds get only so many rounds."""
 TOLERANCE = 1e-4
@@ -50,18 +53,24 @@ class Timing:
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def interleave(
-    runs: dict[str, tuple[Callable[[], Any], int]], rounds: int, clock: str = "wall", shortest: float = SHORTEST_SAMPLE
-) -> dict[str, Timing]:
+def interleave(runs: dict[str, tuple[Callable[[], Any], int]], rounds: int, clock: str = "wall") -> dict[str, Timing]:
     """Time every (warm call, items in it) round by round, so that the machine's moods hit all alike."""
-    once = {name: _seconds(call, 1, time.perf_counter) for name, (call, _) in runs.items()}
-    repeats = {name: math.ceil(shortest / once[name]) for name in runs}
+    once = {name: _once(call) for name, (call, _) in runs.items()}
+    repeats = {name: math.ceil(SHORTEST_SAMPLE / once[name]) for name in runs}
     samples: dict[str, list[float]] = {name: [] for name in runs}
     for k in range(rounds):
         for name, (call, items) in runs.items():
             if k < SLOW_ROUNDS or samples[name][0] * items < SLOW_CALL:
                 samples[name].append(_seconds(call, repeats[name], CLOCKS[clock]) / items)
     return {name: Timing(1e9 * float(np.median(s)), 1e9 * min(s)) for name, s in samples.items()}
+
+
+def _once(call: Callable[[], Any]) -> float:
+    """Seconds of a warm call; slow ones are made once."""
+    seconds = _seconds(call, 1, time.perf_counter)
+    if seconds > SHORTEST_SAMPLE:
+        return seconds
+    return min(seconds, *(_seconds(call, 1, time.perf_counter) for _ in range(FIRST_CALLS - 1)))
 
 
 def _seconds(call: Callable[[], Any], repeats: int, clock: Callable[[], float]) -> float:

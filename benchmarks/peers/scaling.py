@@ -86,7 +86,7 @@ def measure(rounds: int) -> dict[str, list[list[float]]]:
                 call()
 
         runs = {"one": (lambda: limited(1), 1), "all": (lambda: limited(every), 1)}
-        timings = interleave(runs, rounds, shortest=0.02)  # a core that idled meanwhile takes a while to wake
+        timings = interleave(runs, rounds)
         found[name] = [[timings[k].median / 1e6, timings[k].minimum / 1e6] for k in ("one", "all")]
     return found
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 SHORTEST_SAMPLE = 2e-2
-"""Seconds: shorter calls are repeated within a round, until what others left in caches no longer counts, and a core that
-idled meanwhile is awake."""
+"""Seconds: shorter calls are repeated within a round, until what others left in caches no longer counts, and a core is
+awake that idled meanwhile."""
 FIRST_CALLS = 3
 """The fastest of these tells how often: the first one is of cold caches, and would give slower starters fewer."""
 SLOW_CALL, SLOW_ROUNDS = 0.5, 3

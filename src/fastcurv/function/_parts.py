@@ -113,16 +113,23 @@ class PartCompiler(Compiler):
         library = _Library if self.state.func_id.func in recursive else _Part
         self.state.library = library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
         pipelines = super().define_pipelines()
-        if _knows_length(self.state.args):
-            from ..numbers._unroll import find_loops  # slow to import, and loaded by then
+        if any(map(_makes_numbers, self.state.args)):
+            from ..numbers import _composition, _unroll  # slow to import, and loaded by then
 
-            find_loops(pipelines[0])
+            if any(map(_knows_length, self.state.args)):
+                _unroll.find_loops(pipelines[0])
+            _composition.find_compositions(pipelines[0])
         return pipelines
 
 
-def _knows_length(arguments: tuple) -> bool:
+def _makes_numbers(kind: Any) -> bool:
+    """Whether an argument is, or holds, a number that carries derivatives."""
+    return hasattr(getattr(kind, "number", getattr(kind, "dtype", kind)), "curved")
+
+
+def _knows_length(kind: Any) -> bool:
     """Whether the number of coordinates is part of the type of an argument."""
-    return any(getattr(kind, "length", 0) for kind in arguments)
+    return bool(getattr(kind, "length", 0))
 
 
 def place_constants(library: Any) -> None:

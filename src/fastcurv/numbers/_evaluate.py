@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -197,6 +198,15 @@ def _in_pairs(join: Callable, values: list) -> Any:
     return values[0]
 
 
+def _is_finite(builder: ir.IRBuilder, number: Any) -> Any:
+    """Whether a number, or each lane of a vector, is finite."""
+    rest: Any = builder.fsub(number, number)
+    if not isinstance(rest.type, ir.VectorType):
+        return builder.fcmp_ordered("ord", rest, rest)
+    wrong: Any = builder.bitcast(builder.fcmp_unordered("uno", rest, rest), ir.IntType(rest.type.count))
+    return builder.icmp_unsigned("==", wrong, ir.Constant(wrong.type, 0))
+
+
 @intrinsic
 def is_finite(typing_context, y, slopes):
     """Whether the value of a number and its derivatives are finite; first ones beside second ones only with `slopes`,
@@ -208,24 +218,21 @@ def is_finite(typing_context, y, slopes):
     def codegen(context, builder, sig, values):
         found = parts(Emitter(context, builder), y, values[0], y.rows)
         slopes_too = bool(slopes.literal_value or not found.cross)
-
-        def rest(part):
-            """0 where a part is finite, else NaN."""
-            return builder.fsub(part.value, part.value)
-
         if y.jet:
             cross = [entry for p, row in enumerate(found.cross) for entry in row.entries[p:]]
-            total = _in_pairs(
-                builder.fadd,
-                [rest(part) for part in [found.value, *cross, *(found.rows.entries if slopes_too else [])]],
-            )
-            return builder.fcmp_ordered("ord", total, total)
-        bits = ir.VectorType(WORD, y.lanes)
-        rests = [builder.bitcast(rest(part), bits) for part in found.cross + slopes_too * [found.columns]]
-        wrong = builder.icmp_unsigned("!=", _in_pairs(builder.or_, rests), ir.Constant(bits, None))
-        wrong = builder.bitcast(wrong, ir.IntType(y.lanes))
-        fine = builder.icmp_unsigned("==", wrong, ir.Constant(wrong.type, 0))
-        return builder.and_(fine, builder.fcmp_ordered("ord", rest(found.value), found.value.value))
+            checked = [[found.value, *cross, *(found.rows.entries if slopes_too else [])]]
+        else:
+            checked = [[found.value], found.cross + slopes_too * [found.columns]]
+
+        def have_finite_sums(made_of: Callable) -> Any:
+            sums = (_in_pairs(builder.fadd, [made_of(part.value) for part in some]) for some in checked)
+            return functools.reduce(builder.and_, (_is_finite(builder, total) for total in sums))
+
+        # a sum is finite only if all in it are; where it is not, it may have overflown
+        fine = cgutils.alloca_once_value(builder, have_finite_sums(lambda number: number))
+        with builder.if_then(builder.not_(builder.load(fine)), likely=False):
+            builder.store(have_finite_sums(lambda number: builder.fsub(number, number)), fine)
+        return builder.load(fine)
 
     return types.boolean(y, slopes), codegen
 

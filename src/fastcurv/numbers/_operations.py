@@ -19,11 +19,15 @@ from numba.extending import overload, overload_attribute
 
 from ..elements import NUMPY_NAMES, is_real
 from . import _algebra as algebra
-from ._expressions import ZERO, Emitter, Expression
+from ._expressions import DERIVATIVE, ZERO, Emitter, Expression, Row
 from ._rules import BINARY, UNARY, integer_power, power
 from ._types import Number, Parts, constant, packed, parts
 
 infer_global: Any = numba_infer_global
+
+
+#: what is registered below: functions of numbers that are differentiated entry by entry
+OPERATIONS: set[Any] = set()
 
 
 def _register(function: Any, arguments: int, result: Callable, combine: Callable) -> None:
@@ -31,6 +35,8 @@ def _register(function: Any, arguments: int, result: Callable, combine: Callable
 
     ``result(kinds, joined)`` gives its type, or None; ``combine(m, *parts)`` the parts of it, or an expression.
     """
+
+    OPERATIONS.add(function)
 
     @infer_global(function)
     class Template(AbstractTemplate):  # pyright: ignore[reportUnusedClass]
@@ -281,6 +287,42 @@ for _function in (operator.pow, operator.ipow):
     infer_global(_function)(_LiteralPower)
     for _literal in (types.IntegerLiteral, types.Omitted):
         lower_builtin(_function, Number, _literal)(_known_power)
+
+
+# functions of one number
+
+
+def variable(x):
+    """The value of a number as a variable: a jet of one, that changes with itself."""
+    raise NotImplementedError("for compiled code")
+
+
+def compose(x, y):
+    """The number y(x), of a number x and a jet y of its value as a variable."""
+    raise NotImplementedError("for compiled code")
+
+
+def _as_variable(m: Emitter, x: Parts) -> Parts:
+    one = Row([Expression(m, m.constant(1.0), DERIVATIVE)])
+    return Parts(x.value, one, one, [ZERO])
+
+
+_register(variable, 1, lambda kinds, joined: Number(1, 1, linear=True, jet=True), _as_variable)
+
+
+@infer_global(compose)
+class _Compose(AbstractTemplate):
+    def generic(self, args, kws):
+        x, y = args
+        return signature(x.alike(x.linear and y.linear), x, y)
+
+
+@lower_builtin(compose, Number, Number)
+def _compose(context, builder, sig, values):
+    m, (kind, jet) = Emitter(context, builder), sig.args
+    x, y = parts(m, kind, values[0], kind.rows), parts(m, jet, values[1], 1)
+    bend = ZERO if jet.linear else y.cross[0].entries[0]
+    return packed(m, sig.return_type, algebra.chain(x, y.value, y.rows.entries[0], bend))
 
 
 # what acts on the value alone

@@ -36,7 +36,8 @@ class Number(Element):
         form = "jet" if jet else "apart" if apart else "vectors"
         super().__init__(name=f"Number({rows}, {lanes}, {'linear' if self.linear else 'second'}, {form})")
 
-    def _alike(self, linear: bool) -> Number:
+    def alike(self, linear: bool) -> Number:
+        """The type of numbers with derivatives along the same, linear or not."""
         return Number(self.rows, self.lanes, linear, self.apart, self.jet)
 
     @property
@@ -47,12 +48,12 @@ class Number(Element):
     @property
     def curved(self) -> Number:
         """The type of a nonlinear function of such a number."""
-        return self._alike(False)
+        return self.alike(False)
 
     def joined(self, other: types.Type) -> Number | None:
         """The type that holds this number and another, or a real number."""
         if isinstance(other, Number):
-            return self._alike(self.linear and other.linear) if other.curved == self.curved else None
+            return self.alike(self.linear and other.linear) if other.curved == self.curved else None
         return self if is_real(other) else None
 
     def shown(self, context: Any, builder: Any, value: Any) -> Any:

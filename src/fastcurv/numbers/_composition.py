@@ -1,0 +1,210 @@
+"""Functions of one number, computed as such: much of what people write, as `s * s - s` or `exp(-z * z / 2)`.
+
+An operation on numbers costs as many instructions as they have derivatives. Operations on one number, and on what
+comes of it, are a function of one variable: that needs f, f' and f'' at a value, and the chain rule once. Such ones are
+found among the statements of each block when types are known, and done with a jet of one variable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from numba import types
+from numba.core import ir
+from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.ir_utils import mk_unique_var
+from numba.core.typed_passes import NopythonRewrites
+
+from ..elements import is_real
+from ._operations import OPERATIONS, compose, variable
+from ._types import Number
+from ._vector import SeededVector
+
+
+class _Step(NamedTuple):
+    """A statement ``target = function(*operands)`` that makes a number of numbers and real ones.
+
+    `function` is None where it is the same number by another name.
+    """
+
+    statement: Any
+    function: Any
+    operands: Sequence[ir.Var]
+
+    @property
+    def target(self) -> ir.Var:
+        return self.statement.target
+
+
+class _Names:
+    """Which variables of a block hold the same number: a coordinate, or what the same step makes of the same.
+
+    `changing` are those that are assigned to more than once, here among others: they stand for no one number.
+    """
+
+    def __init__(self, block: ir.Block, steps: dict[str, _Step], typemap: dict, assigned: Counter):
+        statements = [statement for statement in block.body if isinstance(statement, ir.Assign)]
+        self.changing = {s.target.name for s in statements if assigned[s.target.name] > 1}
+        self._values: dict[str, Any] = {s.target.name: s.value for s in statements if assigned[s.target.name] == 1}
+        self._first: dict[str, str] = {}
+        known: dict[Any, str] = {}
+        for name, value in self._values.items():
+            step = steps.get(name)
+            if step is not None and step.function is None:
+                (source,) = step.operands
+                self._first[name] = name if source.name in self.changing else self.first(source)
+            elif step is not None:
+                self._first[name] = known.setdefault((step.function, *map(self._identity, step.operands)), name)
+            elif _is_coordinate(value, typemap):
+                self._first[name] = known.setdefault((self._identity(value.value), self._identity(value.index)), name)
+
+    def first(self, variable: ir.Var) -> str:
+        """The name by which a number is known first."""
+        return self._first.get(variable.name, variable.name)
+
+    def _identity(self, value: Any) -> Any:
+        """What identifies a number, an index or x within the block."""
+        if not isinstance(value, ir.Var):
+            return repr(value)
+        if value.name in self._first:
+            return self._first[value.name]
+        made: Any = self._values.get(value.name)
+        if getattr(made, "op", None) == "binop":
+            return made.fn, self._identity(made.lhs), self._identity(made.rhs)
+        if isinstance(made, ir.Var):
+            return self._identity(made)
+        if isinstance(made, ir.Const | ir.Global | ir.FreeVar) and isinstance(made.value, int | float):
+            return repr(made.value)
+        return object() if value.name in self.changing else value.name
+
+
+def _is_coordinate(value: Any, typemap: dict) -> bool:
+    """Whether this reads a coordinate of x, which never changes."""
+    is_read = getattr(value, "op", None) in ("getitem", "static_getitem")
+    return is_read and isinstance(typemap[value.value.name], SeededVector)
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class Compose(FunctionPass):
+    """Do functions of one number as such."""
+
+    _name = "compose_functions_of_one_number"
+
+    def __init__(self):
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state):
+        found = _Rewriting(state.func_ir, state.typemap, state.calltypes, state.typingctx)
+        for block in state.func_ir.blocks.values():
+            found.rewrite(block)
+        return True
+
+
+class _Rewriting:
+    """The statements of a function, and their types."""
+
+    def __init__(self, func_ir: Any, typemap: dict, calltypes: dict, context: Any):
+        self._typemap, self._calltypes, self._context = typemap, calltypes, context
+        statements = [statement for block in func_ir.blocks.values() for statement in block.body]
+        self._assigned = Counter(s.target.name for s in statements if isinstance(s, ir.Assign))
+        self._used = Counter(name for statement in statements for name in _uses(statement))
+
+    def rewrite(self, block: ir.Block) -> None:
+        """Do the functions of one number in a block as such."""
+        steps = {step.target.name: step for step in map(self._step, block.body) if step is not None}
+        names = _Names(block, steps, self._typemap, self._assigned)
+        replaced: dict[int, list[ir.Assign]] = {}
+        for root, family in self._families(steps.values(), names).items():
+            used = Counter(v.name for step in family for v in step.operands)
+            results = {step.target.name for step in family if self._used[step.target.name] > used[step.target.name]}
+            operations = [step for step in family if step.function is not None]
+            is_square = any(len(step.operands) > len(set(map(names.first, step.operands))) for step in operations)
+            if is_square or len(operations) > len(results):
+                replaced.update(self._by_jets(root, family, results, names))
+        block.body = [new for old in block.body for new in replaced.get(id(old), [old])]
+
+    def _families(self, steps: Iterable[_Step], names: _Names) -> dict[str, list[_Step]]:
+        """Steps from a number, and from what comes of it, in order; by its name."""
+        roots: dict[str, str] = {}
+        found = defaultdict(list)
+        for step in steps:
+            numbers = {names.first(v) for v in step.operands if self._is_number(v)}
+            origins = {roots.get(name, name) for name in numbers}
+            if len(origins) == 1 and not names.changing & {*origins, step.target.name}:
+                (root,) = origins
+                roots[names.first(step.target)] = root
+                found[root].append(step)
+        return found
+
+    def _step(self, statement: Any) -> _Step | None:
+        if not isinstance(statement, ir.Assign) or not self._is_number(statement.target):
+            return None
+        value: Any = statement.value
+        if isinstance(value, ir.Var):
+            is_same = self._typemap[value.name] == self._typemap[statement.target.name]
+            return _Step(statement, None, [value]) if is_same else None
+        op = getattr(value, "op", None)
+        if op in ("binop", "inplace_binop"):
+            function, operands = value.immutable_fn if op == "inplace_binop" else value.fn, [value.lhs, value.rhs]
+        elif op == "unary":
+            function, operands = value.fn, [value.value]
+        elif op == "call" and not value.kws and value.vararg is None:
+            function, operands = getattr(self._typemap[value.func.name], "typing_key", None), value.args
+        else:
+            return None
+        is_known = function in OPERATIONS and len(self._calltypes[value].args) == len(operands)
+        are_numbers = all(self._is_number(v) or is_real(self._typemap[v.name]) for v in operands)
+        return _Step(statement, function, operands) if is_known and are_numbers else None
+
+    def _is_number(self, variable: ir.Var) -> bool:
+        return isinstance(self._typemap[variable.name], Number)
+
+    def _by_jets(self, root: str, family: list[_Step], results: set[str], names: _Names) -> dict[int, list[ir.Assign]]:
+        """What each of the steps of a family becomes."""
+        number = ir.Var(family[0].target.scope, root, family[0].target.loc)
+        made, jet = self._call(family[0].target, variable, [number], [self._typemap[root]])
+        jets, found = {root: jet}, {}
+        for step in family:
+            target, name = step.target, names.first(step.target)
+            if name not in jets:
+                operands = [jets.get(names.first(v), v) for v in step.operands]
+                given = zip(operands, self._calltypes[step.statement.value].args, strict=True)
+                kinds = [self._typemap[v.name] if isinstance(kind, Number) else kind for v, kind in given]
+                more, jets[name] = self._call(target, step.function, operands, kinds)
+                made = made + more
+            if target.name in results:
+                both = [number, jets[name]]
+                more, result = self._call(target, compose, both, [self._typemap[v.name] for v in both])
+                made = [*made, *more, ir.Assign(result, target, target.loc)]
+            found[id(step.statement)], made = made, []
+        return found
+
+    def _call(self, like: ir.Var, function: Any, operands: Sequence[ir.Var], kinds: Sequence[types.Type]):
+        """Statements that call a function, and the variable that gets its result."""
+        known = self._context.resolve_value_type(function)
+        signature = known.get_call_type(self._context, tuple(kinds), {})
+        called, result = self._variable(like, "function", known), self._variable(like, "jet", signature.return_type)
+        call = ir.Expr.call(called, tuple(operands), (), like.loc)
+        self._calltypes[call] = signature
+        held = ir.Global(getattr(function, "__name__", "function"), function, like.loc)
+        return [ir.Assign(held, called, like.loc), ir.Assign(call, result, like.loc)], result
+
+    def _variable(self, like: ir.Var, name: str, kind: types.Type) -> ir.Var:
+        made = ir.Var(like.scope, mk_unique_var(f"${name}"), like.loc)
+        self._typemap[made.name] = kind
+        return made
+
+
+def _uses(statement: Any) -> list[str]:
+    """The names of variables that a statement reads, each as often as it does."""
+    value = statement.value if isinstance(statement, ir.Assign) else statement
+    variables = [value] if isinstance(value, ir.Var) else getattr(value, "list_vars", list)()
+    return [v.name for v in variables]
+
+
+def find_compositions(pipeline: Any) -> None:
+    """Let the pipeline of a function that computes with numbers do functions of one number as such."""
+    pipeline.add_pass_after(Compose, NopythonRewrites)
+    pipeline.finalize()

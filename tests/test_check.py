@@ -244,6 +244,19 @@ def test_explain_tells_the_number_of_evaluations(n, options):
     assert fc.explain(counted, x, **options).evaluations == "{} of fun per point, {} in curvature".format(*counts)
 
 
+def test_explain_takes_no_hessian_where_one_was_taken(monkeypatch):
+    def untraceable(x):
+        s = x[0] ** 2 * x[1]
+        while s > 10.0:
+            s *= 0.5
+        return s
+
+    x = np.array([[1.0, 2.0], [4.0, 3.0]])
+    fc.hessian(untraceable, x)
+    monkeypatch.setattr(launch, "second_order", lambda *call, **options: pytest.fail("taken again"))
+    assert fc.explain(untraceable, x).method.startswith("hyperdual (auto:")
+
+
 @pytest.mark.parametrize("order", [2, 6])
 def test_explain_tells_the_number_of_evaluations_of_the_4_point_stencil(order):
     x, options = np.ones((3, 5)), {"order": order, "stencil": "4-point"}

@@ -31,6 +31,7 @@ from ._plan import Plan, is_kept
 from ._rounding import add_noise, nearby
 from ._sparse import SparseHessians
 from ._ties import settle
+from .backends._arguments import pack
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
 from .differences._jacobian import value_block, values_block
@@ -336,15 +337,25 @@ def _of_directions(call: Call, derivative: str, directions: np.ndarray, errors: 
 
 def settled(call: Call) -> tuple[Call, tuple[str, ...]]:
     """The call by the method that Hessians are taken with, and why not by each of those before it."""
-    if call.plan.others or call.plan.device is not None or call.plan.method == "hyperdual":
+    is_open = call.plan.others or call.plan.device is not None or call.plan.method == "hyperdual"
+    if is_open and not _has_run(call):
         one, n = call.at_first_point(), call.shape[1]
         try:
-            second_order(one, errors=True, out=np.empty((1, n, n)))
+            second_order(one, errors=False, out=np.empty((1, n, n)))
         except CompilationError as error:  # by any method
             while call.plan.others:
                 call = call.by_next_method
             return call, (f"none: {error}",)
     return _passed_on(call, ())
+
+
+def _has_run(call: Call) -> bool:
+    """Whether Hessians were taken before by the method that is left for them, at any points, without tracing."""
+    left = by_known_method(call, "hessian")
+    if left.plan.method == "traced" or left.plan.device is not None or not isinstance(left.function, Compiled):
+        return False
+    packed = pack(left.points.args, left.points.point_args)
+    return (packed.identity, left.x.dtype.char) in outline(left, False).job.kernel.ran
 
 
 def _passed_on(call: Call, reasons: tuple[str, ...]) -> tuple[Call, tuple[str, ...]]:

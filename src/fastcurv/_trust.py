@@ -43,7 +43,7 @@ def hold_against_compiled(
     found, own, shared = evaluate(few)
     with np.errstate(invalid="ignore", over="ignore"):
         agrees = np.abs(found - expected) <= TRUSTED * np.abs(expected)
-    for b, r in np.argwhere(np.isfinite(found) & ~agrees):
+    for b, r in np.argwhere((np.isfinite(found) | np.isfinite(expected)) & ~agrees):
         largest = tracing.largest(version.traced, x[b], shared, own[b])
         if abs(found[b, r] - expected[b, r]) <= TRUSTED * largest:
             continue

@@ -297,8 +297,9 @@ def sparsity(expression: Any, *, ax: "Axes | None" = None) -> "Axes":
         )
     else:
         ax.plot(pattern.col, pattern.row, ",", color=BLUE)
-        ax.set_xlim(-0.5, n - 0.5)
-        ax.set_ylim(n - 0.5, -0.5)
+    edge = 0.5 + 0.015 * n  # the first and the last row are not hidden by the frame
+    ax.set_xlim(-edge, n - 1 + edge)
+    ax.set_ylim(n - 1 + edge, -edge)
     ax.set_xlabel("coordinate")
     ax.set_ylabel("coordinate")
     ax.set_title(f"{pattern.nnz:,} of {n * n:,} entries do not vanish")

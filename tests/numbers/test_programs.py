@@ -153,6 +153,27 @@ def numpy_arrays(x):
     return np.sum(a * a) + y.sum() * np.max(chosen) + np.sum(np.zeros_like(x) + y * chosen)
 
 
+def of_x_then_made_of_it(x):
+    u = x
+    for _ in range(3):
+        u = u + 0.1 * (np.roll(u, 1) - 2.0 * u + np.roll(u, -1)) * u
+    v = x
+    while len(v) > 2:
+        v = v[1:]
+    w = x if x[0] > 0.0 else 2.0 * x
+    return np.sum(u**3) + v[0] * v[1] ** 2 + w[0] * w[2]
+
+
+def shapes(x):
+    W = x.reshape(2, 2)
+    V, U = x[1:].copy(), np.reshape(x, (2, -1))
+    return np.sum(np.tanh(W @ V[:2] + x[:2]) ** 2) + np.sum(W.T @ U) * x.ravel()[1] + x.reshape((4,))[0] * x.T[3] ** 2
+
+
+def statistics(x):
+    return x.var() * x.mean() + np.std(x) ** 3 + np.sum(np.cumsum(x) ** 2 * x) + np.sum(np.diff(x) ** 3)
+
+
 def mixed_kinds(x, p, flag, k):
     s = np.float32(2.0) * x[0] + True * x[1] + k * x[2] + p[0] / x[3]
     if flag:
@@ -168,7 +189,8 @@ PROGRAMS = {
     early_return: (), iterate_to_convergence: (), recursion: (), break_and_continue: (), nested_branches: (),
     integer_arithmetic: (), closures: (), tuples: (), lists: (), slices: (), iteration: (),
     unified_accumulators: (), work_arrays: (), numpy_sums: (), numpy_functions: (), numpy_products: (A,),
-    numpy_arrays: (), mixed_kinds: (np.array([0.5]), True, 3), half_constant: (),
+    numpy_arrays: (), of_x_then_made_of_it: (), shapes: (), statistics: (),
+    mixed_kinds: (np.array([0.5]), True, 3), half_constant: (),
 }  # fmt: skip
 
 

@@ -580,6 +580,21 @@ def data_that_are_missing(x, y):
     return s
 
 
+@right()
+def no_number_as_a_number(x):
+    return np.sum(np.nan_to_num(np.sqrt(x - 0.5)) ** 3) + x[0] * x[1]
+
+
+@right((np.array([math.inf, -1.0, math.nan]),))
+def infinite_as_large(x, y):
+    return np.sum(np.nan_to_num(y, nan=0.25) * 1e-308 * x**2)
+
+
+@right()
+def statistics_by_methods(x):
+    return x.mean() ** 2 + x.std() + x.var() + np.conjugate(x[0]) * x[1]
+
+
 @right((np.array([1.0, math.nan, -2.0]),), (np.array([math.nan, 0.5, 2.0]),))
 def data_masked_by_where(x, y):
     r = np.where(np.isnan(y), 0.0, x * y - 1.0)

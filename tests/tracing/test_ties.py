@@ -55,6 +55,14 @@ def square_with_sign(x):
     return math.copysign(x[0], x[1]) ** 2 + x[1] ** 2
 
 
+def product_unless_equal(x):
+    return x[0] * x[1] if x[0] != x[1] else x[0] ** 2
+
+
+def guarded(x):
+    return 0.0 if x[0] == 1.0 else (x[0] - 1.0) ** 2 * x[1]
+
+
 SIGMA = [[0.25, -0.25], [-0.25, 0.25]]
 #: functions, points, and their gradients and Hessians there; None for those that have none
 SMOOTH = {
@@ -68,6 +76,8 @@ SMOOTH = {
     "square": (square_of_abs, [0.0, 0.0], [0.0, 0.0], [[2.0, 0.0], [0.0, 6.0]]),
     "huber": (huber, [0.0, 0.5], [0.0, 0.5], [[1.0, 0.0], [0.0, 1.0]]),
     "huber at both": (huber, [0.0, 0.0], [0.0, 0.0], [[1.0, 0.0], [0.0, 1.0]]),
+    "not equal": (product_unless_equal, [1.5, 1.5], [1.5, 1.5], [[0.0, 1.0], [1.0, 0.0]]),
+    "equal": (guarded, [1.0, 3.0], [0.0, 0.0], [[6.0, 0.0], [0.0, 0.0]]),
     "copysign": (square_with_sign, [0.0, 2.0], [0.0, 4.0], [[2.0, 0.0], [0.0, 2.0]]),
 }
 CASES = pytest.mark.parametrize(("fun", "x", "g", "H"), SMOOTH.values(), ids=SMOOTH)

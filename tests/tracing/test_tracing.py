@@ -426,6 +426,18 @@ def test_a_trace_that_is_wrong_is_not_used(monkeypatch):
     assert "when compiled" in fc.explain(square, x).method
 
 
+def test_a_trace_without_a_value_where_there_is_one_is_not_used():
+    """1 / 1e-309 overflows, the quotient does not."""
+
+    def quotient(x):
+        return x[0] / x[1]
+
+    x = np.array([[1.0, 2.0], [1e-310, 1e-309]])
+    with pytest.raises(fc.CompilationError, match=r"gives inf when traced, 0\.0999"):
+        fc.curvature(quotient, x, method="traced")
+    assert np.allclose(fc.curvature(quotient, x).value, [0.5, 0.1])
+
+
 def test_where_nothing_can_be_told_numbers_serve():
     def root(x):
         return math.sqrt(x[0]) * x[1]

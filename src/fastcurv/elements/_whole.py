@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numba import types
+from numba.extending import overload_attribute
 from numba.np import arraymath
 
 from ..backends._native import intrinsic
@@ -55,6 +56,20 @@ def _mean(a):
 
 
 @register_jitable
+def _var(a):
+    mean, total = _mean(a), 0.0
+    for k in range(a.size):
+        rest = a.flat[k] - mean
+        total += rest * rest
+    return total / a.size
+
+
+@register_jitable
+def _std(a):
+    return np.sqrt(_var(a))
+
+
+@register_jitable
 def _least(a):
     found = a.flat[0]
     for k in range(1, a.size):
@@ -80,13 +95,65 @@ def _sum_method(a, axis, dtype):
     )
 
 
-for _name, _body in {"sum": _sum, "prod": _prod, "mean": _mean, "min": _least, "max": _greatest}.items():
+for _name, _body in {
+    "sum": _sum,
+    "prod": _prod,
+    "mean": _mean,
+    "var": _var,
+    "std": _std,
+    "min": _least,
+    "max": _greatest,
+}.items():
     _reduction(_name, _body)
 
 
-@overload_method(LazyVector, "copy")
-def _copy(x):
+def _as_array_method(x):
     return lambda x: as_array(x)
+
+
+for _name in ("copy", "ravel", "flatten"):
+    overload_method(LazyVector, _name)(_as_array_method)
+overload_attribute(LazyVector, "T")(_as_array_method)
+
+
+@overload_method(LazyVector, "reshape")
+def _reshape_method(x, shape, columns=None):
+    if isinstance(columns, types.Integer):
+        return lambda x, shape, columns=None: as_array(x).reshape((shape, columns))
+    return lambda x, shape, columns=None: as_array(x).reshape(shape)
+
+
+@overload(np.reshape)
+def _reshape(a, newshape):
+    return (lambda a, newshape: as_array(a).reshape(newshape)) if is_lazy(a) else None
+
+
+@overload(np.roll)
+def _roll(a, shift):
+    return (lambda a, shift: np.roll(as_array(a), shift)) if is_lazy(a) else None
+
+
+@overload(np.diff)
+def _diff(a):
+    return (lambda a: a[1:] - a[:-1]) if _is_vector(a) else None
+
+
+@overload(np.cumsum)
+def _cumsum(a):
+    if not _is_vector(a):
+        return None
+
+    def impl(a):
+        found = np.empty(len(a), a.dtype)
+        for k in range(len(a)):
+            found[k] = a[k] + found[k - 1] if k > 0 else a[k]
+        return found
+
+    return impl
+
+
+def _is_vector(a: Any) -> bool:
+    return is_lazy(a) or (holds_elements(a) and a.ndim == 1)
 
 
 @overload(np.copy)
@@ -210,6 +277,4 @@ overload_method(LazyVector, "dot")(_product)
 
 @overload(np.linalg.norm)
 def _norm(a):
-    if not (is_lazy(a) or (holds_elements(a) and a.ndim == 1)):
-        return None
-    return lambda a: np.sqrt(_inner(a, a))
+    return (lambda a: np.sqrt(_inner(a, a))) if _is_vector(a) else None

@@ -13,11 +13,12 @@ from llvmlite import ir
 from numba import from_dtype, types
 from numba.core import cgutils
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
+from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, signature
 from numba.core.typing.templates import infer_getattr as numba_infer_getattr
 from numba.core.typing.templates import infer_global as numba_infer_global
 from numba.cpython import slicing
-from numba.extending import lower_getattr, models, overload_attribute, register_model
+from numba.extending import lower_cast, lower_getattr, models, overload_attribute, register_model
 
 from ..backends._native import WORD, intrinsic
 from ..elements import LazyVector
@@ -56,6 +57,16 @@ class SeededVector(LazyVector):
     def view(self) -> SeededVector:
         """The type of a slice."""
         return SeededVector(self.element, self.rows, self.lanes, 0, self.along)
+
+    def unify(self, typingctx, other):
+        """With what is made of x: ``u = x``, and then ``u = u + ...``, or ``u = u[1:]``."""
+        if isinstance(other, SeededVector) and other.view == self.view:
+            return self.view
+        is_made_of_it = isinstance(other, types.Array) and other.ndim == 1 and other.dtype == self.number.curved
+        return other if is_made_of_it else None
+
+    def can_convert_to(self, typingctx, other):
+        return Conversion.safe if self.unify(typingctx, other) == other else None
 
     def copy(self, **changes) -> SeededVector:
         """The type itself: it cannot be written to anyway."""
@@ -194,6 +205,18 @@ def _get_slice(context, builder, sig, values):
     found.first = builder.add(vector.first, builder.mul(bounds.start, vector.stride))
     found.stride = builder.mul(vector.stride, bounds.step)
     return found._getvalue()
+
+
+@lower_cast(SeededVector, SeededVector)
+def _as_view(context, builder, source, target, value):
+    return value
+
+
+@lower_cast(SeededVector, types.Array)
+def _as_array(context, builder, source, target, value):
+    made = target.copy(layout="C", readonly=False)
+    found = context.compile_internal(builder, lambda x: x.copy(), made(source), [value])
+    return context.cast(builder, found, made, target)
 
 
 @infer_global(len)

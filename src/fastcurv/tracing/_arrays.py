@@ -35,6 +35,12 @@ class Array(np.ndarray):
             raise TracingError(f"an array that depends on x is converted to {np.dtype(dtype)}")
         return self.copy()
 
+    def var(self, axis=None, *, ddof=0):
+        return np.var(self, axis=axis, ddof=ddof)
+
+    def std(self, axis=None, *, ddof=0):
+        return np.std(self, axis=axis, ddof=ddof)
+
 
 def real(values: np.ndarray, dtype: Any) -> Any:
     """An object array of integers as one of reals."""
@@ -141,6 +147,15 @@ def _variance(a: Any, axis: Any = None, *, ddof: float = 0) -> Any:
     return ((a - mean) ** 2).sum(axis=axis) / (count - ddof)
 
 
+def _nan_to_num(a: Any, copy: bool = True, nan: float = 0.0) -> Any:
+    largest = np.finfo(float).max
+
+    def finite(x: Any) -> Any:
+        return where(x != x, nan, where(x == math.inf, largest, where(x == -math.inf, -largest, x)))
+
+    return np.frompyfunc(finite, 1, 1)(_plain(a))
+
+
 def _clip(a: Any, low: Any = None, high: Any = None) -> Any:
     a = _plain(a)
     a = a if low is None else _entrywise("maximum", 2)(a, _plain(low))
@@ -158,7 +173,7 @@ def _filled(number: float | None) -> Callable:
 _REPLACED: dict[Any, Callable] = {
     np.where: _where, np.max: _extreme(greatest_or_nan), np.min: _extreme(least_or_nan), np.linalg.norm: _norm,
     np.clip: _clip, np.var: _variance, np.std: lambda a, axis=None, **more: _variance(a, axis, **more) ** 0.5,
-    np.zeros_like: _filled(0.0), np.ones_like: _filled(1.0), np.empty_like: _filled(0.0),
+    np.nan_to_num: _nan_to_num, np.zeros_like: _filled(0.0), np.ones_like: _filled(1.0), np.empty_like: _filled(0.0),
 }  # fmt: skip
 _ASKS = (np.argmax, np.argmin, np.argsort, np.sort, np.searchsorted, np.nonzero, np.unique, np.median, np.allclose)
 

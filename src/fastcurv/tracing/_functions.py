@@ -104,6 +104,7 @@ NUMPY_FUNCTIONS: dict[str, Callable] = {
     "absolute": abs, "power": _power, "square": lambda a: a * a, "reciprocal": _reciprocal, "sign": sign,
     "minimum": least_or_nan, "maximum": greatest_or_nan, "remainder": FUNCTIONS["mod"], "positive": lambda a: a,
     "deg2rad": FUNCTIONS["radians"], "rad2deg": FUNCTIONS["degrees"], "negative": lambda a: -a,
+    "conjugate": lambda a: a,
     "logical_and": lambda a, b: a & b, "logical_or": lambda a, b: a | b, "logical_not": lambda a: ~a,
     "bitwise_and": lambda a, b: a & b, "bitwise_or": lambda a, b: a | b, "invert": lambda a: ~a,
     "less": lambda a, b: a < b, "less_equal": lambda a, b: a <= b, "greater": lambda a, b: a > b,

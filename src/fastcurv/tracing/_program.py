@@ -8,7 +8,7 @@ function that is no sum, or a short one, is a class of one instance: a straight 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -244,7 +244,7 @@ def by_terms(traced: Traced, wanted: Wanted, *, joined: bool = True) -> Program:
         found = list[Part]()
         for r, output in enumerate(outputs):
             terms = terms_of(graph, output, whole)
-            found += [([a], [r]) for a in ((add_up(graph, terms) or [output]) if joined else terms)]
+            found += [([a], [r]) for a in ((add_up(graph, terms, MOST_OPERATIONS) or [output]) if joined else terms)]
         return found
 
     case = joined, wanted.has_derivatives, wanted.ties
@@ -261,7 +261,7 @@ class _Shapes(NamedTuple):
     are_in_order: bool
 
 
-def _remembered(traced: Traced, case: tuple, parts: Callable[[], list[Part]]) -> _Shapes:
+def _remembered(traced: Traced, case: tuple, parts: Callable[[], Iterable[Part]]) -> _Shapes:
     """The terms of a function, found once for all derivatives."""
     if case not in traced.shapes:
         traced.shapes[case] = _shapes(traced.graph, parts())
@@ -275,7 +275,7 @@ def _straight(traced: Traced, ties: bool) -> _Shapes:
     return _shapes(graph, with_ties(graph, whole, len(outputs)) if ties else whole)
 
 
-def _shapes(graph: Graph, parts: list[Part]) -> _Shapes:
+def _shapes(graph: Graph, parts: Iterable[Part]) -> _Shapes:
     by_shape: dict[tuple, list[Term]] = {}
     runs = list[tuple]()  # shapes and outputs, wherever one of them changes
     length = 0

@@ -10,8 +10,9 @@ from ._graph import Graph
 
 #: terms of a sum that are worth being split
 LEAST_TERMS = 8
-#: how many terms, on average, may contain a node of a sum that is split: a state that grows with each is in all of them
-MOST_OWNERS = 30
+#: how many terms, on average, may contain a node of a sum that is split (a state that grows with each is in all of
+#: them): fewer, but at least so many, where those are more than so many nodes
+MOST_OWNERS, LEAST_OWNERS, MANY_NODES = 30, 3, 1_000_000
 #: nodes, and the outputs that they are terms of
 Part = tuple[list[int], list[int]]
 
@@ -76,18 +77,19 @@ def passes(graph: Graph, parts: list[Part]) -> list[Part]:
     return found
 
 
-def add_up(graph: Graph, terms: list[int]) -> list[int]:
+def add_up(graph: Graph, terms: list[int], most: int) -> list[int]:
     """Terms of the same coordinates that have more in common than these, added up again: it is computed once.
 
-    Nothing where there is too much that terms have in common.
+    Nothing where there is too much that terms have in common, or in one of them alone, more than `most` operations.
     """
     owners: dict[tuple, int] = {}  # by coordinates and node: the place of the first term that contains it
     found: list[int] = []
-    left = MOST_OWNERS * len(graph.needed(terms))
+    nodes = len(graph.needed(terms))
+    left = min(MOST_OWNERS * nodes, max(LEAST_OWNERS * nodes, MANY_NODES))
     for term in terms:
         needed = graph.needed([term])
         left -= len(needed)
-        if left < 0:
+        if left < 0 or len(needed) > 2 * most:  # leaves among them
             return []
         inner = [a for a in needed if graph.active[a]]
         coordinates = tuple(a for a in inner if graph.operations[a] == "x")

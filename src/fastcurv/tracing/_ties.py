@@ -7,7 +7,7 @@ their ties makes it so: both are to be taken from the same side.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ._graph import Graph
 from ._terms import Part
@@ -18,9 +18,9 @@ def may_tie(graph: Graph, outputs: Iterable[int]) -> bool:
     return any(_pair(graph, a) is not None for a in graph.needed(outputs))
 
 
-def with_ties(graph: Graph, parts: list[Part], output: int) -> list[Part]:
+def with_ties(graph: Graph, parts: Iterable[Part], output: int) -> Iterator[Part]:
     """Parts that also add to a further output: infinity where one of their choices is at a tie, else 0."""
-    return [_with_ties(graph, *part, output) for part in parts]
+    return (_with_ties(graph, *part, output) for part in parts)
 
 
 def _with_ties(graph: Graph, roots: list[int], outputs: list[int], output: int) -> Part:
@@ -39,6 +39,6 @@ def _pair(graph: Graph, a: int) -> tuple[int, int] | None:
     operation, arguments = graph.operations[a], graph.arguments[a]
     if not graph.active[a]:
         return None
-    if operation in ("lt", "le") and arguments[0] != arguments[1]:
+    if operation in ("lt", "le", "eq", "ne") and arguments[0] != arguments[1]:
         return min(arguments), max(arguments)
     return (arguments[0], graph.constant(0.0)) if operation in ("abs", "copysign") else None

@@ -197,6 +197,10 @@ def _reason(error: Exception) -> str:
     text = str(error).partition("\n")[0]
     if isinstance(error, IndexError) and "arrays used as indices" in text:
         return "a mask, or an array of indices, depends on x or on arguments"
+    if isinstance(error, ValueError) and text.endswith("read-only"):
+        return "it writes to x, or to an array that is one or another as x says"
+    if isinstance(error, RecursionError):
+        return "how often it calls itself depends on x"
     if isinstance(error, TypeError) and "'Condition'" in text:
         return "a condition that depends on x is taken for a number"
     if isinstance(error, TypeError) and ("Symbol" in text or "dtype('O')" in text):

@@ -30,12 +30,12 @@ from .measure import (
 from .peer import Peer, Run
 
 PEERS = (
-    "jax", "analytic", "casadi", "central", "fastcurv", "fastcurv_exact", "torch", "scipy", "numdifftools",
-    "statsmodels",
+    "jax", "analytic", "casadi", "central", "fastcurv", "fastcurv_exact", "fastcurv_hyperdual", "torch", "scipy",
+    "numdifftools", "statsmodels",
 )  # fmt: skip
 RATIOS = (
     ("JAX", "fastcurv exact"), ("fastcurv central", "fastcurv exact"), ("central, n compiled in", "fastcurv central"),
-    ("SciPy", "fastcurv central"),
+    ("central, n compiled in", "fastcurv hyper-dual"), ("SciPy", "fastcurv central"),
 )  # fmt: skip
 EXACT_PEERS = ("jax", "analytic", "casadi", "fastcurv_exact", "fastcurv_hyperdual")
 EXACT_RATIOS = tuple((slow, "fastcurv exact") for slow in ("JAX", "analytic, by hand", "CasADi -> C"))

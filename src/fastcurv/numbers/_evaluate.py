@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -216,22 +215,21 @@ def is_finite(typing_context, y, slopes):
         return None
 
     def codegen(context, builder, sig, values):
-        found = parts(Emitter(context, builder), y, values[0], y.rows)
+        m = Emitter(context, builder)
+        found = parts(m, y, values[0], y.rows)
         slopes_too = bool(slopes.literal_value or not found.cross)
         if y.jet:
             cross = [entry for p, row in enumerate(found.cross) for entry in row.entries[p:]]
-            checked = [[found.value, *cross, *(found.rows.entries if slopes_too else [])]]
+            checked = [found.value, *cross, *(found.rows.entries if slopes_too else [])]
         else:
-            checked = [[found.value], found.cross + slopes_too * [found.columns]]
-
-        def have_finite_sums(made_of: Callable) -> Any:
-            sums = (_in_pairs(builder.fadd, [made_of(part.value) for part in some]) for some in checked)
-            return functools.reduce(builder.and_, (_is_finite(builder, total) for total in sums))
+            checked = [found.value, *found.cross, *(slopes_too * [found.columns])]
+        numbers = [m.spread(part.value, checked[-1].value.type) for part in checked]
 
         # a sum is finite only if all in it are; where it is not, it may have overflown
-        fine = cgutils.alloca_once_value(builder, have_finite_sums(lambda number: number))
+        fine = cgutils.alloca_once_value(builder, _is_finite(builder, _in_pairs(builder.fadd, numbers)))
         with builder.if_then(builder.not_(builder.load(fine)), likely=False):
-            builder.store(have_finite_sums(lambda number: builder.fsub(number, number)), fine)
+            rests = [builder.fsub(number, number) for number in numbers]
+            builder.store(_is_finite(builder, _in_pairs(builder.fadd, rests)), fine)
         return builder.load(fine)
 
     return types.boolean(y, slopes), codegen

@@ -126,7 +126,7 @@ def outline(plan: Plan, function: UserFunction, gradient: UserFunction | None, l
         return Outline(job, formula, 1 + axis * n + first**2 * pairs, max(1, pairs), EVERY_N)
     order_two = formula.weights.shape[1] == 1
     specialises = order_two and not (plan.four_point or plan.widens)
-    room = _room(plan, n * ((2 if errors else 1) * n + formula.weights.shape[1] + 4))
+    room = _room(plan, n * ((2 if errors else 1) * n + formula.weights.shape[1] + 5))
     known = n if room or (specialises and n <= MAX_KNOWN) else 0
     before = known if order_two and known <= MAX_SMALL else 0, known > 0 and not room, room
     operation = _in_lanes(central_hessian_block, lanes, plan, order_two, plan.four_point, errors, before=before)

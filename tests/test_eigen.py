@@ -1,5 +1,8 @@
 """eigh and eigvalsh: batches of matrices, against numpy.linalg and the definition of an eigensystem."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -276,3 +279,21 @@ def test_lapack_in_python_threads_leaves_the_blas_threads_as_they_were():
         for found in pool.map(fc.eigh, [A] * 12):
             assert bits(*found) == bits(w, V)
     assert threads() == before
+
+
+ONLY_SOLVES = """
+import sys
+import fastcurv as fc
+fc.eigh([[2.0, 1.0], [1.0, 2.0]])
+fc.eigvalsh([[2.0, 1.0], [1.0, 2.0]])
+print([name for name in sys.modules if name.startswith("fastcurv.numbers")])
+"""
+
+
+def test_solvers_load_no_numbers_that_carry_derivatives(tmp_path):
+    """What these teach Numba would change the types of `math` while solvers are compiled."""
+    environment = {**os.environ, "FASTCURV_CACHE_DIR": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", ONLY_SOLVES], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout.strip()) == (0, "[]"), run.stderr

@@ -123,8 +123,8 @@ class PartCompiler(Compiler):
 
 
 def _makes_numbers(kind: Any) -> bool:
-    """Whether an argument is, or holds, a number that carries derivatives."""
-    return hasattr(getattr(kind, "number", getattr(kind, "dtype", kind)), "curved")
+    """Whether an argument is, or holds, a number that carries derivatives: along rows and columns."""
+    return hasattr(getattr(kind, "dtype", kind), "rows")
 
 
 def _knows_length(kind: Any) -> bool:

@@ -43,6 +43,17 @@ def test_library(case, method):
     assert np.array_equal(model.hessian, model.hessian.swapaxes(-1, -2))
 
 
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=c.name, marks=() if k % 8 == 0 else pytest.mark.stress) for k, c in enumerate(LIBRARY)]
+)
+def test_both_classify_alike(case):
+    x = references.load(case.name).points
+    traced, numbers = (fc.curvature(case.fun, x, case.args, method=method) for method in ("traced", "hyperdual"))
+    assert np.array_equal(traced.kind, numbers.kind)
+    assert np.array_equal(traced.definiteness, numbers.definiteness)
+    assert np.array_equal(traced.index, numbers.index)
+
+
 EVERY_OPERATION = [
     pytest.param(name, method, marks=() if method == usual else pytest.mark.stress)
     for name, usual in {"rosenbrock 8": "traced", "ackley 8": "hyperdual", "tanh regression": "traced"}.items()

@@ -53,9 +53,9 @@ def one_each(x):
 def test_what_is_composed(monkeypatch, function, families):
     by_jets, found = composition._Rewriting._by_jets, []
 
-    def spy(self, root, family, results, names):
+    def spy(self, root, family, results, names, sums):
         found.append((len(family), len(results)))
-        return by_jets(self, root, family, results, names)
+        return by_jets(self, root, family, results, names, sums)
 
     monkeypatch.setattr(composition._Rewriting, "_by_jets", spy)
     compiled(function, "composition").compile((SeededVector(from_dtype(np.dtype(float)), 8, 8, 0, COORDINATES),))

@@ -7,10 +7,12 @@ found among the statements of each block when types are known, and done with a j
 
 from __future__ import annotations
 
+import operator
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from numba import types
 from numba.core import ir
 from numba.core.compiler_machinery import FunctionPass, register_pass
@@ -18,7 +20,7 @@ from numba.core.ir_utils import mk_unique_var
 from numba.core.typed_passes import NopythonRewrites
 
 from ..elements import is_real
-from ._operations import OPERATIONS, compose, variable
+from ._operations import OPERATIONS, compose, compose_and_add, variable
 from ._types import Number
 from ._vector import SeededVector
 
@@ -115,15 +117,28 @@ class _Rewriting:
         """Do the functions of one number in a block as such."""
         steps = {step.target.name: step for step in map(self._step, block.body) if step is not None}
         names = _Names(block, steps, self._typemap, self._assigned)
-        replaced: dict[int, list[ir.Assign]] = {}
+        chosen: dict[str, tuple[list[_Step], set[str]]] = {}
         for root, family in self._families(steps.values(), names).items():
             used = Counter(v.name for step in family for v in step.operands)
             results = {step.target.name for step in family if self._used[step.target.name] > used[step.target.name]}
             operations = [step for step in family if step.function is not None]
             is_square = any(len(step.operands) > len(set(map(names.first, step.operands))) for step in operations)
             if is_square or len(operations) > len(results):
-                replaced.update(self._by_jets(root, family, results, names))
+                chosen[root] = family, results
+        sums = self._sums(steps.values(), set().union(*(results for _, results in chosen.values())))
+        replaced: dict[int, list[ir.Assign]] = {}
+        for root, (family, results) in chosen.items():
+            replaced.update(self._by_jets(root, family, results, names, sums))
         block.body = [new for old in block.body for new in replaced.get(id(old), [old])]
+
+    def _sums(self, steps: Iterable[_Step], results: set[str]) -> dict[str, _Step]:
+        """The steps that add a result, which is used nowhere else, to another number."""
+        found = {}
+        for step in steps:
+            if step.function in (operator.add, np.add) and all(map(self._is_number, step.operands)):
+                name = next((v.name for v in step.operands if v.name in results and self._used[v.name] == 1), None)
+                found |= {name: step} if name else {}
+        return found
 
     def _families(self, steps: Iterable[_Step], names: _Names) -> dict[str, list[_Step]]:
         """Steps from a number, and from what comes of it, in order; by its name."""
@@ -161,28 +176,35 @@ class _Rewriting:
     def _is_number(self, variable: ir.Var) -> bool:
         return isinstance(self._typemap[variable.name], Number)
 
-    def _by_jets(self, root: str, family: list[_Step], results: set[str], names: _Names) -> dict[int, list[ir.Assign]]:
-        """What each of the steps of a family becomes."""
+    def _by_jets(
+        self, root: str, family: list[_Step], results: set[str], names: _Names, sums: dict[str, _Step]
+    ) -> dict[int, list[ir.Assign]]:
+        """What each of the steps of a family becomes, and those that add its results to others."""
         number = ir.Var(family[0].target.scope, root, family[0].target.loc)
-        made, jet = self._call(family[0].target, variable, [number], [self._typemap[root]])
+        made, jet = self._call(family[0].target, variable, [number])
         jets, found = {root: jet}, {}
         for step in family:
-            target, name = step.target, names.first(step.target)
+            name = names.first(step.target)
             if name not in jets:
+                given = self._calltypes[step.statement.value].args
                 operands = [jets.get(names.first(v), v) for v in step.operands]
-                given = zip(operands, self._calltypes[step.statement.value].args, strict=True)
-                kinds = [self._typemap[v.name] if isinstance(kind, Number) else kind for v, kind in given]
-                more, jets[name] = self._call(target, step.function, operands, kinds)
+                more, jets[name] = self._call(step.target, step.function, operands, given)
                 made = made + more
-            if target.name in results:
-                both = [number, jets[name]]
-                more, result = self._call(target, compose, both, [self._typemap[v.name] for v in both])
-                made = [*made, *more, ir.Assign(result, target, target.loc)]
+            if (total := sums.get(step.target.name)) is not None:
+                others = [v for v in total.operands if v.name != step.target.name]
+                more, result = self._call(total.target, compose_and_add, [*others, number, jets[name]])
+                found[id(total.statement)] = [*more, ir.Assign(result, total.target, total.target.loc)]
+            elif step.target.name in results:
+                more, result = self._call(step.target, compose, [number, jets[name]])
+                made = [*made, *more, ir.Assign(result, step.target, step.target.loc)]
             found[id(step.statement)], made = made, []
         return found
 
-    def _call(self, like: ir.Var, function: Any, operands: Sequence[ir.Var], kinds: Sequence[types.Type]):
-        """Statements that call a function, and the variable that gets its result."""
+    def _call(self, like: ir.Var, function: Any, operands: Sequence[ir.Var], given: Sequence[types.Type] | None = None):
+        """Statements that call a function, and what gets its result; of operands that are no numbers types are `given`."""
+        kinds = [self._typemap[v.name] for v in operands]
+        if given is not None:
+            kinds = [kind if isinstance(kind, Number) else known for kind, known in zip(kinds, given, strict=True)]
         known = self._context.resolve_value_type(function)
         signature = known.get_call_type(self._context, tuple(kinds), {})
         called, result = self._variable(like, "function", known), self._variable(like, "jet", signature.return_type)

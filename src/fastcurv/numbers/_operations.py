@@ -310,19 +310,35 @@ def _as_variable(m: Emitter, x: Parts) -> Parts:
 _register(variable, 1, lambda kinds, joined: Number(1, 1, linear=True, jet=True), _as_variable)
 
 
+def compose_and_add(z, x, y):
+    """z + y(x), with fewer instructions."""
+    raise NotImplementedError("for compiled code")
+
+
 @infer_global(compose)
 class _Compose(AbstractTemplate):
     def generic(self, args, kws):
         x, y = args
-        return signature(x.alike(x.linear and y.linear), x, y)
+        return signature(x.alike(x.linear and y.linear), *args)
+
+
+@infer_global(compose_and_add)
+class _ComposeAndAdd(AbstractTemplate):
+    def generic(self, args, kws):
+        z, x, y = args
+        return signature(x.alike(z.linear and x.linear and y.linear), *args)
 
 
 @lower_builtin(compose, Number, Number)
+@lower_builtin(compose_and_add, Number, Number, Number)
 def _compose(context, builder, sig, values):
-    m, (kind, jet) = Emitter(context, builder), sig.args
-    x, y = parts(m, kind, values[0], kind.rows), parts(m, jet, values[1], 1)
-    bend = ZERO if jet.linear else y.cross[0].entries[0]
-    return packed(m, sig.return_type, algebra.chain(x, y.value, y.rows.entries[0], bend))
+    m, (*_, kind, jet) = Emitter(context, builder), sig.args
+    x, y = parts(m, kind, values[-2], kind.rows), parts(m, jet, values[-1], 1)
+    outer = y.value, y.rows.entries[0], ZERO if jet.linear else y.cross[0].entries[0]
+    if len(values) == 2:
+        return packed(m, sig.return_type, algebra.chain(x, *outer))
+    z = parts(m, sig.args[0], values[0], kind.rows)
+    return packed(m, sig.return_type, algebra.add_chain(z, x, *outer))
 
 
 # what acts on the value alone

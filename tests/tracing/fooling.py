@@ -590,6 +590,13 @@ def infinite_as_large(x, y):
     return np.sum(np.nan_to_num(y, nan=0.25) * 1e-308 * x**2)
 
 
+@fools()
+def no_number_in_place(x):
+    y = np.log(x - 0.5)
+    np.nan_to_num(y, False)
+    return np.sum(y**2) + x[0] * x[1]
+
+
 @right()
 def statistics_by_methods(x):
     return x.mean() ** 2 + x.std() + x.var() + np.conjugate(x[0]) * x[1]

@@ -148,6 +148,8 @@ def _variance(a: Any, axis: Any = None, *, ddof: float = 0) -> Any:
 
 
 def _nan_to_num(a: Any, copy: bool = True, nan: float = 0.0) -> Any:
+    if not copy:
+        raise TracingError("np.nan_to_num in place is not traced")
     largest = np.finfo(float).max
 
     def finite(x: Any) -> Any:

@@ -201,7 +201,7 @@ class _Rewriting:
         return found
 
     def _call(self, like: ir.Var, function: Any, operands: Sequence[ir.Var], given: Sequence[types.Type] | None = None):
-        """Statements that call a function, and what gets its result; types of operands that are no numbers are `given`."""
+        """Statements that call a function, and what gets its result; the types of real operands are `given`."""
         kinds = [self._typemap[v.name] for v in operands]
         if given is not None:
             kinds = [kind if isinstance(kind, Number) else known for kind, known in zip(kinds, given, strict=True)]

@@ -2,6 +2,7 @@
 
 import math
 import random
+from types import FunctionType
 from typing import Any
 
 import mpmath
@@ -128,3 +129,62 @@ def test_random_programs(seed, n):
     found = fc.hessian(plain(text, math), x, method="hyperdual")
     scale = np.abs(expected).max(axis=(1, 2), keepdims=True)
     assert np.abs(found - expected).max() <= 1e-12 * scale.max(), text
+
+
+INFINITY, ZERO, MINUS_ZERO = math.inf, 0.0, -0.0
+
+
+def named_as_constants(x):
+    inf = x[1] * x[1]
+    p, q = min(x[0] * x[0], INFINITY), min(x[0] * x[0], inf)
+    return p * p + math.exp(q) * q
+
+
+def signs_of_zeros(x):
+    s = math.copysign(x[0], ZERO) * math.copysign(x[0], MINUS_ZERO)
+    return s * s + math.copysign(x[1], -0.0) * math.copysign(x[1], 0.0) * x[1]
+
+
+def clamped_below(x):
+    r = math.sqrt(x[0]) + math.sqrt(x[1])
+    q = max(r, 2.0)
+    return q * q + x[0] * x[1]
+
+
+def clamped_norm(x):
+    r = math.hypot(x[0] - 1.0, x[1])
+    q = max(r, 0.1)
+    return 1.0 / (q * q) + x[0] * x[1]
+
+
+def clamped_above(x):
+    r = x[0] / x[1]
+    q = np.minimum(r, 10.0)
+    return q * q * math.exp(-q) + x[0] * x[1]
+
+
+def test_constants_are_no_names():
+    x = np.array([2.0, 0.5])
+    in_digits = FunctionType(named_as_constants.__code__, {**globals(), "math": mpmath})
+    close(named_as_constants, x, hessian_of(in_digits, x))
+    close(signs_of_zeros, x, [[12.0 * x[0] ** 2, 0.0], [0.0, -6.0 * x[1]]])
+
+
+def close(function, x, expected):
+    np.testing.assert_allclose(fc.hessian(function, x, method="hyperdual"), expected, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("function", [clamped_below, clamped_norm, clamped_above], ids=lambda f: f.__name__)
+def test_what_is_not_chosen_may_be_infinite(function):
+    """At (1, 0) the number that is clamped has infinite derivatives, or none."""
+    H = fc.hessian(function, [1.0, 0.0], method="hyperdual")
+    assert np.array_equal(H, [[0.0, 1.0], [1.0, 0.0]])
+
+
+@pytest.mark.parametrize(("step", "times"), [("c = c * c", 60), ("c = c * 0.999", 1200)])
+def test_long_chains_of_real_numbers(step, times):
+    """What is found about them grows with their length, not with the number of paths through them."""
+    lines = ["def program(x, c):", *[f"    {step}"] * times, "    return x[0] * x[0] * c + x[1] * c", ""]
+    H = fc.hessian(plain("\n".join(lines), math), [0.5, 0.25], (1.0,), method="hyperdual")
+    c = 0.999**times if "0.999" in step else 1.0
+    np.testing.assert_allclose(H, [[2.0 * c, 0.0], [0.0, 0.0]], rtol=1e-12)

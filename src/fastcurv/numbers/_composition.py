@@ -1,8 +1,11 @@
 """Functions of one number, computed as such: much of what people write, as `s * s - s` or `exp(-z * z / 2)`.
 
 An operation on numbers costs as many instructions as they have derivatives. Operations on one number, and on what
-comes of it, are a function of one variable: that needs f, f' and f'' at a value, and the chain rule once. Such ones are
-found among the statements of each block when types are known, and done with a jet of one variable.
+comes of it, are a function of one variable: that needs f, f' and f'' at a value, and the chain rule once. In each block
+of statements, when types are known, the steps from a number (the root of a family) are done with a jet of one variable;
+those of them that others use (its results) become numbers again.
+
+f'' is formed before the derivatives of the root: constants beyond 1e150, or their inverses, may over- or underflow.
 """
 
 from __future__ import annotations
@@ -41,45 +44,44 @@ class _Step(NamedTuple):
 
 
 class _Names:
-    """Which variables of a block hold the same number: a coordinate, or what the same step makes of the same.
+    """Which variables of a block hold the same: a coordinate, or what the same operation makes of the same.
 
-    `changing` are those that are assigned to more than once, here among others: they stand for no one number.
+    `changing` are those that are assigned to here, and here again or elsewhere: they stand for no one number.
     """
 
     def __init__(self, block: ir.Block, steps: dict[str, _Step], typemap: dict, assigned: Counter):
         statements = [statement for statement in block.body if isinstance(statement, ir.Assign)]
         self.changing = {s.target.name for s in statements if assigned[s.target.name] > 1}
-        self._values: dict[str, Any] = {s.target.name: s.value for s in statements if assigned[s.target.name] == 1}
-        self._first: dict[str, str] = {}
+        self._first: dict[str, Any] = {}
         known: dict[Any, str] = {}
-        for name, value in self._values.items():
-            step = steps.get(name)
-            if step is not None and step.function is None:
-                (source,) = step.operands
-                self._first[name] = name if source.name in self.changing else self.first(source)
-            elif step is not None:
-                self._first[name] = known.setdefault((step.function, *map(self._identity, step.operands)), name)
+        for statement in statements:
+            name, value = statement.target.name, statement.value
+            made: Any = value
+            if name in self.changing:
+                continue
+            if isinstance(value, ir.Var):
+                self._first[name] = name if value.name in self.changing else self._identity(value)
+            elif isinstance(value, ir.Const | ir.Global | ir.FreeVar) and isinstance(value.value, int | float):
+                self._first[name] = self._identity(value.value)
+            elif name in steps:
+                self._first[name] = known.setdefault(self._key(steps[name].function, *steps[name].operands), name)
             elif _is_coordinate(value, typemap):
-                self._first[name] = known.setdefault((self._identity(value.value), self._identity(value.index)), name)
+                self._first[name] = known.setdefault(self._key("coordinate", made.value, made.index), name)
+            elif getattr(value, "op", None) == "binop":
+                self._first[name] = known.setdefault(self._key(made.fn, made.lhs, made.rhs), name)
 
     def first(self, variable: ir.Var) -> str:
         """The name by which a number is known first."""
         return self._first.get(variable.name, variable.name)
 
+    def _key(self, function: Any, *operands: Any) -> tuple:
+        return function, *map(self._identity, operands)
+
     def _identity(self, value: Any) -> Any:
-        """What identifies a number, an index or x within the block."""
+        """What identifies an operand within the block: a name, or type and digits; what changes equals nothing."""
         if not isinstance(value, ir.Var):
-            return repr(value)
-        if value.name in self._first:
-            return self._first[value.name]
-        made: Any = self._values.get(value.name)
-        if getattr(made, "op", None) == "binop":
-            return made.fn, self._identity(made.lhs), self._identity(made.rhs)
-        if isinstance(made, ir.Var):
-            return self._identity(made)
-        if isinstance(made, ir.Const | ir.Global | ir.FreeVar) and isinstance(made.value, int | float):
-            return repr(made.value)
-        return object() if value.name in self.changing else value.name
+            return type(value), repr(value)  # 0.0 and -0.0, 1 and True are different ones
+        return object() if value.name in self.changing else self.first(value)
 
 
 def _is_coordinate(value: Any, typemap: dict) -> bool:
@@ -122,6 +124,7 @@ class _Rewriting:
             used = Counter(v.name for step in family for v in step.operands)
             results = {step.target.name for step in family if self._used[step.target.name] > used[step.target.name]}
             operations = [step for step in family if step.function is not None]
+            # of a square alone, too: it has one product for each derivative instead of two
             is_square = any(len(step.operands) > len(set(map(names.first, step.operands))) for step in operations)
             if is_square or len(operations) > len(results):
                 chosen[root] = family, results
@@ -132,7 +135,7 @@ class _Rewriting:
         block.body = [new for old in block.body for new in replaced.get(id(old), [old])]
 
     def _sums(self, steps: Iterable[_Step], results: set[str]) -> dict[str, _Step]:
-        """The steps that add a result, which is used nowhere else, to another number."""
+        """By the name of a result: the step that adds it to another number, where it is used nowhere else."""
         found = {}
         for step in steps:
             if step.function in (operator.add, np.add) and all(map(self._is_number, step.operands)):

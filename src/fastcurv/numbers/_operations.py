@@ -221,6 +221,10 @@ _register(np.fmin, 2, _linear, lambda m, a, b: _select(m, a.value != a.value, b,
 _register(np.fmax, 2, _linear, lambda m, a, b: _select(m, a.value != a.value, b, _greatest(m, a, b)))
 
 
+# they pass over what they do not choose, whose derivatives may be infinite: as functions of one number, 0 times these
+OPERATIONS -= {min, max, np.minimum, np.maximum, np.fmin, np.fmax}
+
+
 @overload(min)
 def _min_of_several(a, b, c, *others):
     if any(isinstance(kind, Number) for kind in (a, b, c, *others)):

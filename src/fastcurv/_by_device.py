@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+import math
 
 import numpy as np
 
@@ -46,18 +46,20 @@ def _kernels_of(program: Program) -> backend.Kernels:
     return program.made["cuda"]
 
 
-def rows_of(prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray) -> backend.Rows:
-    """What computes rows of results, of those slots, by a program."""
+def rows_of(
+    prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray, dtype: np.dtype
+) -> backend.Rows:
+    """What computes rows of results of a type, of those slots, by a program."""
     program = prepared.program
     check_local(plan.n + extra + program.slots)
     entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
-    shape = backend.Shape(plan.n, extra, program.slots, len(slots), plan.bounds.any, entries)
+    shape = backend.Shape(plan.n, extra, program.slots, len(slots), plan.bounds.any, entries, dtype == np.float32)
     return backend.Rows(_kernels_of(program), shape, slots, shared, np.array(plan.bounds.rows))
 
 
 def matrices(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndarray, status: np.ndarray) -> None:
     """One matrix of results for each point on the host; and its status, where there is room."""
-    _run(plan, prepared, work, slots_of(prepared, prod(out.shape[1:])), out, status)
+    _run(plan, prepared, work, slots_of(prepared, math.prod(out.shape[1:])), out, status)
 
 
 def values(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndarray) -> None:
@@ -69,7 +71,7 @@ def _run(
     plan: Plan, prepared: Prepared, work: by_tracing.Work, slots: np.ndarray, out: np.ndarray, status: np.ndarray
 ) -> None:
     assert plan.device is not None
-    rows = rows_of(prepared, plan, work.own.shape[1], slots, work.shared)
+    rows = rows_of(prepared, plan, work.own.shape[1], slots, work.shared, out.dtype)
     rows.from_host(plan.device, work.points, work.own, out.reshape(len(work.points), len(slots)))
     if status.size:
         (low, high), x = plan.bounds.rows, work.points
@@ -102,21 +104,34 @@ def curvature(call: Call, tolerance: float) -> np.ndarray:
     plan = call.plan
     assert plan.device is not None
     prepared, work = by_tracing.in_lanes(call)
+    given = reading_of(prepared, plan, work.own.shape[1], work.shared, call.x.dtype, tolerance)
+    return curvature_kernels(prepared).from_host(plan.device, work.points, work.own, given)
+
+
+def curvature_kernels(prepared: Prepared) -> CurvatureKernels:
+    """What computes rows of what curvature reads, by a program."""
     program = prepared.program
-    check_local(plan.n + work.own.shape[1] + program.slots)
     if "cuda curvature" not in program.made:
         slopes, lower = (tuple(map(int, starts // LANES)) for starts in (prepared.slopes, prepared.lower))
         program.made["cuda curvature"] = CurvatureKernels(program, _kernels_of(program), (slopes, lower))
+    return program.made["cuda curvature"]
+
+
+def reading_of(
+    prepared: Prepared, plan: Plan, extra: int, shared: np.ndarray, dtype: np.dtype, tolerance: float
+) -> Given:
+    """What points of a type have in common, with so many numbers of each point's own."""
+    check_local(plan.n + extra + prepared.program.slots)
     bounds = np.array(plan.bounds.rows) if plan.bounds.any else None
-    given = Given(plan.n, work.own.shape[1], work.shared, bounds, rounding_of(call.x.dtype), tolerance)
-    return program.made["cuda curvature"].from_host(plan.device, work.points, work.own, given)
+    most = backend.TOO_LARGE if dtype == np.float32 else math.inf
+    return Given(plan.n, extra, shared, bounds, rounding_of(dtype), tolerance, most)
 
 
 def solve(ordinal: int, matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues and eigenvectors (of none, unless they are wanted) of matrices B + (n, n) on the host."""
     require(ordinal)
     n, batch = checked_order(matrices.shape, vectors), matrices.shape[:-2]
-    flat = matrices.reshape(prod(batch), n, n)
+    flat = matrices.reshape(math.prod(batch), n, n)
     w = np.empty(flat.shape[:2], flat.dtype)
     z = np.empty(flat.shape if vectors else (0,), flat.dtype)
     eigen.from_host(ordinal, flat, w, z, vectors)

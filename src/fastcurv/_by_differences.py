@@ -33,7 +33,7 @@ def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
     magnitude = np.empty(call.shape[0])
     width = call.shape[1] if role.kind == "vector" and role.function is call.gradient else (call.length or 1)
     job = Job(Operation(magnitude_block, _known(plan, width)), role)
-    evaluations, run = 2 * call.shape[1] + 1, launcher(plan)
+    evaluations, run = 2 * call.shape[1] + 1, launcher(plan, call.points)
     shared = run.plan_shares(job, call.shape[0], evaluations, 1)
     data = (formula.steps, plan.bounds.rows, formula.reach, width, magnitude)
     run.launch(job, call.points, data, shared, evaluations)
@@ -85,7 +85,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     """Jacobians of a function of m values."""
     count, n = call.shape
     formula = plan.formula(1, errors)
-    job, run = _first_job(plan, role, call.lanes, m, errors, False, None), launcher(plan)
+    job, run = _first_job(plan, role, call.lanes, m, errors, False, None), launcher(plan, call.points)
     evaluations = 1 + _axis_evaluations(plan, formula) * n
     shared = run.plan_shares(job, count, evaluations, n, lanes=call.lanes)
     error = np.empty((count, m, n)) if errors else NO_MATRICES
@@ -164,7 +164,7 @@ def second_order(
         scale = widening(call, plan, 2, Role(call.function, "row"))
         errors = errors or not plan.is_central  # for which the block has room in any case
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
-    run = launcher(plan)
+    run = launcher(plan, call.points)
     shared = run.plan_shares(job, count, evaluations, divisible, spacing, together, call.lanes)
     homes = shared.workers * spacing if shared.layout[2] else count
     needs_status = errors or call.gradient is not None or shared.is_within
@@ -269,7 +269,7 @@ def _along(call: Call, plan: Plan, how: _Along, directions: np.ndarray, errors: 
     step, kind = np.zeros(3), 0 if plan.abs_step is None else 1
     step[kind] = how.formula.steps[2 * kind].max()
     step[2] = np.finfo(call.x.dtype if how.job.is_vectorized else np.float64).eps / 2  # others are given doubles
-    run = launcher(plan)
+    run = launcher(plan, call.points)
     shared = run.plan_shares(how.job, count, how.evaluations, how.divisible, lanes=call.lanes)
     status = np.empty(shared.statuses(count), np.int8)
     data = (

@@ -21,7 +21,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     """Jacobians of a function of m values, or gradients."""
     count, n = call.shape
     job, parts = _first_job(role, n, plan.bounds.any, errors, False, None)
-    run = launcher(plan)
+    run = launcher(plan, call.points)
     shared = run.plan_shares(job, count, parts, parts)
     error = np.empty((count, m, n)) if errors else NO_MATRICES
     status = np.empty(shared.statuses(count), np.int8)
@@ -86,7 +86,7 @@ def second_order(
     job, _, parts, divisible, _ = outline(plan, call.function, call.gradient, errors)
     count, n = call.shape
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
-    run = launcher(plan)
+    run = launcher(plan, call.points)
     shared = run.plan_shares(job, count, parts, divisible, spacing, together)
     homes = shared.workers * spacing if shared.layout[2] else count
     needs_status = errors or call.gradient is not None or shared.is_within
@@ -160,7 +160,7 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
 def _along(call: Call, job: Job, parts: int, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """Run a job over directions."""
     count = len(directions)
-    run = launcher(call.plan)
+    run = launcher(call.plan, call.points)
     shared = run.plan_shares(job, count, parts, parts)
     status = np.empty(shared.statuses(count), np.int8)
     run.launch(job, call.points, (directions, status, out), shared, parts, count)

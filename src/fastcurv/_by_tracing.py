@@ -39,7 +39,7 @@ def _version(call: Call, vector: bool) -> Version:
     function, (_, args, point_args) = call.function, call.points
     if not isinstance(function, Compiled):
         raise TracingError(f"{function.name} is not a Python function")
-    own = tuple(array[0] if len(array) else np.zeros(array.shape[1:], array.dtype) for array in point_args)
+    own = tuple(array[0] if len(array) else np.zeros(array.shape[1:], array.dtype)[()] for array in point_args)
     kinds = call.shape[1], vector, call.kinds
     case = kinds, tracing.others(args), tracing.others(own)
     shared = shared_numbers(args)
@@ -382,9 +382,9 @@ def in_lanes(call: Call) -> tuple[Prepared, Work]:
     return prepared, Work(call.x, _own(call), shared_numbers(call.points.args))
 
 
-def trusted(call: Call, wanted: Wanted, vector: bool) -> Prepared | None:
+def trusted(call: Call, wanted: Wanted, vector: bool, leaves: Leaves = "matrices") -> Prepared | None:
     """The program of a call; None where the function has not been held against the compiled one yet."""
-    found = _ready(call, call.plan, wanted, vector=vector)
+    found = _ready(call, call.plan, wanted, leaves, vector=vector)
     return found.prepared if found.version.is_trusted else None
 
 

@@ -46,9 +46,11 @@ def on_device() -> Any:
     return _on_device
 
 
-def launcher(plan: Plan) -> Any:
-    """What shares out and launches jobs: the CPU, or a device."""
-    return cpu if plan.device is None else by_device().jobs(plan.device)
+def launcher(plan: Plan, points: Points) -> Any:
+    """What shares out and launches jobs: the CPU, or a device, for points on the host or there."""
+    if plan.device is None:
+        return cpu
+    return by_device().jobs(plan.device) if isinstance(points.x, np.ndarray) else on_device().resident.JOBS
 
 
 class Call(NamedTuple):
@@ -74,7 +76,7 @@ class Call(NamedTuple):
     @property
     def kinds(self) -> tuple:
         """What a function is compiled for: the types of its arguments."""
-        return self.x.dtype.char, *map(_kind, self.points.args), *(_kind(array[:1]) for array in self.points.point_args)
+        return self.x.dtype.char, *map(_kind, self.points.args), *_own_kinds(self.points)
 
     @property
     def by_next_method(self) -> Call:
@@ -178,9 +180,7 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
         if points.x.dtype != np.float64:
             raise TypeError(f"x must be float64 for a C function, got {points.x.dtype}")
         return 1
-    case = points.x.shape[1], points.x.dtype.char, vector
-    if points.args or points.point_args:
-        case += len(points.args), *map(_kind, points.args + points.point_args)
+    case = _case(points, vector)
     known = function.checked.get(case)
     if known is None and (len(points.x) or vector):
         (x, args, point_args), rows = _for_trials(points, plan)
@@ -195,6 +195,19 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
         if known is not None:
             note_checked(function, case, known)
     return known
+
+
+def _case(points: Points, vector: bool) -> tuple:
+    """What decides whether a function was tried already."""
+    case = points.x.shape[1], points.x.dtype.char, vector
+    if not (points.args or points.point_args):
+        return case
+    return *case, len(points.args), *map(_kind, points.args), *_own_kinds(points)
+
+
+def was_tried(call: Call, vector: bool) -> bool:
+    """Whether a function was evaluated in plain Python for such arguments."""
+    return isinstance(call.function, Compiled) and _case(call.points, vector) in call.function.checked
 
 
 def note_checked(function: Compiled, case: tuple, length: int) -> None:
@@ -252,6 +265,11 @@ def length_again(call: Call) -> int | None:
         found = next(filter(None, sizes), 0)
         note_checked(call.function, case, found)
     return found or None
+
+
+def _own_kinds(points: Points) -> tuple:
+    """The types of what each point has of its own."""
+    return tuple((array.shape[1:], array.dtype.char) for array in points.point_args)
 
 
 def _kind(argument: Any) -> Any:

@@ -17,9 +17,10 @@ import numpy as np
 from llvmlite import binding
 
 from . import _launch as launch
+from ._call import on_device
 from ._derivatives import gradient, hessian, jacobian, quadratic_model
 from ._errors import CompilationError
-from ._inputs import points_array, read_only
+from ._inputs import lives_on_device, points_array, read_only
 from ._plan import Options, Plan, device_name
 from .backends._threads import get_threads, may_run_parallel
 from .function import Compiled, Pointer, UserFunction, folder, values_at
@@ -114,6 +115,8 @@ def check(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = No
     known = ("rel_step", "abs_step", "noise", "bounds", "point_args", "device")
     if unknown := sorted(set(options) - set(known)):
         raise TypeError(f"check takes the options {', '.join(known)}; got {', '.join(unknown)}")
+    if lives_on_device(x):
+        x, args, options = on_device().as_host(x, args, options)
     given = options.get("point_args", ()), options.get("device", "auto")
     asked = launch.call(fun, x, args, *given, options=Options(bounds=options.get("bounds")))
     call, _ = launch.settled(asked)
@@ -234,6 +237,8 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
     known = ("point_args", "device", *Options._fields)
     if unknown := sorted(set(options) - set(known)):
         raise TypeError(f"explain takes the options {', '.join(known)}; got {', '.join(unknown)}")
+    if lives_on_device(x):
+        x, args, options = on_device().as_host(x, args, options)
     point_args, device = options.pop("point_args", ()), options.pop("device", "auto")
     asked = Options(**options)
     call, refusals = launch.decided(launch.call(fun, x, args, point_args, device, grad, options=asked))

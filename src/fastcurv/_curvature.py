@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _launch as launch
-from ._inputs import apply, check_broadcast, dot, overflown, poison, real_array, rounded, vectors
+from ._call import on_device
+from ._inputs import apply, check_broadcast, dot, lives_on_device, overflown, poison, real_array, rounded, vectors
 from ._lazy import cached_property
 from ._plan import Options
-from ._spectra import results_at
+from ._spectra import of_rows, results_at
 from ._ties import Results
 from .differences._outcome import NOT_FINITE
 
@@ -319,6 +320,8 @@ def curvature(
     Returns
     -------
     Curvature
+        Of an array on a GPU its fields are arrays there: where `fun` can be traced and nothing is named in `extra`,
+        computed there from the points. What is made of fields when asked is made on the host, and put there.
 
     Raises
     ------
@@ -337,11 +340,18 @@ def curvature(
     >>> [fc.Kind(k).name for k in c.kind]
     ['SADDLE', 'REGULAR']
     """
-    wanted, tolerance = _checked_extras(extra), _checked_tolerance(critical_tol)
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
+    if lives_on_device(x):
+        more = {"grad": grad, "extra": extra, "critical_tol": critical_tol}
+        return on_device().of_array(curvature, fun, x, args, point_args, device, options, **more)
+    wanted = _checked_extras(extra)
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
-    tolerance = float(np.finfo(call.x.dtype).eps) ** (1 / 3) if tolerance is None else tolerance
-    return _shaped(call, results_at(call, wanted, tolerance))
+    return _shaped(call, results_at(call, wanted, checked_tolerance(critical_tol, call.x.dtype)))
+
+
+def of_device_rows(call: launch.Call, batch: tuple[int, ...], rows: np.ndarray) -> Curvature:
+    """From what a device read of each point of a batch."""
+    return _shaped(call._replace(batch=batch), of_rows(rows, call.shape[1]))
 
 
 def _shaped(call: launch.Call, results: Results) -> Curvature:
@@ -365,10 +375,11 @@ def _checked_extras(extra: Any) -> tuple[str, ...]:
     return tuple(extra)
 
 
-def _checked_tolerance(critical_tol: Any) -> float | None:
+def checked_tolerance(critical_tol: Any, dtype: np.dtype) -> float:
+    """How small a gradient counts as zero, at points of a type."""
     try:
         if critical_tol is None or critical_tol >= 0:
-            return None if critical_tol is None else float(critical_tol)
+            return float(np.finfo(dtype).eps) ** (1 / 3) if critical_tol is None else float(critical_tol)
     except (TypeError, ValueError):
         pass
     raise ValueError(f"critical_tol must be a number of at least 0 or None, got {critical_tol!r}")

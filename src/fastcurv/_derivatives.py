@@ -38,7 +38,9 @@ def value(
     device : {"auto", "cpu", "cuda", "cuda:1", ...}
         Where to compute; "auto" is where `x` lives, "cuda" every CUDA device where `x` is NumPy's. There all is
         computed in float64, of Python functions whose arguments are numbers and arrays. Arrays of CuPy, torch and JAX
-        stay where they are, and so does the result: exact derivatives of functions that can be traced.
+        are worked on where they are, and results are arrays of the same kind there; `point_args` and `out` live
+        beside them, and what `args` holds is read through the host. So go error estimates, levels of noise, the
+        user's own gradients, and directions of other shapes than `x`: their results come back.
     out : ndarray, optional
         Where to put the result: of its shape and type, C-contiguous, writeable, and sharing no memory with `x`, `args`
         or `point_args`. Also a memmap.
@@ -64,7 +66,7 @@ def value(
     array([ 3., 13.])
     """
     if lives_on_device(x):
-        return on_device().of_array(fun, x, args, point_args, device, Options(), "value", out)
+        return on_device().of_array(value, fun, x, args, point_args, device, Options(), out)
     call = launch.call(fun, x, args, point_args, device)
     result = output(out, call.batch, call.x.dtype, **call.points._asdict())
     launch.values(call, result.reshape(-1))
@@ -138,7 +140,7 @@ def gradient(
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     errors = flag(return_error, "return_error")
     if lives_on_device(x):
-        return on_device().of_array(fun, x, args, point_args, device, options, "gradient", out, return_error=errors)
+        return on_device().of_array(gradient, fun, x, args, point_args, device, options, out, return_error=errors)
     call = launch.call(fun, x, args, point_args, device, options=options)
     return _first(call, Role(call.function, "row"), None, errors, out)
 
@@ -188,7 +190,7 @@ def jacobian(
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     errors = flag(return_error, "return_error")
     if lives_on_device(x):
-        return on_device().of_array(fun, x, args, point_args, device, options, "jacobian", out, return_error=errors)
+        return on_device().of_array(jacobian, fun, x, args, point_args, device, options, out, return_error=errors)
     call = launch.call(fun, x, args, point_args, device, vector=True, options=options)
     if call.length is None:
         raise launch.unknown_length(call)
@@ -289,9 +291,8 @@ def hessian(
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     errors = flag(return_error, "return_error")
     if lives_on_device(x):
-        return on_device().of_array(
-            fun, x, args, point_args, device, options, "hessian", out, return_error=errors, grad=grad, sparse=sparse
-        )
+        more = {"return_error": errors, "grad": grad, "sparse": flag(sparse, "sparse")}
+        return on_device().of_array(hessian, fun, x, args, point_args, device, options, out, **more)
     if flag(sparse, "sparse"):
         return _sparse(fun, x, args, point_args, device, grad, options, errors, out)
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
@@ -372,6 +373,8 @@ def quadratic_model(
     array([1., 0.])
     """
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
+    if lives_on_device(x):
+        return on_device().of_array(quadratic_model, fun, x, args, point_args, device, options, grad=grad)
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
     count, n = call.shape
     H = new_array((count, n, n), call.x.dtype)

@@ -124,9 +124,9 @@ def eigvalsh(a: Any, *, subset: str | None = None, device: str = "auto") -> np.n
     found = _solve(a, False, device)[0]
     if subset is None:
         return found
-    if found.shape[-1] == 0:
+    if tuple(found.shape)[-1] == 0:
         raise ValueError("subset='extremes' needs matrices of at least one row, got shape (..., 0, 0)")
-    return found[..., [0, -1]]
+    return on_device().extremes(found, device) if lives_on_device(found) else found[..., [0, -1]]
 
 
 def _solve(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:

@@ -65,7 +65,7 @@ def values(call: Call, out: np.ndarray) -> None:
 
 
 def _evaluate(call: Call, out: np.ndarray) -> None:
-    run, job = launcher(call.plan), _value_job(call.plan, call.function, out.ndim > 1)
+    run, job = launcher(call.plan, call.points), _value_job(call.plan, call.function, out.ndim > 1)
     run.launch(job, call.points, (out,), run.plan_shares(job, call.shape[0], 1, 1), 1)
 
 

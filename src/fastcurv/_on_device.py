@@ -1,120 +1,152 @@
-"""Derivatives and spectra of arrays that live on a CUDA device, as arrays of the same kind there."""
+"""Arrays that live on a CUDA device: the same calls, and arrays of the same kind there.
+
+Values, derivatives, `curvature` and spectra are computed where the arrays are: nothing but some sample points of
+functions new to us crosses to the host. What the host puts together, as error estimates and models, comes and goes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from . import _by_tracing as by_tracing
-from ._by_device import checked_order, rows_of, slots_of
-from ._call import Call, call
-from ._errors import CompilationError, DeviceError
+from . import _resident as resident
+from ._by_device import checked_order
+from ._curvature import Curvature, checked_tolerance
+from ._errors import LengthError
+from ._inputs import lives_on_device
+from ._model import QuadraticModel
 from ._plan import Options, device_of
+from ._resident import Given
+from ._there_and_back import Home, Resident
 from ._trust import SAMPLES
 from .backends import _cuda_arrays as arrays
 from .backends import _cuda_eigen as eigen
 from .backends import cuda as backend
-from .tracing import Wanted
+from .backends._cuda_resident import copy_columns
 
-IN_THIS_VERSION = "at points on a device in this version; pass NumPy arrays, with device='cuda'"
+USUAL = Options()
 
 
 def of_array(
-    fun: Any, x: Any, args: Any, point_args: Any, device: Any, options: Options, derivative: str, out: Any,
+    compute: Callable, fun: Any, x: Any, args: Any, point_args: Any, device: Any, options: Options, out: Any = None,
     v: Any = None, **others: Any,
 ) -> Any:  # fmt: skip
-    """A derivative at points in the memory of a device, as an array of the same kind there.
+    """What a function of this package computes at points in the memory of a device.
 
-    Nothing but some sample points of functions new to us crosses to the host.
+    `others` are the keywords that it has besides.
     """
     ordinal = _where(x, device, "x")
-    for name, value in {"point_args": point_args, **others}.items():
-        if value is not None and value is not False and not (type(value) is tuple and not value):
-            raise DeviceError(f"{name} is not served {IN_THIS_VERSION}")
     _check_together(x, v=v, out=out)
-    if options.method not in ("auto", "exact", "traced"):
-        raise DeviceError(f"method={options.method!r} is not served {IN_THIS_VERSION}")
+    asked = {name: value for name, value in options._asdict().items() if value is not getattr(USUAL, name)}
+    asked |= {name: value for name, value in others.items() if not (value is None or value is False or value == ())}
     with backend.select(ordinal):  # streams are those of the present device
-        return _of_array(fun, x, v, args, ordinal, options._replace(method="traced"), derivative, out)
+        home = Home(ordinal, x)
+        args = home.fetched(args)
+        given = _given(compute.__name__, fun, x, args, point_args, options, home, v, asked.keys())
+        if given is not None:
+            found = _there(compute, given, asked, out)
+            if found is not None:
+                return found
+        host = (home.fetched(array) for array in (x, v) if array is not None)
+        asked |= {"point_args": home.fetched(point_args), "device": f"cuda:{ordinal}"}
+        return _back(compute(fun, *host, args, **asked), home, out)
 
 
-def _of_array(fun: Any, x: Any, v: Any, args: Any, ordinal: int, options: Options, derivative: str, out: Any) -> Any:
+def _given(
+    name: str, fun: Any, x: Any, args: tuple, point_args: Any, options: Options, home: Home, v: Any, asked: Any
+) -> Given | None:
+    """What is computed where points are; None where the host has to help, or to tell what is wrong."""
     points = arrays.device_array(x, "x")
-    shape = tuple(points.shape)
-    if not shape or shape[-1] == 0:
-        raise ValueError(f"x must have its coordinates along the last axis, got shape {shape}")
-    batch, n = shape[:-1], shape[-1]
-    flat = own = points.reshape(prod(batch), n)
+    *batch, n = points.shape or (0,)
+    unserved = {"noise", "return_error", "grad", "sparse", "extra"} | ({"bounds"} if name in ("hvp", "vhv") else set())
+    if name not in resident.DERIVATIVES or unserved & asked or n == 0 or not isinstance(point_args, tuple):
+        return None
+    count, own = prod(batch), []
+    for k, value in enumerate(point_args):
+        if not (isinstance(value, np.ndarray) or lives_on_device(value)):
+            return None
+        array = arrays.any_array(value, f"point_args[{k}]")
+        if array.shape[: len(batch)] != tuple(batch) or array.dtype.kind not in "iuf":
+            return None
+        own.append(array.reshape(count, *array.shape[len(batch) :]))
+    directions = ()
     if v is not None:
-        directions = arrays.device_array(v, "v")
-        if tuple(directions.shape) != shape or directions.dtype != points.dtype:
-            raise ValueError(f"v must have the shape and type of x on a device, {shape}, got {directions.shape}")
-        own = directions.reshape(prod(batch), n)
-    wanted, vector = _WANTED[derivative](n), derivative == "jacobian"
-    known = call(fun, np.empty((0, n), flat.dtype), args, (), f"cuda:{ordinal}", vector=vector, options=options)
-    known = known._replace(tells_ties=False)
+        array = arrays.any_array(v, "v")
+        if array.shape != points.shape or array.dtype != points.dtype:
+            return None
+        directions = (array.reshape(count, n),)
+    return Given(name, fun, args, options, home, tuple(batch), points.reshape(count, n), tuple(own), directions)
+
+
+def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> Any:
+    """Results, or None where no method is known by which they are computed where the points are."""
+    if not resident.is_served(given):
+        rows = np.linspace(0, len(given.points) - 1, min(SAMPLES, len(given.points))).astype(int)
+        if not len(rows):
+            return None
+        x, own, v = given.on_host(rows)
+        compute(given.fun, x, *v, given.args, point_args=own, device=f"cuda:{given.home.ordinal}", **asked)
+        if not resident.is_served(given):
+            return None
+    if given.name == "curvature":
+        return resident.curved(given, checked_tolerance(asked.get("critical_tol"), given.points.dtype))
     try:
-        prepared = by_tracing.trusted(known, wanted, vector)
-        if prepared is None and len(flat):
-            known = _sampled(fun, flat, args, ordinal, vector, options)
-            prepared = by_tracing.trusted(known, wanted, vector)
-    except CompilationError as error:
-        raise CompilationError(f"{error}\nFunctions that cannot be traced are not served {IN_THIS_VERSION}") from error
-    if prepared is None:
-        raise DeviceError(f"{known.function.name} was not tried yet, and there are no points to try it at")
-    found = _shape(derivative, n, len(prepared.program.values))
-    slots = np.array(prepared.program.values) if derivative == "value" else slots_of(prepared, prod(found))
-    rows = rows_of(prepared, known.plan, n if v is not None else 0, slots, by_tracing.shared_numbers(known.points.args))
-    shape = batch + found
-    room = _checked(out, shape, points.dtype) if out is not None else arrays.empty_like(x, shape, points.dtype)
-    rows.on_device(ordinal, flat, own, arrays.device_array(room, "out").reshape(-1))
-    return room if out is not None else arrays.handed_over(room, x)
+        return resident.computed(given, out)
+    except LengthError:  # of a function whose arguments decide on the number of its values
+        return None
 
 
-_WANTED = {
-    "value": lambda n: Wanted(),
-    "gradient": lambda n: Wanted(first=True),
-    "jacobian": lambda n: Wanted(first=True),
-    "hessian": lambda n: Wanted(second=True),
-    "hvp": lambda n: Wanted(product=True, direction=n),
-    "vhv": lambda n: Wanted(form=True, direction=n),
-}
+def _back(found: Any, home: Home, out: Any) -> Any:
+    """Results of the host as arrays there, or objects with such; in `out` where there is one."""
+    if isinstance(found, Curvature | QuadraticModel):
+        return Resident(home, type(found), lambda: found)
+    if out is None:
+        return home.placed(found)
+    result, *error = found if isinstance(found, tuple) else (found,)
+    _, room = home.results(result.shape, result.dtype, out)
+    room.copy_to_device(np.ascontiguousarray(result))
+    return (out, *map(home.placed, error)) if error else out
 
 
-def _shape(derivative: str, n: int, m: int) -> tuple[int, ...]:
-    return {"value": (), "gradient": (n,), "jacobian": (m, n), "hessian": (n, n), "hvp": (n,), "vhv": ()}[derivative]
-
-
-def _sampled(fun: Any, flat: Any, args: Any, ordinal: int, vector: bool, options: Options) -> Call:
-    """A call at some of the points, on the host."""
-    rows = np.linspace(0, len(flat) - 1, min(SAMPLES, len(flat))).astype(int)
-    some = np.stack([flat[int(row)].copy_to_host() for row in rows])
-    return call(fun, some, args, (), f"cuda:{ordinal}", vector=vector, options=options)._replace(tells_ties=False)
-
-
-def _checked(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """The user's own array for a result."""
-    array = arrays.writable(out, "out")
-    if tuple(array.shape) != shape or array.dtype != dtype:
-        raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {array.shape} and {array.dtype}")
-    return out
+def as_host(x: Any, args: Any, options: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """Points on a device, arguments and options as NumPy arrays, for what is told on the host."""
+    ordinal = _where(x, options.get("device", "auto"), "x")
+    home = Home(ordinal, x)
+    options = {name: home.fetched(value) for name, value in options.items()} | {"device": f"cuda:{ordinal}"}
+    return home.fetched(x), home.fetched(args), options
 
 
 def solve_array(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
-    """The same of matrices on a device, as arrays of the same kind there."""
+    """Eigenvalues and eigenvectors of matrices on a device, as arrays of the same kind there."""
     ordinal = _where(a, device, "a")
     with backend.select(ordinal):
-        matrices = arrays.device_array(a, "a")
+        matrices, home = arrays.device_array(a, "a"), Home(ordinal, a)
         shape = tuple(matrices.shape)
         if len(shape) < 2 or shape[-1] != shape[-2]:
             raise ValueError(f"a must hold square matrices along its last two axes, got shape {shape}")
         n, batch = checked_order(shape, vectors), shape[:-2]
-        w, z = (arrays.empty_like(a, room, matrices.dtype) for room in ((*batch, n), shape if vectors else (1,)))
-        flat = arrays.device_array(w, "w").reshape(prod(batch), n), arrays.device_array(z, "z").reshape(-1)
+        made = [home.results(room, matrices.dtype) for room in ((*batch, n), shape if vectors else (1,))]
+        w, z = (room for _, room in made)
+        flat = w.reshape(prod(batch), n), z.reshape(prod(z.shape))
         eigen.on_device(ordinal, matrices.reshape(prod(batch), n, n), *flat, vectors)
-        return arrays.handed_over(w, a), arrays.handed_over(z, a)
+        values, rows = (home.handed_over(array) for array, _ in made)
+        return values, rows
+
+
+def extremes(w: Any, device: Any) -> Any:
+    """The smallest and the largest of eigenvalues in ascending order."""
+    ordinal = _where(w, device, "w")
+    with backend.select(ordinal):
+        values, home = arrays.device_array(w, "w"), Home(ordinal, w)
+        *batch, n = values.shape
+        made, room = home.results((*batch, 2), values.dtype)
+        values, room = values.reshape(prod(batch), n), room.reshape(prod(batch), 2)
+        copy_columns(values, 0, room, 0, 1)
+        copy_columns(values, n - 1, room, 1, 1)
+        return home.handed_over(made)
 
 
 def _where(a: Any, device: Any, name: str) -> int:
@@ -131,5 +163,7 @@ def _where(a: Any, device: Any, name: str) -> int:
 def _check_together(x: Any, **others: Any) -> None:
     """Whether arrays live on the device of x: what is read from another one ends the process's work on both."""
     for name, array in others.items():
-        if array is not None and (other := arrays.ordinal_of(array)) != arrays.ordinal_of(x):
+        if array is None or not lives_on_device(array):
+            continue
+        if (other := arrays.ordinal_of(array)) != arrays.ordinal_of(x):
             raise ValueError(f"{name} must live on cuda:{arrays.ordinal_of(x)}, as x does, got cuda:{other}")

@@ -118,8 +118,8 @@ def hvp(
     """
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     if lives_on_device(x):
-        unserved = {"return_error": return_error, "grad": grad, "bounds": bounds}
-        return on_device().of_array(fun, x, args, point_args, device, options, "hvp", out, v, **unserved)
+        more = {"return_error": flag(return_error, "return_error"), "grad": grad}
+        return on_device().of_array(hvp, fun, x, args, point_args, device, options, out, v, **more)
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, n = given.call, given.shape[-1]
     result = output(out, given.shape, call.x.dtype, **call.points._asdict(), v=given.directions)
@@ -187,8 +187,8 @@ def vhv(
     """
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     if lives_on_device(x):
-        unserved = {"return_error": return_error, "grad": grad, "bounds": bounds}
-        return on_device().of_array(fun, x, args, point_args, device, options, "vhv", out, v, **unserved)
+        more = {"return_error": flag(return_error, "return_error"), "grad": grad}
+        return on_device().of_array(vhv, fun, x, args, point_args, device, options, out, v, **more)
     given = _directions(fun, x, v, args, grad, options, return_error, point_args, device)
     call, v_array = given.call, given.directions
     result = output(out, given.shape[:-1], call.x.dtype, **call.points._asdict(), v=v_array)

@@ -27,7 +27,7 @@ def _computed(call: launch.Call, wanted: tuple[str, ...], tolerance: float, at_t
     """The same, not finite where a choice is at a tie, unless points are read after their derivatives are settled."""
     count, n = call.shape
     if not (wanted or at_ties) and (rows := launch.curvature_rows(call, tolerance)) is not None:
-        return _of_rows(rows, n)
+        return of_rows(rows, n)
     spectrum, error, bend = np.empty((count, n)), np.empty(count), np.empty(count)
     index, nullity, critical = np.empty(count, np.int16), np.empty(count, np.int16), np.empty(count, np.int8)
     vectors = new_array((count if "eigenvectors" in wanted else 0, n, n))
@@ -57,7 +57,7 @@ def _computed(call: launch.Call, wanted: tuple[str, ...], tolerance: float, at_t
     return results | {name: extras[name] for name in wanted}
 
 
-def _of_rows(rows: np.ndarray, n: int) -> Results:
+def of_rows(rows: np.ndarray, n: int) -> Results:
     """What a device read of each point."""
     value, gradient, spectrum = rows[:, 0].copy(), rows[:, 1 : 1 + n].copy(), rows[:, 1 + n : 1 + 2 * n].copy()
     error, index, nullity, critical, bend, status = rows[:, 1 + 2 * n :].T.copy()

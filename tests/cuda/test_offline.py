@@ -83,7 +83,7 @@ def kernel_of(function, n, wanted, single):
             slots[i] = slot
     extra = n if wanted.is_directed else 0
     entries = tuple(map(int, slots)) if size <= cuda.MOST_TOGETHER else ()
-    shape = cuda.Shape(n, extra, made.slots, size, False, entries)
+    shape = cuda.Shape(n, extra, made.slots, size, False, entries, single)
     number = types.float32 if single else types.float64
 
     def array(kind, ndim):
@@ -215,7 +215,9 @@ def test_curvature_fits_into_registers(n, registers, processor):
     kernel = curvature.curvature_kernel(f, n, 0, program.slots, places, False)
     points, own, bounds, rows = arrays(("f", 2), ("f", 2), ("f", 2), ("f", 1))
     number = types.float64
-    _, used = compiled(kernel, (points, own, tables(), tables(), tables(), bounds, number, number, rows), processor)
+    _, used = compiled(
+        kernel, (points, own, tables(), tables(), tables(), bounds, number, number, number, rows), processor
+    )
     print(n, processor, used)
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
@@ -239,11 +241,29 @@ def test_curvature_of_many_coordinates(processor):
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= 8 * (program.slots + 1)
     assert used["registers"] <= 104
-    arguments = matrix, vector, matrix, stack, matrix, number, number, vector
+    arguments = matrix, vector, matrix, stack, matrix, number, number, number, vector
     _, used = compiled(curvature.reading_kernel(n), arguments, processor)
     print("reading", processor, used)
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= 64
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+def test_what_settles_and_copies_fits_into_registers(processor):
+    from numba import types
+
+    from fastcurv.backends import _cuda_resident as resident
+
+    word, rows, matrix = types.int64, *arrays(("f", 1), ("f", 2))
+    status = types.Array(types.int8, 1, "C")
+    for kernel, signature in (
+        (resident._settling(), (status, word, rows, word, types.boolean)),
+        (resident._copying(), (matrix, word, types.Array(types.int16, 2, "C"), word, word)),
+    ):
+        _, used = compiled(kernel.py_func, signature, processor)
+        print(processor, used)
+        assert used["stack"] == used["stores"] == used["loads"] == 0
+        assert used["registers"] <= 32
 
 
 def relaxation(x, a, w):
@@ -323,7 +343,7 @@ def test_jobs_fit_into_registers(name, options, n, registers, stack, processor, 
             (np.ones(n),), point_args=(own,), device="cuda", **options,
         )  # fmt: skip
     job, points, data, plan = handed.value.args
-    kernel, _ = jobs._kernel(job, kinds_of(points.args, points.point_args))
+    kernel, _ = jobs.kernel_of(job, kinds_of(points.args, points.point_args))
     arguments = 1, plan.layout, points.x, (points.args, points.point_args), data
     _, used = compiled(kernel.py_func, tuple(map(there, arguments)), processor)
     print(name, options, n, processor, used)
@@ -351,7 +371,7 @@ def test_what_a_device_cannot_run_is_named(fun, reason):
     from fastcurv.function import user_function
 
     job = Job(Operation(value_block), Role(user_function(fun), "scalar"))
-    kernel, _ = jobs._kernel(job, Kinds())
+    kernel, _ = jobs.kernel_of(job, Kinds())
     points, values = arrays(("f", 2), ("f", 1))
     nothing, word = types.Tuple(()), types.int64
     signature = word, types.Array(word, 1, "C"), points, types.Tuple((nothing, nothing)), types.Tuple((values,))
@@ -364,7 +384,7 @@ def test_what_a_device_cannot_run_is_named(fun, reason):
             compiled(kernel.py_func, kinds, (9, 0))
 
     with pytest.raises(fc.CompilationError, match=rf"(?s)for a CUDA device: .*{reason}.*Use device='cpu'"):
-        jobs._compile(Kernel(), signature, job)
+        jobs.compile_for(Kernel(), signature, job)
 
 
 def test_functions_of_numpy_compile_for_numbers():
@@ -415,7 +435,7 @@ def test_blocks_call_no_tasks():
         for kind, ndim in ((number, 2), (types.int8, 1), (number, 3), (word, 1), (number, 1))
     )
     data = types.Tuple((points, statuses, hessians, words, vector, points, points, hessians, number))
-    kernel, _ = jobs._kernel(job, Kinds())
+    kernel, _ = jobs.kernel_of(job, Kinds())
     ptx, _ = compiled(kernel.py_func, (word, words, points, types.Tuple((empty, empty)), data), (9, 0))
     assert b"prototype" not in ptx
 

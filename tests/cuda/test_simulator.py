@@ -46,7 +46,7 @@ def weighted(x, w):
 @pytest.fixture(autouse=True)
 def backend(monkeypatch):
     """Programs compiled for the CPU, which the simulator calls in place of code for a device."""
-    from fastcurv.backends import _cuda_curvature, _cuda_eigen, _cuda_groups, _cuda_jobs, cuda
+    from fastcurv.backends import _cuda_curvature, _cuda_eigen, _cuda_groups, _cuda_jobs, _cuda_resident, cuda
 
     def plain(value):
         if isinstance(value, tuple):
@@ -69,7 +69,8 @@ def backend(monkeypatch):
         return lambda *arguments: made(*map(plain, arguments))
 
     monkeypatch.setattr(_cuda_jobs, "compiled", compiled_block)
-    monkeypatch.setattr(_cuda_jobs, "_compile", lambda made, arguments, job: None)
+    for module in (_cuda_jobs, _cuda_resident):
+        monkeypatch.setattr(module, "compile_for", lambda made, arguments, job: None)
     return cuda
 
 
@@ -462,24 +463,163 @@ def _foreign(backend, monkeypatch):
     monkeypatch.setattr(backend.cuda, "as_cuda_array", as_cuda_array, raising=False)
 
 
-@pytest.mark.usefixtures("_foreign")
+def on_host(found):
+    """Results on a device, of any kind, as NumPy's."""
+    if isinstance(found, tuple):
+        return tuple(map(on_host, found))
+    return found.copy_to_host() if hasattr(found, "copy_to_host") else found.memory
+
+
+def assert_there(name, fun, x, *more, out=True, **options):
+    """The same of arrays on a device as of NumPy's, and in the user's own array."""
+    given = {key: Foreign(value) if key == "v" else value for key, value in options.items()}
+    if "point_args" in options:
+        given["point_args"] = tuple(map(Foreign, options["point_args"]))
+    args = [a for a in more if isinstance(a, tuple)]
+    expected = getattr(fc, name)(fun, x, *more, **options)
+    call = getattr(fc, name), fun, Foreign(x), *(a if isinstance(a, tuple) else Foreign(a) for a in more)
+    found = on_host(call[0](*call[1:], **given))
+    pairs = list(zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, expected)), strict=True))
+    for a, b in pairs:
+        b = np.asarray(b)
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        single = a.dtype == np.float32
+        np.testing.assert_allclose(a, b, rtol=1e-5 if single else 1e-11, atol=1e-5 if single else 1e-12, err_msg=name)
+    if out:
+        room = Foreign(np.full(pairs[0][0].shape, 7.0, x.dtype))
+        given_back = call[0](*call[1:], out=room, **given)
+        assert (given_back[0] if len(pairs) > 1 else given_back) is room
+        np.testing.assert_array_equal(room.memory, pairs[0][0])
+    assert len(args) <= 1
+
+
+@pytest.fixture
+def _without_transfers(monkeypatch):
+    """Points, once a function is known, must not go through the host."""
+    from fastcurv.backends import _cuda_transfers
+
+    seen = _cuda_transfers.in_parts
+
+    def few(ordinals, rows, sources, *more, **options):
+        assert len(sources[0]) <= 32, "points went through the host"
+        return seen(ordinals, rows, sources, *more, **options)
+
+    for module in ("_cuda_jobs", "_cuda_curvature", "_cuda_eigen", "_cuda_transfers"):
+        monkeypatch.setattr(import_module(f"fastcurv.backends.{module}"), "in_parts", few)
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_arrays_on_a_device_stay_there(dtype):
-    x = rng.normal(size=(5, 4, 3)).astype(dtype)
-    v = rng.normal(size=x.shape).astype(dtype)
+    x, v = rng.normal(size=(2, 5, 8, 3)).astype(dtype)
+    x[2, 3], x[1, 1, 0] = np.nan, -5.0  # where the logarithm is NaN
     for name, more in {"value": (), "gradient": (), "hessian": (), "hvp": (v,), "vhv": (v,)}.items():
-        expected = getattr(fc, name)(chain, x, *more, (1.25,))
-        found = getattr(fc, name)(chain, Foreign(x), *map(Foreign, more), (1.25,))
-        assert found.shape == expected.shape
-        assert found.dtype == expected.dtype
-        np.testing.assert_allclose(
-            found.copy_to_host(), expected, rtol=1e-6, atol=1e-5 if dtype == np.float32 else 1e-12
-        )
-        out = Foreign(np.full(expected.shape, np.nan, dtype))
-        assert getattr(fc, name)(chain, Foreign(x), *map(Foreign, more), (1.25,), out=out) is out
-        np.testing.assert_array_equal(out.memory, found.copy_to_host())
-    found = fc.jacobian(several, Foreign(x), (2.0,))
-    np.testing.assert_allclose(found.copy_to_host(), fc.jacobian(several, x, (2.0,)), rtol=1e-6)
+        assert_there(name, chain, x, *more, (1.25,))
+    assert_there("jacobian", several, x, (2.0,))
+    own, label = rng.normal(size=(5, 8)), rng.integers(0, 3, (5, 8))
+    assert_there("hessian", weighted, x, point_args=(own.astype(dtype),))
+    assert_there("hvp", selected, x, v, point_args=(own, label))
+    assert_there("gradient", chain, x, bounds=(-0.5, 0.5))
+
+
+def selected(x, w, label):
+    return w * x[label] ** 3 + x[0] * x[1]
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "hyperdual"}, {"method": "central"}, {"method": "forward"}, {"method": "central", "order": 4}, {},
+        {"method": "central", "bounds": (-1.0, 0.5)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_jobs_over_arrays_that_stay_there(options):
+    n = 5
+    x, v = rng.uniform(-1.0, 1.0, (2, 40, n))
+    x[3, 0], x[4, 1], own = -5.0, np.nan, rng.uniform(1.0, 2.0, 40)
+    common = {"point_args": (own,), **options}
+    assert_there("hessian", until, x, **common)
+    assert_there("gradient", until, x, **common)
+    assert_there("jacobian", until_by_parts, x, **common)
+    if "bounds" not in options:
+        assert_there("hvp", until, x, v, **common)
+        assert_there("vhv", until, x, v, **common)
+    if not options:
+        assert_there("value", until, x, point_args=(own,))
+        single = np.tile(np.array([1e20, 1.0]), (40, 1)).astype(np.float32)
+        single[0] = 1.0
+        assert_there("hessian", large, single)
+
+
+def large(x):
+    s = 1.0
+    while s < 2.0:
+        s = s + 1.0
+    return s * x[0] ** 4 + x[1]
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_what_the_host_puts_together():
+    x, v = rng.uniform(-1.0, 1.0, (2, 7, 3))
+    for name, more in {"gradient": (), "hessian": (), "hvp": (v,), "vhv": (v,)}.items():
+        assert_there(name, chain, x, *more, return_error=True)
+    assert_there("hvp", chain, x, np.stack([v, x], axis=1))
+    assert_there("hessian", until, x, grad=slope)
+    assert_there("gradient", chain, x, noise=1e-3, method="central")
+    H = fc.hessian(chain, Foreign(x), sparse=True)
+    np.testing.assert_allclose(H.values, fc.hessian(chain, x, sparse=True).values)
+    model, expected = fc.quadratic_model(chain, Foreign(x)), fc.quadratic_model(chain, x)
+    assert isinstance(model, fc.QuadraticModel)
+    np.testing.assert_allclose(on_host(model.hessian), expected.hessian)
+    np.testing.assert_allclose(on_host(model(Foreign(v))), expected(v))
+    np.testing.assert_allclose(on_host(model.decrease(v)), expected.decrease(v))
+    np.testing.assert_allclose(on_host(model.minimizer()), expected.minimizer())
+    assert fc.check(chain, Foreign(x)).worst == pytest.approx(fc.check(chain, x).worst, rel=1e-3)
+    assert fc.explain(chain, Foreign(x)).device == "cuda:0"
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize("n", [2, 9])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_curvature_stays_there(n, dtype):
+    x = rng.normal(size=(5, 8, n)).astype(dtype)
+    x[3, 1] = np.nan
+    found, expected = fc.curvature(chain, Foreign(x), (1.5,)), fc.curvature(chain, x, (1.5,))
+    assert isinstance(found, fc.Curvature)
+    for name in ("index", "nullity", "status", "kind", "definiteness"):
+        a, b = on_host(getattr(found, name)), getattr(expected, name)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    for name in (
+        "value", "gradient", "eigenvalues", "eigenvalue_error", "gradient_curvature", "eigenvalue_min", "best_step",
+        "condition_number",
+    ):  # fmt: skip
+        a, b = on_host(getattr(found, name)), getattr(expected, name)
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        np.testing.assert_allclose(a, b, rtol=1e-4 if dtype == np.float32 else 1e-9, atol=1e-5, err_msg=name)
+    assert repr(found) == repr(expected)
+    np.testing.assert_allclose(
+        on_host(found.heavy_ball.rate), expected.heavy_ball.rate, rtol=1e-3 if dtype == np.float32 else 1e-9
+    )
+    step = np.full((5, 8), 0.01, dtype)
+    np.testing.assert_allclose(
+        on_host(found.predicted_change(Foreign(step))), expected.predicted_change(step), rtol=1e-3, atol=1e-3
+    )
+    with pytest.raises(AttributeError, match=r"hessian was not computed; call curvature\(\.\.\., extra"):
+        found.hessian  # noqa: B018  that it raises is the test
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_curvature_with_extras_comes_back():
+    x = rng.uniform(-1.0, 1.0, (6, 3))
+    found = fc.curvature(until, Foreign(x), extra=("hessian", "newton_step"))
+    expected = fc.curvature(until, x, extra=("hessian", "newton_step"))
+    for name in ("hessian", "newton_step", "kind"):
+        np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-10, atol=1e-12)
+    with pytest.raises(ValueError, match="critical_tol must be"):
+        fc.curvature(chain, Foreign(x), critical_tol=-1.0)
 
 
 @pytest.mark.usefixtures("_foreign")
@@ -576,6 +716,8 @@ def test_eigenvalues_stay_on_the_device():
     np.testing.assert_allclose(w.copy_to_host(), fc.eigvalsh(A), atol=1e-14)
     assert np.abs(np.linalg.det(z.copy_to_host())) == pytest.approx(1.0)
     np.testing.assert_array_equal(fc.eigvalsh(Foreign(A)).copy_to_host(), w.copy_to_host())
+    extremes = fc.eigvalsh(Foreign(A), subset="extremes").copy_to_host()
+    np.testing.assert_array_equal(extremes, w.copy_to_host()[:, [0, -1]])
     with pytest.raises(ValueError, match="square matrices"):
         fc.eigvalsh(Foreign(A[0, :2]))
 
@@ -586,15 +728,13 @@ def test_wrong_arrays_on_a_device():
     for wrong, error, message in (
         ((Foreign(x.astype(int)),), TypeError, "x must be float32 or float64"),
         ((Foreign(x.T),), ValueError, "x must be C-contiguous"),
-        ((Foreign(np.ones(())),), ValueError, "coordinates along the last axis"),
+        ((Foreign(np.ones(())),), ValueError, "x must hold a point along its last axis"),
     ):
         with pytest.raises(error, match=message):
             fc.hessian(chain, *wrong)
-    with pytest.raises(ValueError, match="v must have the shape and type of x"):
-        fc.hvp(chain, Foreign(x), Foreign(x[:2]))
+    with pytest.raises(ValueError, match="v and x must broadcast"):
+        fc.hvp(chain, Foreign(x), Foreign(x[:3]))
     with pytest.raises(ValueError, match="out must have shape"):
         fc.gradient(chain, Foreign(x), out=Foreign(x[:2]))
-    with pytest.raises(fc.DeviceError, match="return_error"):
-        fc.gradient(chain, Foreign(x), return_error=True)
     with pytest.raises(TypeError, match="use device='auto'"):
         fc.gradient(chain, Foreign(x), device="cpu")

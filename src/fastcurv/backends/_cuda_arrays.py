@@ -9,6 +9,7 @@ import numpy as np
 from numba import cuda as numba_cuda
 
 from ._dlpack import CUDA, Exported, Imported, device_of, is_on_cuda
+from .cuda import copied
 
 cuda: Any = numba_cuda
 
@@ -17,22 +18,31 @@ def _library(a: Any) -> str:
     return type(a).__module__.partition(".")[0]
 
 
-def device_array(a: Any, name: str) -> Any:
-    """An array that lives on the present device, as kernels take it; what its library still computes of it comes first.
+def any_array(a: Any, name: str) -> Any:
+    """An array as kernels take it: on the present device, after what its library still computes of it.
 
     By DLPack where its library speaks it: in the other interface torch and JAX do not tell on which stream they work.
+    NumPy arrays are copied there.
     """
     if isinstance(a, np.ndarray):
-        raise TypeError(f"{name} must be an array on a device where x is one, got a NumPy array")
+        return copied(a)
     if hasattr(a, "detach"):  # a torch tensor that requires grad is not given away
         a = a.detach()
     if is_on_cuda(a):
         a = Imported(a)
     array = cuda.as_cuda_array(a, sync=True)
-    if array.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{name} must be float32 or float64 on a device, got {array.dtype}")
     if not array.is_c_contiguous():
         raise ValueError(f"{name} must be C-contiguous on a device; pass a contiguous copy")
+    return array
+
+
+def device_array(a: Any, name: str) -> Any:
+    """The same of float32 or float64."""
+    if isinstance(a, np.ndarray):
+        raise TypeError(f"{name} must be an array on a device where x is one, got a NumPy array")
+    array = any_array(a, name)
+    if array.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name} must be float32 or float64 on a device, got {array.dtype}")
     return array
 
 
@@ -57,10 +67,10 @@ def ordinal_of(a: Any) -> int:
 def empty_like(a: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Room for results on the present device: an array of the library that made `a` if those can be written to."""
     if _library(a) == "torch":
-        return a.new_empty(shape).detach()
+        return a.new_empty(shape, dtype=getattr(sys.modules["torch"], dtype.name)).detach()
     if _library(a) == "cupy":
         with a.device:
-            return sys.modules["cupy"].empty(shape, a.dtype)
+            return sys.modules["cupy"].empty(shape, dtype)
     return cuda.device_array(shape, dtype)
 
 

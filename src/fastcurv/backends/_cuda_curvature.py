@@ -20,7 +20,7 @@ from ..tracing import Program
 from . import _cuda_eigen as eigen
 from ._cuda_lanes import for_thread
 from ._cuda_transfers import in_parts
-from .cuda import CHUNK_BYTES, Kernels, copied, cuda, device_function, launch, ordinals
+from .cuda import CHUNK_BYTES, Kernels, copied, cuda, device_function, driver_errors, launch, ordinals
 
 #: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
 #: critical, curvature along the gradient, status
@@ -48,17 +48,20 @@ def derivation(f: Callable, n: int, extra: int, slots: int, bounded: bool) -> Ca
 
 
 def reading(n: int) -> Callable:
-    """``write(rows, b, x, g, H, w, value, status, rounding, tolerance)``: what is read of a point, into its row.
+    """``write(rows, b, x, g, H, w, value, status, rounding, tolerance, most)``: what is read of a point, into its row.
 
-    Of H the lower triangle is read.
+    Of H the lower triangle is read; results from `most` on are not finite in the type of the points.
     """
     errors_of, signs_of, flatness, bend_of = map(for_thread, (rounding_errors, signs, is_critical, gradient_curvature))
     size = 2 * n + OTHERS
 
-    def write(rows, b, x, g, H, w, value, status, rounding, tolerance):
+    def write(rows, b, x, g, H, w, value, status, rounding, tolerance, most):
         noise, norm = errors_of(x, g, H, n, rounding)
         error, negative, null = signs_of(w, norm, n)
-        if status == OK and 0.0 * error + 0.0 * w[0] != 0.0:
+        largest = max(abs(value), max(abs(w[0]), abs(w[n - 1])))
+        for i in range(n):
+            largest = max(largest, abs(g[i]))
+        if status == OK and (0.0 * error + 0.0 * w[0] != 0.0 or largest >= most):
             status = NOT_FINITE
         poison = 0.0 if status == OK else math.nan
         first = b * size
@@ -85,7 +88,7 @@ def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple,
     slopes, lower = places
     inputs = n + extra
 
-    def kernel(points, own, tables, sweep_tables, order_tables, bounds, rounding, tolerance, rows):
+    def kernel(points, own, tables, sweep_tables, order_tables, bounds, rounding, tolerance, most, rows):
         x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
         a, after = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
         found, w = cuda.local.array(after_order, types.float64), cuda.local.array(n, types.float64)
@@ -101,7 +104,7 @@ def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple,
             exponent, _ = solve(a, after, found, sweep_tables, order_tables)
             for i in range(n):
                 w[i] = math.ldexp(found[i], exponent)
-            write(rows, b, x, g, H, w, y[0], status, rounding, tolerance)
+            write(rows, b, x, g, H, w, y[0], status, rounding, tolerance, most)
 
     return kernel
 
@@ -128,13 +131,18 @@ def reading_kernel(n: int) -> Callable:
     """A row for each point from what `derivatives_kernel` found, and eigenvalues."""
     write = reading(n)
 
-    def kernel(points, scalars, gradients, hessians, spectra, rounding, tolerance, rows):
+    def kernel(points, scalars, gradients, hessians, spectra, rounding, tolerance, most, rows):
         b = cuda.grid(1)
         if b < points.shape[0]:
             value, status = scalars[2 * b], int(scalars[2 * b + 1])
-            write(rows, b, points[b], gradients[b], hessians[b], spectra[b], value, status, rounding, tolerance)
+            write(rows, b, points[b], gradients[b], hessians[b], spectra[b], value, status, rounding, tolerance, most)
 
     return kernel
+
+
+def scratch_of(n: int) -> tuple[int, ...]:
+    """How many numbers lie between kernels for each point; none where one kernel does all."""
+    return () if n <= eigen.IN_REGISTERS[False] else (2, n, n * n, n)
 
 
 class Given(NamedTuple):
@@ -146,6 +154,7 @@ class Given(NamedTuple):
     bounds: np.ndarray | None
     rounding: float
     tolerance: float
+    most: float  # from here on numbers are infinite in the type of the points
 
     @property
     def limits(self) -> Any:
@@ -165,10 +174,10 @@ class CurvatureKernels:
         case = given.extra, given.bounds is not None
         if case not in self._made:
             f, known = device_function(self._program.evaluator()), (given.n, given.extra, self._program.slots)
-            if given.n <= eigen.IN_REGISTERS[False]:
-                made = cuda.jit(curvature_kernel(f, *known, self._places, case[1]))
-            else:
+            if scratch_of(given.n):
                 made = cuda.jit(derivatives_kernel(f, *known, case[1])), cuda.jit(reading_kernel(given.n))
+            else:
+                made = cuda.jit(curvature_kernel(f, *known, self._places, case[1]))
             self._made[case] = made
         return self._made[case]
 
@@ -176,23 +185,34 @@ class CurvatureKernels:
         """Rows of points on the host."""
         n = given.n
         rows = np.empty((len(points), 2 * n + OTHERS))
-        is_one = n <= eigen.IN_REGISTERS[False]
-        scratch = () if is_one else (2, n, n * n, n)
-
-        def prepare(ordinal: int) -> Callable[..., None]:
-            return (self._at_once if is_one else self._in_stages)(ordinal, given)
-
+        scratch = scratch_of(n)
         widths = 3 * n + given.extra + OTHERS + sum(scratch)
-        in_parts(ordinals(device), max(1, CHUNK_BYTES // (8 * widths)), (points, own), (rows,), prepare, scratch)
+        in_parts(
+            ordinals(device), max(1, CHUNK_BYTES // (8 * widths)), (points, own), (rows,),
+            lambda ordinal: self._prepared(ordinal, given), scratch,
+        )  # fmt: skip
         return rows
+
+    def on_device(self, ordinal: int, points: Any, own: Any, given: Given) -> Any:
+        """Rows of points on the present device, there."""
+        count, n = points.shape
+        rows = cuda.device_array(count * (2 * n + OTHERS), np.float64)
+        with driver_errors():
+            scratch = [cuda.device_array(count * width, np.float64) for width in scratch_of(n)]
+            self._prepared(ordinal, given)(0, count, points, own, rows, *scratch)
+            cuda.synchronize()
+        return rows.reshape(count, 2 * n + OTHERS)
+
+    def _prepared(self, ordinal: int, given: Given) -> Callable[..., None]:
+        return (self._in_stages if scratch_of(given.n) else self._at_once)(ordinal, given)
 
     def _tables(self, ordinal: int, given: Given) -> tuple:
         return copied(given.shared), *self._kernels.tables(ordinal)
 
     def _at_once(self, ordinal: int, given: Given) -> Callable[..., None]:
-        n, extra, _, _, rounding, tolerance = given
+        n, extra, _, _, *how = given
         kernel, tables = self._kernel(given), self._tables(ordinal, given)
-        more = *eigen.tables_of(eigen.solver(n, False).tables), given.limits, rounding, tolerance
+        more = *eigen.tables_of(eigen.solver(n, False).tables), given.limits, *how
 
         def run(stream: Any, count: int, points: Any, own: Any, rows: Any) -> None:
             own = own.reshape(count, extra) if extra else own
@@ -201,7 +221,7 @@ class CurvatureKernels:
         return run
 
     def _in_stages(self, ordinal: int, given: Given) -> Callable[..., None]:
-        n, extra, _, _, rounding, tolerance = given
+        n, extra, _, _, *how = given
         (derive, read), tables, limits = self._kernel(given), self._tables(ordinal, given), given.limits
         places, solve = copied(np.array([*self._places[0], *self._places[1]])), eigen.solving(n, False)
 
@@ -211,6 +231,6 @@ class CurvatureKernels:
             found, w = (scalars, gradients.reshape(count, n), hessians.reshape(count, n, n)), spectra.reshape(count, n)
             launch(derive, count, eigen.THREADS, points, own, tables, limits, places, *found, stream=stream)
             solve(stream, hessians, w, w)
-            launch(read, count, eigen.THREADS, points, *found, w, rounding, tolerance, rows, stream=stream)
+            launch(read, count, eigen.THREADS, points, *found, w, *how, rows, stream=stream)
 
         return run

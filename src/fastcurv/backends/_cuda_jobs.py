@@ -57,21 +57,19 @@ class Launcher:
         count = len(points.x)
         if count == 0 or items == 0:
             return
-        for k, value in enumerate(points.args):
-            _check_argument(value, f"args[{k}]")
-        kinds = kinds_of(points.args, points.point_args)
-        made, names = _kernel(job, kinds)
+        check_arguments(points.args)
+        made, names = kernel_of(job, kinds_of(points.args, points.point_args))
         moved = _Moved(names, data, points)
         tasks = plan.tasks // count
 
         def prepare(ordinal: int) -> Callable[..., None]:
             constants, layout = moved.constants(), copied(plan.layout)
-            shared = _there(points.args)
+            shared = there(points.args)
 
             def run(stream: Any, part: int, *arrays: Any) -> None:
                 x, own, given = moved.rebuilt(part, arrays, constants, stream)
                 arguments = part * tasks, layout, x, (shared, own), given
-                _compile(made, arguments, job)
+                compile_for(made, arguments, job)
                 launch(made, part * tasks, THREADS, *arguments, stream=stream)
 
             return run
@@ -109,7 +107,7 @@ class _Moved:
 
     def constants(self) -> list[Any]:
         """What all points share, on the present device; None for the rest."""
-        return [None if k in self._places else _there(value) for k, value in enumerate(self._data)]
+        return [None if k in self._places else there(value) for k, value in enumerate(self._data)]
 
     def rebuilt(self, count: int, arrays: tuple, constants: list[Any], stream: Any) -> tuple[Any, tuple, tuple]:
         """Points, their own arguments, and what the block takes, of so many points on a device."""
@@ -131,19 +129,23 @@ class _Moved:
         return x, tuple(own), tuple(given)
 
 
+def check_arguments(values: tuple, name: str = "args") -> None:
+    """Whether a kernel of a device can be given arguments."""
+    for k, value in enumerate(values):
+        _check_argument(value, f"{name}[{k}]")
+
+
 def _check_argument(value: Any, name: str) -> None:
-    """Whether a kernel of a device can be given an argument."""
     if isinstance(value, tuple):
-        for k, item in enumerate(value):
-            _check_argument(item, f"{name}[{k}]")
+        check_arguments(value, name)
     elif value is None or isinstance(value, str):
         raise DeviceError(f"{name} is {value!r}, but kernels of a device take numbers and arrays; use device='cpu'")
 
 
-def _there(value: Any) -> Any:
+def there(value: Any) -> Any:
     """A value, or a tuple of such, on the present device."""
     if isinstance(value, tuple):
-        return tuple(map(_there, value))
+        return tuple(map(there, value))
     if not isinstance(value, np.ndarray):
         return value
     return copied(value) if value.size else cuda.device_array(value.shape, value.dtype)
@@ -153,7 +155,7 @@ def _there(value: Any) -> Any:
 _made: dict[str, tuple[Any, tuple[str, ...]]] = {}
 
 
-def _kernel(job: Job, kinds: Kinds) -> tuple[Any, tuple[str, ...]]:
+def kernel_of(job: Job, kinds: Kinds) -> tuple[Any, tuple[str, ...]]:
     """The kernel of a job, to be compiled for types when it is launched, and the names of its data."""
     digest = digest_of(job.operation, job.roles, "native", kinds)
     if digest not in _made:
@@ -174,7 +176,7 @@ def tasks_kernel(block: Callable) -> Callable:
     return kernel
 
 
-def _compile(made: Any, arguments: tuple, job: Job) -> None:
+def compile_for(made: Any, arguments: tuple, job: Job) -> None:
     """Compile a kernel, if it is not yet, to tell what a user's function lacks from what a launch does."""
     try:
         with driver_errors():  # a kernel is loaded when it is compiled

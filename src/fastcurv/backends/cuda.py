@@ -25,6 +25,8 @@ INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; with
 MOST_TOGETHER = 64
 #: bytes of a row, by which a block of threads is chosen so that its rows fit into shared memory
 SHARED_BYTES = 40_000
+#: numbers from here on become infinite in single precision
+TOO_LARGE = float(np.finfo(np.float32).max) * (1 + 2.0**-25)
 #: bytes of a part of points that come from the host, on a device, and on the host where the device fetches it
 CHUNK_BYTES = 2**26
 
@@ -38,6 +40,7 @@ class Shape(NamedTuple):
     size: int  # numbers of a row of results
     bounded: bool
     entries: tuple[int, ...]  # the slots of a row where it is short, else empty
+    single: bool  # results are float32
 
     @property
     def threads(self) -> int:
@@ -93,8 +96,10 @@ def driver_errors() -> Iterator[None]:
 
 
 def rows_kernel(f: Callable, shape: Shape) -> Callable:
-    """A row of results for each point, NaN where one of all results is not finite or the point violates its bounds."""
-    n, extra, slots, size, bounded, entries = shape
+    """A row of results for each point, NaN where one of all results is not finite, or too large for the type of rows,
+    or the point violates its bounds.
+    """
+    n, extra, slots, size, bounded, entries, single = shape
     inputs, threads, width = n + extra, shape.threads, shape.size + 1
 
     def load(points, own, b, x):
@@ -122,6 +127,10 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
             load(points, own, b, x)
             f(x, y, (shared, indices, constants))
             poison = poison_of(points, bounds, b, y)
+            if single:
+                for k in range(size):
+                    if abs(y[entries[k]]) >= TOO_LARGE:
+                        poison = math.nan
             for k in range(size):
                 tile[thread, k] = y[entries[k]] + poison
         cuda.syncthreads()
@@ -135,6 +144,10 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
             load(points, own, b, x)
             f(x, y, (shared, indices, constants))
             poison = poison_of(points, bounds, b, y)
+            if single:
+                for k in range(size):
+                    if abs(y[table[k]]) >= TOO_LARGE:
+                        poison = math.nan
             for k in range(size):
                 rows[b * size + k] = y[table[k]] + poison
 

@@ -1,0 +1,96 @@
+"""Between devices and the host: arrays of users' libraries as NumPy's and back, and results that are given there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._inputs import lives_on_device
+from ._lazy import cached_property
+from .backends import _cuda_arrays as arrays
+from .backends.cuda import select
+
+
+class Home(NamedTuple):
+    """Where the arrays of a call live: a device, and an array of the kind that is meant."""
+
+    ordinal: int
+    like: Any
+
+    def fetched(self, value: Any) -> Any:
+        """A value whose arrays on the device, also within tuples, are NumPy's."""
+        if type(value) is tuple:
+            return tuple(map(self.fetched, value))
+        if isinstance(value, np.ndarray) or not lives_on_device(value):
+            return value
+        with select(self.ordinal):
+            return arrays.any_array(value, "an array").copy_to_host()
+
+    def results(self, shape: tuple[int, ...], dtype: Any, out: Any = None) -> tuple[Any, Any]:
+        """An array of the library for results, or `out`, and the same as kernels take it."""
+        if out is None:
+            made = arrays.empty_like(self.like, shape, np.dtype(dtype))
+            return made, arrays.any_array(made, "results")
+        room = arrays.writable(out, "out")
+        if tuple(room.shape) != shape or room.dtype != dtype:
+            raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {room.shape} and {room.dtype}")
+        return out, room
+
+    def handed_over(self, made: Any, out: Any = None) -> Any:
+        """Complete results as an array of the library."""
+        return arrays.handed_over(made, self.like) if out is None else out
+
+    def placed(self, value: Any) -> Any:
+        """A value whose NumPy arrays, also within tuples, are arrays of the library on the device."""
+        if isinstance(value, tuple):
+            placed = map(self.placed, value)
+            return type(value)(*placed) if hasattr(value, "_fields") else tuple(placed)
+        if not isinstance(value, (np.ndarray, np.generic)):
+            return value
+        with select(self.ordinal):
+            made, room = self.results(value.shape, value.dtype)
+            if value.size:
+                room.copy_to_device(np.ascontiguousarray(value).reshape(value.shape))
+            return self.handed_over(made)
+
+
+class Resident:
+    """An object of results with arrays on a device.
+
+    Those that are `ready` there are given as they are. What else is asked for, the host computes from the object that
+    `make` gives, and it is placed beside them.
+    """
+
+    def __init__(self, home: Home, kind: type, make: Callable[[], Any], **ready: Any):
+        self._home, self._kind, self._make, self._ready = home, kind, make, ready
+
+    @property
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]  it passes for one of that kind
+        return self._kind
+
+    @cached_property
+    def _host(self) -> Any:
+        return self._make()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._ready:
+            found = getattr(self._host, name)
+            self._ready[name] = self._moving(found) if callable(found) else self._home.placed(found)
+        return self._ready[name]
+
+    def _moving(self, method: Callable) -> Callable:
+        """A method that takes and gives arrays on the device."""
+        return lambda *given: self._home.placed(method(*map(self._home.fetched, given)))
+
+    def __call__(self, *given: Any) -> Any:
+        return self._moving(self._host)(*given)
+
+    def __repr__(self) -> str:
+        return repr(self._host)
+
+    def __dir__(self) -> list[str]:
+        return dir(self._host)

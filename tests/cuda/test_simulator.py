@@ -68,6 +68,7 @@ def backend(monkeypatch):
         made = compiled(block, tag, entry=True, **flags)
         return lambda *arguments: made(*map(plain, arguments))
 
+    monkeypatch.setattr(cuda, "SHARED_BYTES", 0)  # small blocks: barriers between threads of Python take time
     monkeypatch.setattr(_cuda_jobs, "compiled", compiled_block)
     for module in (_cuda_jobs, _cuda_resident):
         monkeypatch.setattr(module, "compile_for", lambda made, arguments, job: None)

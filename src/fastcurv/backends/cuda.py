@@ -23,7 +23,9 @@ cuda: Any = numba_cuda
 INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; without an NVIDIA GPU use device='cpu'"
 #: rows of so many results are collected by a block of threads, and written together
 MOST_TOGETHER = 64
-#: bytes of a row, by which a block of threads is chosen so that its rows fit into shared memory
+#: longer ones, and coordinates, so many at once: threads that follow each other touch numbers that do
+PIECE = 32
+#: bytes of shared memory, by which a block of threads is chosen so that its rows fit
 SHARED_BYTES = 40_000
 #: numbers from here on become infinite in single precision
 TOO_LARGE = float(np.finfo(np.float32).max) * (1 + 2.0**-25)
@@ -43,11 +45,20 @@ class Shape(NamedTuple):
     single: bool  # results are float32
 
     @property
+    def is_staged(self) -> bool:
+        """Whether coordinates, and numbers of points' own, come by way of shared memory."""
+        return max(self.n, self.extra) <= PIECE
+
+    @property
+    def width(self) -> int:
+        """How many numbers of each point shared memory has room for: an odd one, against conflicts of banks."""
+        inputs = max(self.n, self.extra) if self.is_staged else 0
+        return max(inputs, self.size if self.entries else PIECE) | 1
+
+    @property
     def threads(self) -> int:
         """Threads in a block."""
-        if not self.entries:
-            return 128
-        return max(32, min(128, SHARED_BYTES // (8 * (self.size + 1)) // 32 * 32))
+        return max(32, min(128, SHARED_BYTES // (8 * self.width) // 32 * 32))
 
 
 def select(ordinal: int) -> Any:
@@ -100,31 +111,17 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
     or the point violates its bounds.
     """
     n, extra, slots, size, bounded, entries, single = shape
-    inputs, threads, width = n + extra, shape.threads, shape.size + 1
-
-    def load(points, own, b, x):
-        for i in range(n):
-            x[i] = points[b, i]
-        for i in range(extra):
-            x[n + i] = own[b, i]
-
-    def poison_of(points, bounds, b, y):
-        """0, or NaN."""
-        found = 0.0
-        for k in range(slots):
-            found += 0.0 * y[k]
-        if bounded and violates(points[b], bounds):
-            found = math.nan
-        return found
-
-    load, violates, poison_of = map(cuda.jit(device=True), (load, is_outside, poison_of))
+    inputs, threads, width, piece = n + extra, shape.threads, shape.width, size if entries else PIECE
+    load, store, poison_of = map(
+        cuda.jit(device=True), (loading(shape), storing(piece, size), poison_at(slots, bounded))
+    )
 
     def short_rows(points, own, shared, indices, constants, bounds, table, rows):
         tile = cuda.shared.array((threads, width), types.float64)
         x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
-        b, thread, first = cuda.grid(1), cuda.threadIdx.x, cuda.blockIdx.x * cuda.blockDim.x
-        if b < points.shape[0]:
-            load(points, own, b, x)
+        b, thread, count = cuda.grid(1), cuda.threadIdx.x, points.shape[0]
+        load(points, own, b, tile, x)
+        if b < count:
             f(x, y, (shared, indices, constants))
             poison = poison_of(points, bounds, b, y)
             if single:
@@ -134,24 +131,100 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
             for k in range(size):
                 tile[thread, k] = y[entries[k]] + poison
         cuda.syncthreads()
-        for k in range(thread, min(threads, points.shape[0] - first) * size, threads):
-            rows[first * size + k] = tile[k // size, k % size]
+        store(tile, rows, 0, count)
 
     def long_rows(points, own, shared, indices, constants, bounds, table, rows):
+        tile = cuda.shared.array((threads, width), types.float64)
         x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
-        b = cuda.grid(1)
-        if b < points.shape[0]:
-            load(points, own, b, x)
+        b, thread, count, poison = cuda.grid(1), cuda.threadIdx.x, points.shape[0], 0.0
+        load(points, own, b, tile, x)
+        if b < count:
             f(x, y, (shared, indices, constants))
             poison = poison_of(points, bounds, b, y)
             if single:
                 for k in range(size):
                     if abs(y[table[k]]) >= TOO_LARGE:
                         poison = math.nan
-            for k in range(size):
-                rows[b * size + k] = y[table[k]] + poison
+        for start in range(0, size, PIECE):
+            if b < count:
+                for k in range(start, min(start + PIECE, size)):
+                    tile[thread, k - start] = y[table[k]] + poison
+            cuda.syncthreads()
+            store(tile, rows, start, count)
+            cuda.syncthreads()
 
     return short_rows if entries else long_rows
+
+
+def loading(shape: Shape) -> Callable:
+    """``load(points, own, b, tile, x)``: the coordinates of a thread's point, and the numbers of its own.
+
+    A block of threads reads the rows of its points one after the other into shared memory, where they are not longer.
+    """
+
+    def staging(width: int) -> Callable:
+        def stage(source, tile):
+            thread, threads, first = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x * cuda.blockDim.x
+            for k in range(thread, min(threads, source.shape[0] - first) * width, threads):
+                tile[k // width, k % width] = source[first + k // width, k % width]
+
+        return cuda.jit(device=True)(stage)
+
+    n, extra = shape.n, shape.extra
+    stage_points, stage_own = staging(n), staging(extra)
+
+    def load(points, own, b, tile, x):
+        thread = cuda.threadIdx.x
+        stage_points(points, tile)
+        cuda.syncthreads()
+        if b < points.shape[0]:
+            for i in range(n):
+                x[i] = tile[thread, i]
+        if extra:
+            cuda.syncthreads()
+            stage_own(own, tile)
+            cuda.syncthreads()
+            if b < points.shape[0]:
+                for i in range(extra):
+                    x[n + i] = tile[thread, i]
+
+    def load_by_itself(points, own, b, tile, x):
+        if b < points.shape[0]:
+            for i in range(n):
+                x[i] = points[b, i]
+            for i in range(extra):
+                x[n + i] = own[b, i]
+
+    return load if shape.is_staged else load_by_itself
+
+
+def storing(piece: int, size: int) -> Callable:
+    """``store(tile, rows, start, count)``: rows of results, from `start` on, one after the other: `piece` numbers of
+    each, or those that are left, which the block's threads have in shared memory.
+    """
+
+    def store(tile, rows, start, count):
+        thread, threads, first = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x * cuda.blockDim.x
+        for k in range(thread, min(threads, count - first) * piece, threads):
+            if start + k % piece < size:
+                rows[(first + k // piece) * size + start + k % piece] = tile[k // piece, k % piece]
+
+    return store
+
+
+def poison_at(slots: int, bounded: bool) -> Callable:
+    """``poison(points, bounds, b, y)``: 0, or NaN where a result at point b is not finite, or b is out of bounds."""
+    violates = cuda.jit(device=True)(is_outside)
+
+    def poison(points, bounds, b, y):
+        found = 0.0
+        for k in range(slots):
+            found += 0.0 * y[k]
+        if bounded and violates(points[b], bounds):
+            found = math.nan
+        return found
+
+    return poison
 
 
 class Kernels:

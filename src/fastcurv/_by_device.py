@@ -8,11 +8,11 @@ import numpy as np
 
 from . import _by_tracing as by_tracing
 from ._call import LANES, NO_STATUS, Call, Second
-from ._errors import DeviceError
 from ._plan import Plan, check_local
 from ._rounding import estimate_all, rounding_of
 from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
+from .backends import _cusolver as cusolver
 from .backends import cuda as backend
 from .backends._cuda_curvature import CurvatureKernels, Given
 from .backends._cuda_jobs import Launcher
@@ -96,7 +96,7 @@ def second_order(plan: Plan, prepared: Prepared, work: by_tracing.Work, found: S
 
 def takes_spectra(n: int) -> bool:
     """Whether eigenvalues of matrices of order n are computed on a device."""
-    return n <= eigen.MOST_ROWS[False]
+    return n <= eigen.IN_SHARED_MEMORY[False] or cusolver.is_there()
 
 
 def curvature(call: Call, tolerance: float) -> np.ndarray:
@@ -139,10 +139,8 @@ def solve(ordinal: int, matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray
 
 
 def checked_order(shape: tuple[int, ...], vectors: bool) -> int:
-    """The order of matrices that a device solves."""
-    n, most = shape[-1], eigen.MOST_ROWS[vectors]
-    if n > most:
-        raise DeviceError(
-            f"a: matrices of {n} rows are not solved on a device in this version, of up to {most} are; use device='cpu'"
-        )
+    """The order of matrices that a device is to solve."""
+    n = shape[-1]
+    if n > eigen.IN_SHARED_MEMORY[vectors]:
+        cusolver.require(n)
     return n

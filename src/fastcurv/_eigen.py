@@ -50,20 +50,20 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
         Only lower triangles are read. float32 is computed in float32, all else in float64.
     device : {"auto", "cpu", "cuda", "cuda:1", ...}
         Where to compute; "auto" is where `a` lives. CUDA devices solve matrices of up to 48 rows, values alone of up
-        to 64, by Jacobi's method, in float64.
+        to 64, by Jacobi's method, in float64; larger ones by cuSOLVER, in the type of `a`.
 
     Returns
     -------
     EighResult
         ``eigenvalues``, shape B + (n,), ascending, and ``eigenvectors``, shape B + (n, n), orthonormal, in columns.
-        NaN for a matrix that holds NaN or infinity, and for that matrix alone.
+        NaN for a matrix that holds NaN or infinity, or does not converge, and for that matrix alone.
 
     Raises
     ------
     TypeError, ValueError
         If `a` holds no square matrices of real numbers.
     DeviceError
-        If `device` is a GPU that is not there, or the matrices are too large for it.
+        If `device` is a GPU that is not there, or the matrices are large, and cuSOLVER is not there or refuses them.
 
     Notes
     -----
@@ -71,8 +71,8 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
     Householder tridiagonalisation, QL without square roots, and vectors by twisted factorisations (Parlett & Dhillon,
     Linear Algebra Appl. 267, 1997); where eigenvalues are equal to rounding, vectors by QL. The result for a matrix
     does not depend on the others, its place, nor on the number of threads. LAPACK solves, with vectors, matrices of
-    n = 512 and more, and batches of one, two or three from n = 300, 170 and 320 on: there the last digits may differ
-    from those of the same matrix in a larger batch.
+    n = 512 and more, and batches of one, two or three from n = 300, 170 and 320 on: there, and by cuSOLVER, the last
+    digits may differ from those of the same matrix in another batch.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def eigvalsh(a: Any, *, subset: str | None = None, device: str = "auto") -> np.n
     TypeError, ValueError
         If `a` holds no square matrices of real numbers, or there is no such `subset`.
     DeviceError
-        If `device` is a GPU that is not there, or the matrices are too large for it.
+        If `device` is a GPU that is not there, or the matrices are large, and cuSOLVER is not there or refuses them.
 
     Notes
     -----

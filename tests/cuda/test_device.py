@@ -59,7 +59,49 @@ def test_eigenvalues(n):
         assert np.nanmax(np.abs(z.swapaxes(1, 2) @ z - np.eye(n))) <= 30 * np.finfo(float).eps
 
 
-@pytest.mark.parametrize("n", [2, 4, 8, 9, 24])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("n", "count"), [(65, 401), (100, 101), (300, 31)])
+def test_eigenvalues_by_cusolver(n, count, dtype, monkeypatch):
+    """From the host in parts, and on the device in chunks; among others, what is not finite, zero, huge or tiny."""
+    from numba import cuda
+
+    from fastcurv.backends import _cuda_eigen
+    from fastcurv.backends import _cusolver as cusolver
+
+    if not cusolver.is_there():
+        pytest.skip("cuSOLVER or nvmath-python is not installed: pip install 'fastcurv[cusolver13]'")
+    limits = np.finfo(dtype)
+    A = rng.normal(size=(count, n, n)).astype(dtype)
+    A += A.swapaxes(-1, -2)
+    A[3, 1, 0], A[5, n - 1, n - 1], A[6] = np.nan, np.inf, 0.0
+    A[7] *= limits.max / (16 * n)
+    A[8] *= limits.tiny * n
+    scale = np.abs(A).max(axis=(1, 2), keepdims=True)
+    scale[6] = 1.0
+    finite = np.isfinite(scale[:, 0, 0])
+    unit = A[finite].astype(float) / scale[finite]
+    expected, room = np.linalg.eigvalsh(unit), 40 * n * limits.eps
+    monkeypatch.setattr(cusolver, "MOST_MATRICES", 30)
+    monkeypatch.setattr(_cuda_eigen, "CHUNK_BYTES", 16 * n * n * 37)
+    for _ in range(2):  # the second time with memory and handles that were used
+        for device_array in (np.asarray, cuda.to_device):
+            given = device_array(A)
+            w, z = fc.eigh(given, device="cuda")
+            values = fc.eigvalsh(given, device="cuda")
+            kept, w, z, values = (a if isinstance(a, np.ndarray) else a.copy_to_host() for a in (given, w, z, values))
+            np.testing.assert_array_equal(kept, A)
+            assert w.dtype == z.dtype == values.dtype == dtype
+            for found in (w, z, values):
+                np.testing.assert_array_equal(np.isnan(found).any(axis=tuple(range(1, found.ndim))), ~finite)
+            w, values = (found[finite] / scale[finite, 0].astype(float) for found in (w, values))
+            z = z[finite].astype(float)
+            assert np.abs(w - expected).max() <= room
+            assert np.abs(values - expected).max() <= room
+            assert np.abs(unit @ z - z * w[:, None]).max() <= room
+            assert np.abs(z.swapaxes(1, 2) @ z - np.eye(n)).max() <= room
+
+
+@pytest.mark.parametrize("n", [2, 4, 8, 9, 24, 65, 100])
 def test_curvature(n):
     x = rng.normal(size=(1001, n))
     x[3] = np.nan

@@ -184,7 +184,7 @@ def test_groups_of_threads_fit_into_shared_memory(n, vectors, registers, process
     from fastcurv.backends import _cuda_eigen as eigen
     from fastcurv.backends import _cuda_groups as groups
 
-    assert eigen.IN_REGISTERS[vectors] < n <= eigen.MOST_ROWS[vectors]
+    assert eigen.IN_REGISTERS[vectors] < n <= eigen.IN_SHARED_MEMORY[vectors]
     matrices, w, z = arrays(("f", 1), ("f", 2), ("f", 1))
     ptx, used = compiled(groups.group_kernel(n, vectors), (matrices, tables(), tables(), w, z), processor)
     shared = sum(int(size) for size in re.findall(rb"\.shared [^\n]*\[(\d+)\];", ptx))
@@ -192,6 +192,27 @@ def test_groups_of_threads_fit_into_shared_memory(n, vectors, registers, process
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
     assert 0 < shared <= 48 * 1024
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize("single", [False, True])
+def test_what_surrounds_cusolver_fits_into_registers(single, processor):
+    from numba import types
+
+    from fastcurv.backends import _cusolver as cusolver
+
+    n, number = types.int64, types.float32 if single else types.float64
+    matrices, w, info = (types.Array(kind, ndim, "C") for kind, ndim in ((number, 1), (number, 2), (types.int32, 1)))
+    (scales,) = arrays(("f", 1))
+    for kernel, signature, registers in (
+        (cusolver.scale, (matrices, n, matrices, scales), 48),
+        (cusolver.clear, (scales,), 40),
+        (cusolver.finish, (matrices, n, scales, info, types.boolean, w), 48),
+    ):
+        _, used = compiled(kernel, signature, processor)
+        print(kernel.__name__, single, processor, used)
+        assert used["stack"] == used["stores"] == used["loads"] == 0
+        assert used["registers"] <= registers
 
 
 def rosenbrock_with_places(n):

@@ -11,17 +11,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from numba import njit
 
 import fastcurv as fc
 from fastcurv import _plan
 from fastcurv.backends import _dlpack
 from fastcurv.backends._dlpack import CUDA, Exported, Imported
-from fastcurv.function import compiled
 
 rng = np.random.default_rng(3)
 # kernels run in Python, where NumPy warns of what is infinite or NaN
-pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in scalar:RuntimeWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*encountered in scalar:RuntimeWarning"), pytest.mark.usefixtures("backend"),
+]  # fmt: skip
 
 
 def chain(x, a=1.0):
@@ -41,38 +41,6 @@ def several(x, a=1.0):
 
 def weighted(x, w):
     return w * np.sum(x**3)
-
-
-@pytest.fixture(autouse=True)
-def backend(monkeypatch):
-    """Programs compiled for the CPU, which the simulator calls in place of code for a device."""
-    from fastcurv.backends import _cuda_curvature, _cuda_eigen, _cuda_groups, _cuda_jobs, _cuda_resident, cuda
-
-    def plain(value):
-        if isinstance(value, tuple):
-            return tuple(map(plain, value))
-        if isinstance(value, (int, float)):
-            return value
-        while not isinstance(value, np.ndarray):
-            value = value.__dict__.get("_item", value.__dict__.get("_ary"))
-        return value
-
-    def device_function(evaluate):
-        made = njit(evaluate)
-        return lambda x, y, tables: made(plain(x), plain(y), tuple(map(plain, tables)))
-
-    for module in (cuda, _cuda_eigen, _cuda_groups, _cuda_curvature):
-        monkeypatch.setattr(module, "device_function", device_function)
-
-    def compiled_block(block, tag, **flags):
-        made = compiled(block, tag, entry=True, **flags)
-        return lambda *arguments: made(*map(plain, arguments))
-
-    monkeypatch.setattr(cuda, "SHARED_BYTES", 0)  # small blocks: barriers between threads of Python take time
-    monkeypatch.setattr(_cuda_jobs, "compiled", compiled_block)
-    for module in (_cuda_jobs, _cuda_resident):
-        monkeypatch.setattr(module, "compile_for", lambda made, arguments, job: None)
-    return cuda
 
 
 def until(x, a=1.0):
@@ -392,10 +360,6 @@ def test_what_is_not_served_is_named():
         fc.hessian(until, np.ones((3, 2)), method="traced", device="cuda")
     with pytest.raises(fc.DeviceError, match=r"device='cuda' runs Python functions .*device='cpu'"):
         fc.value(fc.vectorized(lambda X: X[:, 0]), np.ones((3, 2)), device="cuda")
-    with pytest.raises(fc.DeviceError, match=r"a: matrices of 49 rows .* up to 48"):
-        fc.eigh(np.eye(49), device="cuda")
-    with pytest.raises(fc.DeviceError, match=r"a: matrices of 65 rows .* up to 64"):
-        fc.eigvalsh(np.eye(65), device="cuda")
     with pytest.raises(fc.DeviceError, match="there are 1 CUDA devices"):
         fc.hessian(chain, np.ones((3, 2)), device="cuda:5")
 

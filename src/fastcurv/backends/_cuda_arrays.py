@@ -64,6 +64,12 @@ def ordinal_of(a: Any) -> int:
     return next((number for number in numbers if isinstance(number, int)), 0)
 
 
+def address_of(array: Any) -> int:
+    """Where an array of Numba's begins, or one of NumPy's."""
+    # of arrays in Numba's simulator, NumPy's property
+    return array.__cuda_array_interface__["data"][0] if hasattr(array, "gpu_data") else array.ctypes.data
+
+
 def empty_like(a: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Room for results on the present device: an array of the library that made `a` if those can be written to."""
     if _library(a) == "torch":
@@ -82,6 +88,4 @@ def handed_over(result: Any, a: Any) -> Any:
     read = getattr(namespace, "from_dlpack", None)
     if read is None:
         return result
-    # of Numba's own arrays a property, of those in its simulator NumPy's
-    address = result.__cuda_array_interface__["data"][0] if hasattr(result, "gpu_data") else result.ctypes.data
-    return read(Exported(address, tuple(result.shape), result.dtype, (CUDA, ordinal_of(a)), result))
+    return read(Exported(address_of(result), tuple(result.shape), result.dtype, (CUDA, ordinal_of(a)), result))

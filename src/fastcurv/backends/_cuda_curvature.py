@@ -223,7 +223,7 @@ class CurvatureKernels:
     def _in_stages(self, ordinal: int, given: Given) -> Callable[..., None]:
         n, extra, _, _, *how = given
         (derive, read), tables, limits = self._kernel(given), self._tables(ordinal, given), given.limits
-        places, solve = copied(np.array([*self._places[0], *self._places[1]])), eigen.solving(n, False)
+        places, solve = copied(np.array([*self._places[0], *self._places[1]])), eigen.solving(ordinal, n, False)
 
         def run(stream: Any, count: int, points: Any, own: Any, rows: Any, *scratch: Any) -> None:
             scalars, gradients, hessians, spectra = scratch

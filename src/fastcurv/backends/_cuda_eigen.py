@@ -1,6 +1,6 @@
 """Eigenvalues and eigenvectors on a CUDA device: cyclic Jacobi, a small matrix to a thread, in registers.
 
-Larger ones are solved by groups of threads: see `_cuda_groups`.
+Larger ones are solved by groups of threads, the largest by cuSOLVER: see `_cuda_groups` and `_cusolver`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from numba import types
 
 from ..symmetric import cyclic_sweep, in_order, triangle
 from ..tracing import straight_line
+from . import _cusolver as cusolver
 from ._cuda_groups import LEAST, MOST_SWEEPS, NEGLIGIBLE, group_kernel, group_of, tables_of_groups
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, copied, cuda, device_function, driver_errors, launch, ordinals, select
 
 #: the largest orders, without eigenvectors and with them, for which a thread's registers suffice
 IN_REGISTERS = {False: 8, True: 6}
-#: and for which the shared memory of a block does, 48 KiB
-MOST_ROWS = {False: 64, True: 48}
+#: and for which the shared memory of a block does, 48 KiB; above, cuSOLVER is called
+IN_SHARED_MEMORY = {False: 64, True: 48}
 #: threads in a block, where a thread has a matrix of its own
 THREADS = 64
 
@@ -113,8 +114,13 @@ def tables_of(tables: tuple) -> tuple:
     return tuple(tuple(map(copied, table)) for table in tables)
 
 
-def solving(n: int, vectors: bool) -> Callable[..., None]:
-    """``solve(stream, matrices, w, z)`` for the present device; z is not written to where no vectors are wanted."""
+def solving(ordinal: int, n: int, vectors: bool) -> Callable[..., None]:
+    """``solve(stream, matrices, w, z)`` for a device, the present one, and flat matrices.
+
+    z is not written to where no vectors are wanted.
+    """
+    if n > IN_SHARED_MEMORY[vectors]:
+        return cusolver.solving(ordinal, n, vectors)
     kernel = _kernel(n, vectors)
     if n > IN_REGISTERS[vectors]:
         tables, (threads, together) = tables_of(tables_of_groups()), group_of(n)
@@ -134,7 +140,7 @@ def on_device(ordinal: int, matrices: Any, w: Any, z: Any, vectors: bool) -> Non
     if count * n == 0:
         return
     with select(ordinal), driver_errors():
-        solving(n, vectors)(0, matrices.reshape(count * n * n), w, z)
+        solving(ordinal, n, vectors)(0, matrices.reshape(count * n * n), w, z)
         cuda.synchronize()
 
 
@@ -145,7 +151,7 @@ def from_host(device: int, matrices: np.ndarray, w: np.ndarray, z: np.ndarray, v
         return
 
     def prepare(ordinal: int) -> Callable[..., None]:
-        solve = solving(n, vectors)
+        solve = solving(ordinal, n, vectors)
 
         def run(stream: Any, count: int, matrices: Any, w: Any, z: Any) -> None:
             solve(stream, matrices, w.reshape(count, n), z)

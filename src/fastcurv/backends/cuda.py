@@ -96,12 +96,13 @@ def launch(kernel: Any, threads_in_all: int, block: int, *arguments: Any, stream
 
 @contextmanager
 def driver_errors() -> Iterator[None]:
-    """What the driver says within a ``with`` block becomes a DeviceError; errors of compilers stay what they are."""
+    """What the driver, or cuSOLVER, says within a ``with`` block becomes a DeviceError; errors of compilers stay."""
     try:
         yield
     except Exception as error:
-        kinds = (f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__)
-        if any(kind.startswith("cuda.") or kind.endswith(("CudaDriverError", "CudaAPIError")) for kind in kinds):
+        kinds = [f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__]
+        of_libraries = any(kind.startswith(("cuda.", "nvmath.")) for kind in kinds)
+        if of_libraries or any(kind.endswith(("CudaDriverError", "CudaAPIError")) for kind in kinds):
             raise DeviceError(f"the CUDA device failed: {error}; use fewer points, or device='cpu'") from error
         raise
 

@@ -283,10 +283,10 @@ def hessian(
            [6., 0.]])
     """
     key = None
-    is_plain = return_error is False and sparse is False
-    if grad is rel_step is abs_step is stencil is noise is bounds is out is None and is_plain:
+    is_plain = return_error is False and sparse is False and (out is None or type(out) is np.ndarray)
+    if grad is rel_step is abs_step is stencil is noise is bounds is None and is_plain:
         key = repeat.key_of(fun, x, args, point_args, device, method, order)
-        if key is not None and (repeated := repeat.hessian(key, x, args)) is not None:
+        if key is not None and (repeated := repeat.hessian(key, x, args, out)) is not None:
             return repeated
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     errors = flag(return_error, "return_error")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcurv.simd import first_aligned, flat, group_unpacker, numbers, take
+from fastcurv.simd import first_aligned, flat, group_unpacker, numbers, splat, take
 
 from ..backends._layout import groups, home, share, slot, span
 from ..backends._native import call_task, stack_array
@@ -63,6 +63,7 @@ def central_hessian_block(f, length, known, is_whole, room, lanes, transposes, o
     unpack_vectors = group_unpacker(lanes, transposes, small)
     write = matrix_writer(lanes, transposes, is_whole, entries)
     mixed = mixed_second_difference(f, four_point)
+    nothing_like = negative_zero if lanes == 1 else negative_zeros
 
     def block(
         task, worker, layout, points, arguments,
@@ -106,11 +107,11 @@ def central_hessian_block(f, length, known, is_whole, room, lanes, transposes, o
                     x[i] = take(flat_points, b * n + i, n, last, lanes)
             f_0 = f(x, point)
             largest = abs(f_0)
-            poison = 0.0 * f_0
+            poison, nothing = 0.0 * f_0, nothing_like(f_0)
             for i in range(n):
                 x_i = x[i]
                 h_i = central_step(x_i, steps[0, i] * widen, steps[2, i], points)
-                slope, slope_next, second, second_next = 0.0 * f_0, 0.0 * f_0, 0.0 * f_0, 0.0 * f_0
+                slope = slope_next = second = second_next = nothing
                 for k in range(scales):
                     x[i] = x_i + (k + 1) * h_i
                     up = f(x, point)
@@ -118,7 +119,7 @@ def central_hessian_block(f, length, known, is_whole, room, lanes, transposes, o
                     down = f(x, point)
                     bend_k = up + down - 2 * f_0
                     bend[k * n + i] = bend_k
-                    second += weights[0, k] * bend_k
+                    second += (1.0 if order_two else weights[0, k]) * bend_k
                     if errors:
                         second_next += weights[1, k] * bend_k
                         slope += weights[0, k] * (k + 1) * (up - down)
@@ -144,11 +145,11 @@ def central_hessian_block(f, length, known, is_whole, room, lanes, transposes, o
                 first, end = (0, width) if is_whole else (max(0, start - row), min(width, stop - row))
                 for j in range(i + 1 + first, i + 1 + end):
                     x_j, h_j = x[j], h[j]
-                    cross, cross_next = 0.0 * f_0, 0.0 * f_0
+                    cross = cross_next = nothing
                     for k in range(scales):
                         both = bend[k * n + i] + bend[k * n + j]  # before the evaluations: nothing then waits for it
                         d = mixed(x, i, j, x_i, x_j, (k + 1) * h_i, (k + 1) * h_j, point, f_0, both)
-                        cross += weights[0, k] * d
+                        cross += (1.0 if order_two else weights[0, k]) * d
                         if errors:
                             cross_next += weights[1, k] * d
                     x[j] = x_j
@@ -184,6 +185,16 @@ def central_hessian_block(f, length, known, is_whole, room, lanes, transposes, o
                     call_task(reader[0], reader[1], b + lane, worker)
 
     return block
+
+
+def negative_zero(like):
+    """What vanishes from sums when they are compiled, as 0 does not."""
+    return -0.0
+
+
+def negative_zeros(like):
+    """The same in every lane."""
+    return splat(-0.0, like)
 
 
 def matrix_writer(lanes, transposes, is_whole, size):

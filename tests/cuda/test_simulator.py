@@ -4,7 +4,6 @@ Run with NUMBA_ENABLE_CUDASIM=1.
 """
 
 import contextlib
-import ctypes
 import gc
 import math
 from importlib import import_module
@@ -12,6 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import simulated
+from simulated import Foreign, memory_of
 
 import fastcurv as fc
 from fastcurv import _plan
@@ -365,18 +366,6 @@ def test_what_is_not_served_is_named():
         fc.hessian(chain, np.ones((3, 2)), device="cuda:5")
 
 
-class Foreign:
-    """An array of another library on a device; here its memory is the host's."""
-
-    def __init__(self, memory):
-        self.memory, self.shape, self.dtype = memory, memory.shape, memory.dtype
-
-    @property
-    def __cuda_array_interface__(self):
-        pointer = self.memory.__array_interface__["data"]
-        return {"shape": self.shape, "typestr": self.dtype.str, "data": pointer, "version": 3, "strides": None}
-
-
 class ByDLPack:
     """An array of a library that speaks DLPack alone, and whose arrays cannot be written to."""
 
@@ -407,26 +396,9 @@ class CudaAPIError(RuntimeError):
     """What numba-cuda says of the driver, by its name."""
 
 
-def memory_of(imported):
-    """The host's memory that an array is said to have on a device."""
-    known = imported.__cuda_array_interface__
-    size = np.dtype(known["typestr"]).itemsize * math.prod(known["shape"])
-    return np.frombuffer((ctypes.c_char * size).from_address(known["data"][0]), known["typestr"]).reshape(
-        known["shape"]
-    )
-
-
 @pytest.fixture
 def _foreign(backend, monkeypatch):
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
-
-    def as_cuda_array(a, sync=True):
-        assert sync  # what the producer still computes is waited for
-        if isinstance(a, Imported):
-            return FakeCUDAArray(memory_of(a))
-        return FakeCUDAArray(a.memory) if isinstance(a, Foreign) else a
-
-    monkeypatch.setattr(backend.cuda, "as_cuda_array", as_cuda_array, raising=False)
+    simulated.take_arrays_of_others(lambda *what: monkeypatch.setattr(*what, raising=False))
 
 
 def on_host(found):

@@ -1,0 +1,134 @@
+"""`python -m benchmarks.gpu`: whether it is right on a CUDA device, then how fast, in a given time. Prints Markdown.
+
+Needs nothing from the network, and of other libraries only those that are to be compared with. Each section is a
+process of its own: a kernel that fails ends all work of its process with the device, and no library can be stopped.
+Ends with 1 where something is wrong, or there is no device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from . import _checks, _rates, _spectra_checks, _tests
+from ._device import ROOT, cuda, description, prepare
+from ._report import OUT_OF_TIME, Result, Section, Setting
+
+SECTIONS = (
+    Section("tests", "Tests of the suite that need a device", _tests.HEADER, _tests.tests, 5),
+    Section("traced", "Derivatives of expressions", _checks.HEADER, _checks.traced, 3),
+    Section("solvers", "Eigenvalues and eigenvectors", _checks.HEADER, _spectra_checks.solvers, 3),
+    Section("curvature", "Curvature", _checks.HEADER, _spectra_checks.curvature, 3),
+    Section("untraced", "Numbers that carry derivatives, and differences", _checks.HEADER, _checks.untraced, 5),
+    Section("device", "What the device does", _rates.CEILINGS, _rates.device, 1),
+    Section("hessians", "Hessians and their eigenvalues", _rates.SPECTRA, _rates.hessians, 10),
+    Section("eigen", "Solvers", _rates.SOLVERS, _rates.solvers, 5),
+    Section("launches", "Calls at one point", _rates.LAUNCHES, _rates.launches, 1),
+    Section("first", "First calls, nothing on disk", _rates.FIRST, _rates.first_calls, 2, fresh_caches=True),
+    Section("second", "The same in a second process", _rates.FIRST, _rates.first_calls, 1, fresh_caches=True),
+    Section("numbers", "Hessians of a function that is no expression", _rates.NUMBERS, _rates.numbers, 3),
+)
+"""In this order; each has its part of the time that those before it have left."""
+LEAST, GRACE = 5.0, 8.0
+"""Seconds: with less a section is not begun; so long before its end it begins nothing new."""
+
+
+def main() -> int:
+    """0, or 1 where something failed."""
+    given = _arguments()
+    if not cuda.is_available():
+        print("no CUDA device was found: not measured", file=sys.stderr)
+        return 1
+    prepare()
+    if given.section:
+        section = next(section for section in SECTIONS if section.name == given.section)
+        section.write(Setting(given.quick, given.seed, time.monotonic() + given.seconds), given.rows)
+        return 0
+    end = time.monotonic() + given.seconds
+    head = f"## CUDA devices\n\n{description()}- seed {given.seed}\n"
+    print(head, flush=True)
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = [section for section in SECTIONS if given.only is None or section.name in given.only]
+        for k, section in enumerate(chosen):
+            share = section.share / sum(later.share for later in chosen[k:])
+            results.append(run(section, share * (end - time.monotonic()), given, Path(folder)))
+            print(results[-1].markdown(), flush=True)
+            if given.out:
+                write(given.out, head, given.seed, results)
+    failed = [result.section.name for result in results if result.failed]
+    print(f"FAILED: {', '.join(failed)}" if failed else "Nothing failed.")
+    return 1 if failed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    names = [section.name for section in SECTIONS]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=400.0, help="for everything together (400)")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="SECTION", help=f"of {', '.join(names)}")
+    parser.add_argument("--out", type=Path, help="folder for results.md and results.json")
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="of random points (a new one)")
+    parser.add_argument("--quick", action="store_true", help="a few points of each kind: whether it runs")
+    parser.add_argument("--section", choices=names, help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def run(section: Section, seconds: float, given: argparse.Namespace, folder: Path) -> Result:
+    """A section in its own process, which is ended when its time is over."""
+    if seconds < LEAST:
+        return Result(section, [], 0.0, OUT_OF_TIME)
+    start, rows = time.monotonic(), folder / f"{section.name}.jsonl"
+    command = [sys.executable, "-m", "benchmarks.gpu", "--section", section.name, "--rows", str(rows)]
+    command += ["--seconds", str(max(LEAST, seconds - GRACE)), "--seed", str(given.seed), *["--quick"] * given.quick]
+    with (folder / f"{section.name}.log").open("w+", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=_environment(section, folder), stderr=log, stdout=log, start_new_session=True
+        )
+        stopped = ""
+        try:
+            code = process.wait(seconds)
+            if code:
+                log.seek(0)
+                said = log.read().strip().splitlines()[-1:]
+                stopped = f"FAILED: the section ended with {code}: {' '.join(said)[:300]}"
+        except subprocess.TimeoutExpired:
+            stopped = f"The rest is {OUT_OF_TIME}, stopped after {seconds:.0f} s."
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    return Result(section, Result.read(rows), time.monotonic() - start, stopped)
+
+
+def _environment(section: Section, folder: Path) -> dict[str, str]:
+    """Of its process; both that measure first calls have the same caches, which were empty."""
+    # JAX is to leave others their share of the memory
+    found = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    if section.fresh_caches:
+        for name in ("FASTCURV_CACHE_DIR", "NUMBA_CACHE_DIR", "CUDA_CACHE_PATH"):
+            place = folder / name
+            place.mkdir(mode=0o700, exist_ok=True)
+            found[name] = str(place)
+    return found
+
+
+def write(out: Path, head: str, seed: int, results: list[Result]) -> None:
+    """What is known so far."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = "\n".join([head, *(result.markdown() for result in results)])
+    (out / "results.md").write_text(text, encoding="utf-8")
+    plain = {"head": head, "seed": seed, "sections": [result.plain() for result in results]}
+    (out / "results.json").write_text(json.dumps(plain, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

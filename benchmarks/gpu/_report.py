@@ -1,0 +1,127 @@
+"""What sections find: rows and notes, a line each in a file, so that nothing is lost of a section that is stopped."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..peers.measure import table
+
+OUT_OF_TIME = "not measured: out of time"
+
+
+class WrongError(Exception):
+    """A result that is not what it must be."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a section is told."""
+
+    quick: bool
+    seed: int
+    end: float
+    """When to begin nothing new, by `time.monotonic`."""
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self.end - time.monotonic()
+
+
+class Row(NamedTuple):
+    """Of a table; or a note below it, where there is one cell."""
+
+    cells: list[str]
+    failed: bool = False
+
+
+def told(error: BaseException) -> str:
+    """An exception in a line that fits into a cell."""
+    text = " ".join(str(error).split()).replace("|", "/")
+    text = text if isinstance(error, WrongError) else f"{type(error).__name__}: {text}"
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def rows_in_time(tasks: Iterable[tuple[str, Callable[[], Row]]], setting: Setting) -> Iterator[Row]:
+    """A row for each task: what it returns, or why there is nothing. No failure keeps others from being run."""
+    for name, task in tasks:
+        if setting.left <= 0:
+            yield Row([name, OUT_OF_TIME])
+            continue
+        try:
+            yield task()
+        except Exception as error:
+            yield Row([name, f"FAILED: {told(error)}"], failed=True)
+
+
+@dataclass
+class Section:
+    """A table: of so many shares of the time that is left, and from `rows`."""
+
+    name: str
+    title: str
+    header: list[str]
+    rows: Callable[[Setting], Iterator[Row]]
+    share: float
+    fresh_caches: bool = False
+
+    def write(self, setting: Setting, path: Path) -> None:
+        """Find the rows, and write them one by one."""
+        with path.open("w", encoding="utf-8") as file:
+            for row in self.rows(setting):
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+                print(f"{self.name}: {' | '.join(row.cells)}", file=sys.stderr, flush=True)
+
+
+@dataclass
+class Result:
+    """What became of a section."""
+
+    section: Section
+    rows: list[Row]
+    seconds: float
+    stopped: str = ""
+    """Why it ended before its end, or was not begun."""
+
+    @property
+    def failed(self) -> bool:
+        return any(row.failed for row in self.rows) or self.stopped.startswith("FAILED")
+
+    @staticmethod
+    def read(path: Path) -> list[Row]:
+        """Complete lines of the file that a section wrote."""
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+        return [Row(*json.loads(line)) for line in lines]
+
+    def markdown(self) -> str:
+        """The table, its cells filled up, and what is to be said of it."""
+        width = len(self.section.header)
+        rows = [row.cells + ["-"] * (width - len(row.cells)) for row in self.rows if len(row.cells) > 1]
+        notes = [row.cells[0] for row in self.rows if len(row.cells) == 1]
+        notes += [self.stopped] if self.stopped else []
+        text = f"### {self.section.title}\n\n{table(self.section.header, rows or [_nothing(width)])}"
+        return text + "".join(f"\n{note}\n" for note in notes)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "name": self.section.name,
+            "title": self.section.title,
+            "header": self.section.header,
+            "rows": [row.cells for row in self.rows if len(row.cells) > 1],
+            "notes": [row.cells[0] for row in self.rows if len(row.cells) == 1],
+            "failed": self.failed,
+            "stopped": self.stopped,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def _nothing(width: int) -> list[str]:
+    return ["not measured", *["-"] * (width - 1)]

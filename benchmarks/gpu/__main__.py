@@ -8,6 +8,7 @@ Ends with 1 where something is wrong, or there is no device.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import secrets
@@ -16,27 +17,36 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import _checks, _rates, _spectra_checks, _tests
-from ._device import ROOT, cuda, description, prepare
+from ._device import ROOT, cuda, prepare
 from ._report import OUT_OF_TIME, Result, Section, Setting
 
-SECTIONS = (
-    Section("tests", "Tests of the suite that need a device", _tests.HEADER, _tests.tests, 5),
-    Section("traced", "Derivatives of expressions", _checks.HEADER, _checks.traced, 3),
-    Section("solvers", "Eigenvalues and eigenvectors", _checks.HEADER, _spectra_checks.solvers, 3),
-    Section("curvature", "Curvature", _checks.HEADER, _spectra_checks.curvature, 3),
-    Section("untraced", "Numbers that carry derivatives, and differences", _checks.HEADER, _checks.untraced, 5),
-    Section("device", "What the device does", _rates.CEILINGS, _rates.device, 1),
-    Section("hessians", "Hessians and their eigenvalues", _rates.SPECTRA, _rates.hessians, 10),
-    Section("eigen", "Solvers", _rates.SOLVERS, _rates.solvers, 5),
+CHECKS = (
+    Section("tests", "Tests of the suite that need a device", _tests.HEADER, _tests.tests),
+    Section("traced", "Derivatives of expressions", _checks.HEADER, _checks.traced),
+    Section("solvers", "Eigenvalues and eigenvectors", _checks.HEADER, _spectra_checks.solvers),
+    Section("curvature", "Curvature", _checks.HEADER, _spectra_checks.curvature),
+    Section("numbers", "Numbers that carry derivatives", _checks.HEADER, _checks.numbers),
+    Section("differences", "Differences", _checks.HEADER, _checks.differences),
+)
+"""Run beside each other, as far as there are processors: much of their time compilers take."""
+RATES = (
+    Section("device", "What the device does", _rates.CEILINGS, _rates.device, 2),
+    Section("hessians", "Hessians and their eigenvalues", _rates.SPECTRA, _rates.hessians, 16),
+    Section("eigen", "Solvers", _rates.SOLVERS, _rates.solvers, 6),
     Section("launches", "Calls at one point", _rates.LAUNCHES, _rates.launches, 1),
     Section("first", "First calls, nothing on disk", _rates.FIRST, _rates.first_calls, 2, fresh_caches=True),
     Section("second", "The same in a second process", _rates.FIRST, _rates.first_calls, 1, fresh_caches=True),
-    Section("numbers", "Hessians of a function that is no expression", _rates.NUMBERS, _rates.numbers, 3),
+    Section("jobs", "Hessians of a function that is no expression", _rates.JOBS, _rates.jobs, 2),
 )
-"""In this order; each has its part of the time that those before it have left."""
+"""One after the other; each has its share of the time that those before it have left."""
+SECTIONS = CHECKS + RATES
+PART_OF_CHECKS = 0.4
+"""Of the time, at most."""
 LEAST, GRACE = 5.0, 8.0
 """Seconds: with less a section is not begun; so long before its end it begins nothing new."""
 
@@ -47,21 +57,20 @@ def main() -> int:
     if not cuda.is_available():
         print("no CUDA device was found: not measured", file=sys.stderr)
         return 1
-    prepare()
     if given.section:
+        prepare()
         section = next(section for section in SECTIONS if section.name == given.section)
         section.write(Setting(given.quick, given.seed, time.monotonic() + given.seconds), given.rows)
         return 0
     end = time.monotonic() + given.seconds
-    head = f"## CUDA devices\n\n{description()}- seed {given.seed}\n"
+    head = f"## CUDA devices\n\nSeed {given.seed}.\n"
     print(head, flush=True)
     results = []
-    with tempfile.TemporaryDirectory() as folder:
-        chosen = [section for section in SECTIONS if given.only is None or section.name in given.only]
-        for k, section in enumerate(chosen):
-            share = section.share / sum(later.share for later in chosen[k:])
-            results.append(run(section, share * (end - time.monotonic()), given, Path(folder)))
-            print(results[-1].markdown(), flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for found in (found for group in (checks, rates) for found in group(end, given, folder)):
+            results.append(found)
+            print(found.markdown(), flush=True)
             if given.out:
                 write(given.out, head, given.seed, results)
     failed = [result.section.name for result in results if result.failed]
@@ -69,11 +78,43 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def checks(end: float, given: argparse.Namespace, folder: Path) -> Iterator[Result]:
+    """Those that are chosen, each as soon as those before it are there."""
+    chosen = [section for section in CHECKS if section.name in given.only]
+    workers = min(len(chosen), max(1, (os.cpu_count() or 1) // 2))
+    others = any(section.name in given.only for section in RATES)
+    until = time.monotonic() + (PART_OF_CHECKS if others else 1.0) * (end - time.monotonic())
+
+    def one(k: int) -> Result:
+        left = until - time.monotonic()
+        return run(chosen[k], min(left, left * workers / (len(chosen) - k)), given, folder)
+
+    if chosen:
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                yield from pool.map(one, range(len(chosen)))
+            except BaseException:  # Ctrl-C, too
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in _running:
+                    _end(process)
+                raise
+
+
+def rates(end: float, given: argparse.Namespace, folder: Path) -> Iterator[Result]:
+    """Those that are chosen: nothing else computes meanwhile."""
+    chosen = [section for section in RATES if section.name in given.only]
+    for k, section in enumerate(chosen):
+        share = section.share / sum(later.share for later in chosen[k:])
+        yield run(section, share * (end - time.monotonic()), given, folder)
+
+
 def _arguments() -> argparse.Namespace:
     names = [section.name for section in SECTIONS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--seconds", type=float, default=400.0, help="for everything together (400)")
-    parser.add_argument("--only", nargs="+", choices=names, metavar="SECTION", help=f"of {', '.join(names)}")
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, metavar="SECTION", help=f"of {', '.join(names)}"
+    )
     parser.add_argument("--out", type=Path, help="folder for results.md and results.json")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="of random points (a new one)")
     parser.add_argument("--quick", action="store_true", help="a few points of each kind: whether it runs")
@@ -93,6 +134,7 @@ def run(section: Section, seconds: float, given: argparse.Namespace, folder: Pat
         process = subprocess.Popen(
             command, cwd=ROOT, env=_environment(section, folder), stderr=log, stdout=log, start_new_session=True
         )
+        _running.append(process)
         stopped = ""
         try:
             code = process.wait(seconds)
@@ -103,10 +145,18 @@ def run(section: Section, seconds: float, given: argparse.Namespace, folder: Pat
         except subprocess.TimeoutExpired:
             stopped = f"The rest is {OUT_OF_TIME}, stopped after {seconds:.0f} s."
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            _end(process)
     return Result(section, Result.read(rows), time.monotonic() - start, stopped)
+
+
+_running: list[subprocess.Popen] = []
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a section's process, and all that it started, if there are any left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _environment(section: Section, folder: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..limits import operations
 from ..peers.measure import significant
 from ._checks import relaxation
 from ._clock import CLOCKS, Clock, Run, by_the_wall, interleaved, milliseconds
-from ._device import ceilings, cuda, here, points_for, there
+from ._device import ceilings, cuda, description, here, points_for, there
 from ._libraries import NAMES, Library, compared, libraries, rate, spectral_error
 from ._report import Row, Setting, WrongError, rows_in_time
 
@@ -44,7 +44,7 @@ SOLVERS = [
     "error",
 ]
 LAUNCHES = ["one point or matrix", "events, µs", "wall clock, µs"]
-NUMBERS = ["method", "n", "points", "device, from the host", "on the device", "CPU, all cores", "difference / allowed"]
+JOBS = ["method", "n", "points", "device, from the host", "on the device", "CPU, all cores", "difference / allowed"]
 FIRST = ["in turn, in one process", "seconds"]
 
 
@@ -62,6 +62,7 @@ def _timed_notes(setting: Setting, tasks: list) -> Iterator[Row]:
 
 def device(setting: Setting) -> Iterator[Row]:
     """What parts of ceilings are parts of."""
+    yield Row([description()])
     found = ceilings()
     yield Row(["bytes read and written by a copy", f"{found.copied / 1e9:,.0f} GB"])
     for kind, counted in (("float64", found.float64), ("float32", found.float32)):
@@ -231,7 +232,7 @@ def _nothing(given):
     pass
 
 
-def numbers_row(method: str, n: int, setting: Setting) -> Row:
+def job_row(method: str, n: int, setting: Setting) -> Row:
     """Hessians of a function that is no expression of x."""
     x = np.random.default_rng([setting.seed, n]).normal(size=(points_for(n * n, setting.quick) // n, n))
     hessians = partial(fc.hessian, relaxation, method=method)
@@ -256,10 +257,10 @@ def numbers_row(method: str, n: int, setting: Setting) -> Row:
     return Row([method, str(n), f"{len(x):,}", *cells, significant(worst)])
 
 
-def numbers(setting: Setting) -> Iterator[Row]:
+def jobs(setting: Setting) -> Iterator[Row]:
     """By numbers that carry derivatives, and by differences."""
     tasks = [
-        (f"{method}, n = {n}", partial(numbers_row, method, n, setting))
+        (f"{method}, n = {n}", partial(job_row, method, n, setting))
         for n in ((2,) if setting.quick else (2, 4, 8, 16))
         for method in ("hyperdual", "central")
     ]

@@ -62,13 +62,13 @@ def rows_in_time(tasks: Iterable[tuple[str, Callable[[], Row]]], setting: Settin
 
 @dataclass
 class Section:
-    """A table: of so many shares of the time that is left, and from `rows`."""
+    """A table of what `rows` finds, in so many shares of the time."""
 
     name: str
     title: str
     header: list[str]
     rows: Callable[[Setting], Iterator[Row]]
-    share: float
+    share: float = 1.0
     fresh_caches: bool = False
 
     def write(self, setting: Setting, path: Path) -> None:

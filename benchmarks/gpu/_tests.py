@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import Any
 
-from ._device import ROOT
+from ._device import IS_SIMULATED, ROOT
 from ._report import OUT_OF_TIME, Row, Setting
 
-HEADER = ["tests/cuda/test_device.py", "tests"]
-MOST_WORKERS = 8
-"""Each compiles for itself, and has a context on the device."""
+TESTS = "tests/cuda/test_device.py"
+HEADER = [TESTS, "tests"]
+KINDS = ("PASSED", "FAILED", "ERROR", "SKIPPED")
+WORKERS = max(1, (os.cpu_count() or 1) // 2)
+"""Each compiles for itself, and has memory of the device; other checks run beside them."""
 
 
 def tests(setting: Setting) -> Iterator[Row]:
@@ -25,36 +27,44 @@ def tests(setting: Setting) -> Iterator[Row]:
     if find_spec("pytest") is None:
         yield Row(["not measured: pytest is not installed"])
         return
-    command = [sys.executable, "-m", "pytest", "tests/cuda/test_device.py", "-m", "gpu", "-v", "-rs", "--tb=line"]
-    command += ["-o", "addopts=--import-mode=importlib", "-p", "no:cacheprovider"]
-    if find_spec("xdist") is not None and not setting.quick:
-        command += ["-n", str(min(MOST_WORKERS, os.cpu_count() or 1))]
+    command = [sys.executable, "-m", "pytest", TESTS, "-m", "gpu", "-v", "-rsfE", "--tb=line", "-p", "no:cacheprovider"]
+    command += ["-o", "addopts=--import-mode=importlib"]
+    if find_spec("xdist") is not None:
+        command += ["-n", str(WORKERS)]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            process.wait(max(1.0, setting.left))
-            ended = True
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            ended = False
+        code = _code_of(command, max(1.0, setting.left), output)
         output.seek(0)
-        text = output.read()
-    results = re.findall(r"(?m)\b(PASSED|FAILED|ERROR|SKIPPED)\b", "\n".join(_lines_of_tests(text)))
-    counts = Counter(results)
-    for kind in ("PASSED", "FAILED", "ERROR", "SKIPPED"):
-        yield Row([kind.lower(), str(counts[kind])], failed=kind in ("FAILED", "ERROR") and counts[kind] > 0)
-    for line in _lines_of_tests(text):
-        if "FAILED" in line or "ERROR" in line:
-            yield Row([line.strip().replace("|", "/"), "FAILED"], failed=True)
-    reasons = re.findall(r"(?m)^(?:SKIPPED \[.*|E  .*|ERROR.*|.*: [A-Za-z.]*Error.*)$", text)
-    yield from (Row([reason.strip().replace("|", "/")[:300]]) for reason in reasons[:20])
-    if not ended:
+        yield from _told(output.read(), code)
+
+
+def _code_of(command: list[str], seconds: float, output: Any) -> int | None:
+    """What it ends with; None where it does not, and is ended. Its workers end with the section's process."""
+    shown_at_once = os.environ | {"PYTHONUNBUFFERED": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=shown_at_once, stdout=output, stderr=subprocess.STDOUT, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return done.returncode
+
+
+def _told(text: str, code: int | None) -> Iterator[Row]:
+    """What pytest said."""
+    # of workers "[gw0] [ 10%] PASSED tests/...", else "tests/... PASSED [ 10%]"; then "FAILED tests/... - why"
+    workers = re.findall(r"(?m)^\[gw\d+\].*? (PASSED|FAILED|ERROR|SKIPPED) (.+?) *$", text)
+    alone = re.findall(r"(?m)^(tests/.+?) (PASSED|FAILED|ERROR|SKIPPED)\b", text)
+    became = [*workers, *((kind, name) for name, kind in alone)]
+    counts = Counter(kind for kind, _ in became)
+    yield from (Row([kind.lower(), str(counts[kind])]) for kind in KINDS)
+    why = dict(re.findall(r"(?m)^(?:FAILED|ERROR) (.+?)(?: - (.*))?$", text))
+    for kind, name in became:
+        if kind in ("FAILED", "ERROR"):
+            yield Row([name, f"FAILED: {why.get(name, '')}".replace("|", "/")], failed=True)
+    yield from (Row([reason]) for reason in re.findall(r"(?m)^SKIPPED \[.*$", text))
+    if code == 0 and not counts["PASSED"] and not IS_SIMULATED:
+        yield Row(["pytest", "FAILED: no test was run"], failed=True)
+    if code is None:
         yield Row(["the rest", OUT_OF_TIME])
-    elif process.returncode not in (0, 1):
-        yield Row(["pytest", f"FAILED: it ended with {process.returncode}: {text[-300:]}"], failed=True)
-
-
-def _lines_of_tests(text: str) -> list[str]:
-    """Those that tell a test and what became of it, before the summary, with workers or without."""
-    return re.findall(r"(?m)^(?:\[gw\d+\].*|tests/\S+::.*(?:PASSED|FAILED|ERROR|SKIPPED).*)$", text)
+    elif code not in (0, 1):
+        yield Row(["pytest", f"FAILED: it ended with {code}: {' '.join(text.split())[-300:]}"], failed=True)

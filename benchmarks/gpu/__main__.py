@@ -63,6 +63,8 @@ def main() -> int:
         section.write(Setting(given.quick, given.seed, time.monotonic() + given.seconds), given.rows)
         return 0
     end = time.monotonic() + given.seconds
+    if given.out:
+        given.out.mkdir(parents=True, exist_ok=True)
     head = f"## CUDA devices\n\nSeed {given.seed}.\n"
     print(head, flush=True)
     results = []
@@ -115,7 +117,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=names, default=names, metavar="SECTION", help=f"of {', '.join(names)}"
     )
-    parser.add_argument("--out", type=Path, help="folder for results.md and results.json")
+    parser.add_argument("--out", type=Path, help="folder for results.md, results.json, and what sections say")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="of random points (a new one)")
     parser.add_argument("--quick", action="store_true", help="a few points of each kind: whether it runs")
     parser.add_argument("--section", choices=names, help=argparse.SUPPRESS)
@@ -130,7 +132,7 @@ def run(section: Section, seconds: float, given: argparse.Namespace, folder: Pat
     start, rows = time.monotonic(), folder / f"{section.name}.jsonl"
     command = [sys.executable, "-m", "benchmarks.gpu", "--section", section.name, "--rows", str(rows)]
     command += ["--seconds", str(max(LEAST, seconds - GRACE)), "--seed", str(given.seed), *["--quick"] * given.quick]
-    with (folder / f"{section.name}.log").open("w+", encoding="utf-8") as log:
+    with ((given.out or folder) / f"{section.name}.log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env=_environment(section, folder), stderr=log, stdout=log, start_new_session=True
         )
@@ -173,7 +175,6 @@ def _environment(section: Section, folder: Path) -> dict[str, str]:
 
 def write(out: Path, head: str, seed: int, results: list[Result]) -> None:
     """What is known so far."""
-    out.mkdir(parents=True, exist_ok=True)
     text = "\n".join([head, *(result.markdown() for result in results)])
     (out / "results.md").write_text(text, encoding="utf-8")
     plain = {"head": head, "seed": seed, "sections": [result.plain() for result in results]}

@@ -90,7 +90,7 @@ def combined(what: str, n: int, kind: str, points: int, checks: dict[str, Check]
             wrong.append(f"{name}: {significant(found)} times what is allowed")
     result = f"FAILED: {'; '.join(wrong)}" if wrong else f"{len(checks) - len(without)} agree"
     if without:
-        result += f"; {len(without)} are not served, as {without[0]}"
+        result += f"; not served: {len(without)}, such as {without[0]}"
     return Row([what, str(n), kind, f"{points:,}", significant(worst), result], bool(wrong))
 
 
@@ -257,7 +257,7 @@ def numbers(setting: Setting) -> Iterator[Row]:
 def differences(setting: Setting) -> Iterator[Row]:
     """Central and forward ones."""
     ways = [way for way in WAYS if "hyperdual" not in way]
-    cases = [(way, 3) for way in ways] + [(way, 12) for way in ways]
+    cases = [*((way, 3) for way in ways), ("central", 12), ("forward", 12)]
     if setting.quick:
         cases = [("bounds", 2)]
     tasks = [(f"{way}, n = {n}", partial(numbers_row, way, n, "float64", setting)) for way, n in cases]

@@ -5,8 +5,12 @@ Run with NUMBA_ENABLE_CUDASIM=1.
 
 import contextlib
 import gc
+import json
 import math
+import subprocess
+import sys
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -677,3 +681,16 @@ def test_wrong_arrays_on_a_device():
         fc.gradient(chain, Foreign(x), out=Foreign(x[:2]))
     with pytest.raises(TypeError, match="use device='auto'"):
         fc.gradient(chain, Foreign(x), device="cpu")
+
+
+def test_the_benchmark_of_devices_runs_whole(tmp_path):
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "benchmarks.gpu", "--quick", "--seconds", "900", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert len(found["sections"]) == 13
+    for section in found["sections"]:
+        assert section["rows"], section
+        assert not section["stopped"], section
+        assert not any("not measured" in cell for row in section["rows"] for cell in row), section

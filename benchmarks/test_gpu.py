@@ -4,14 +4,15 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from .gpu import _checks
+from .gpu import _checks, _report
 from .gpu.__main__ import SECTIONS
-from .gpu._report import Result, Row, Section, Setting, rows_in_time
+from .gpu._report import Begun, Result, Row, Section, Setting, rows_in_time
 from .gpu._tests import _told
 
 
@@ -29,23 +30,38 @@ def test_without_a_device():
     assert "no CUDA device was found: not measured" in done.stderr
 
 
-def test_failures_and_time_that_is_over_show(tmp_path):
+def test_failures_and_time_that_is_over_show(tmp_path, monkeypatch):
+    monkeypatch.setattr(_report, "is_broken", lambda: False)
+
     def fails():
         raise ValueError("a | b")
 
     tasks = [("wrong", fails), ("right", lambda: Row(["right", "1"]))]
     section = Section("name", "Title", ["a", "b"], lambda setting: rows_in_time(tasks, setting))
     section.write(setting(), tmp_path / "rows")
-    result = Result(section, Result.read(tmp_path / "rows"), 1.0)
+    result = Result(section, Result.read(tmp_path / "rows")[0], 1.0)
     assert result.failed
     assert "| wrong | FAILED: ValueError: a / b |\n| right | 1 |" in result.markdown()
     section.write(setting(-1.0), tmp_path / "rows")
     with (tmp_path / "rows").open("a") as file:
         file.write('[["a line that was not')
-    result = Result(section, Result.read(tmp_path / "rows"), 1.0)
+    result = Result(section, Result.read(tmp_path / "rows")[0], 1.0)
     assert not result.failed
     assert "| wrong | not measured: out of time |\n| right | not measured: out of time |" in result.markdown()
     assert "| not measured | - |" in Result(section, [], 0.0).markdown()
+
+
+def test_a_section_goes_on_after_its_process_failed(tmp_path):
+    def ends():
+        raise SystemExit(1)
+
+    tasks = [("first", lambda: Row(["first", "1"])), ("fatal", ends), ("last", lambda: Row(["last", "3"]))]
+    section = Section("name", "Title", ["a", "b"], lambda setting: rows_in_time(tasks, setting))
+    with pytest.raises(SystemExit):
+        section.write(setting(), tmp_path / "rows")
+    assert Result.read(tmp_path / "rows") == ([Row(["first", "1"])], Begun(1, "fatal"), False)
+    section.write(replace(setting(), begin=2), tmp_path / "rows")
+    assert Result.read(tmp_path / "rows") == ([Row(["last", "3"])], Begun(2, "last"), True)
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from . import _checks, _rates, _spectra_checks, _tests
 from ._device import ROOT, cuda, prepare
-from ._report import OUT_OF_TIME, Result, Section, Setting
+from ._report import OUT_OF_TIME, Result, Row, Section, Setting
 
 CHECKS = (
     Section("tests", "Tests of the suite that need a device", _tests.HEADER, _tests.tests),
@@ -60,7 +60,8 @@ def main() -> int:
     if given.section:
         prepare()
         section = next(section for section in SECTIONS if section.name == given.section)
-        section.write(Setting(given.quick, given.seed, time.monotonic() + given.seconds), given.rows)
+        end = time.monotonic() + given.seconds
+        section.write(Setting(given.quick, given.seed, end, given.begin), given.rows)
         return 0
     end = time.monotonic() + given.seconds
     if given.out:
@@ -122,33 +123,56 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a few points of each kind: whether it runs")
     parser.add_argument("--section", choices=names, help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--begin", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def run(section: Section, seconds: float, given: argparse.Namespace, folder: Path) -> Result:
-    """A section in its own process, which is ended when its time is over."""
-    if seconds < LEAST:
-        return Result(section, [], 0.0, OUT_OF_TIME)
-    start, rows = time.monotonic(), folder / f"{section.name}.jsonl"
+    """A section in its own process, which is ended when its time is over; in another where one fails before that."""
+    start, result, begin = time.monotonic(), Result(section, [], 0.0), 0
+    while True:
+        left = seconds - (time.monotonic() - start)
+        if left < LEAST:
+            result.stopped = result.stopped or f"The rest is {OUT_OF_TIME}."
+            break
+        rows = folder / f"{section.name}{begin}.jsonl"
+        code, said = _code_of(section, begin, left, given, folder, rows)
+        found, begun, has_row = Result.read(rows)
+        result.rows += found
+        if code is None:
+            result.stopped = f"The rest is {OUT_OF_TIME}, stopped after {seconds:.0f} s."
+        elif code and begun is None:
+            result.stopped = f"FAILED: the section ended with {code}: {said}"
+        elif code and begun is not None:
+            begin = begun.task + 1
+            if not has_row:
+                result.rows.append(Row([begun.name, f"FAILED: its process ended with {code}: {said}"], failed=True))
+            continue
+        break
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def _code_of(
+    section: Section, begin: int, seconds: float, given: argparse.Namespace, folder: Path, rows: Path
+) -> tuple[int | None, str]:
+    """How the process of a section ends, None where it must be ended, and what it says last."""
     command = [sys.executable, "-m", "benchmarks.gpu", "--section", section.name, "--rows", str(rows)]
-    command += ["--seconds", str(max(LEAST, seconds - GRACE)), "--seed", str(given.seed), *["--quick"] * given.quick]
-    with ((given.out or folder) / f"{section.name}.log").open("w+", encoding="utf-8") as log:
+    command += ["--begin", str(begin), "--seconds", str(max(LEAST, seconds - GRACE)), "--seed", str(given.seed)]
+    command += ["--quick"] * given.quick
+    with ((given.out or folder) / f"{section.name}.log").open("a+", encoding="utf-8") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env=_environment(section, folder), stderr=log, stdout=log, start_new_session=True
         )
         _running.append(process)
-        stopped = ""
         try:
             code = process.wait(seconds)
-            if code:
-                log.seek(0)
-                said = log.read().strip().splitlines()[-1:]
-                stopped = f"FAILED: the section ended with {code}: {' '.join(said)[:300]}"
         except subprocess.TimeoutExpired:
-            stopped = f"The rest is {OUT_OF_TIME}, stopped after {seconds:.0f} s."
+            code = None
         finally:
             _end(process)
-    return Result(section, Result.read(rows), time.monotonic() - start, stopped)
+        log.seek(0)
+        return code, " ".join(log.read().strip().splitlines()[-1:])[:300].replace("|", "/")
 
 
 _running: list[subprocess.Popen] = []

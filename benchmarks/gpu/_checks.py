@@ -17,7 +17,7 @@ import fastcurv as fc
 
 from ..peers.measure import significant
 from ._device import here, poison_memory, poisoned, there
-from ._report import Row, Setting, WrongError, rows_in_time, told
+from ._report import Begun, Row, Setting, WrongError, rows_in_time, told
 
 HEADER = ["what", "n", "type", "points", "worst error / allowed", "result"]
 EXACT = {"float64": 1e-11, "float32": 1e-6}
@@ -231,7 +231,7 @@ def large_row(setting: Setting) -> Row:
     return combined("points in parts: value, hessian", 2, "float64", count, checks)
 
 
-def traced(setting: Setting) -> Iterator[Row]:
+def traced(setting: Setting) -> Iterator[Row | Begun]:
     """The sections of derivatives."""
     cases = [(2, "float64"), (3, "float32")] if setting.quick else [
         (2, "float64"), (8, "float64"), (32, "float64"), (4, "float32"), (16, "float32"),
@@ -244,7 +244,7 @@ def traced(setting: Setting) -> Iterator[Row]:
     yield from rows_in_time(tasks, setting)
 
 
-def numbers(setting: Setting) -> Iterator[Row]:
+def numbers(setting: Setting) -> Iterator[Row | Begun]:
     """Numbers that carry derivatives."""
     cases = [("hyperdual", 3, "float64"), ("hyperdual", 4, "float32"), ("hyperdual within bounds", 3, "float64")]
     cases += [("hyperdual", 12, "float64"), ("hyperdual", 9, "float64")]
@@ -254,7 +254,7 @@ def numbers(setting: Setting) -> Iterator[Row]:
     yield from rows_in_time(tasks, setting)
 
 
-def differences(setting: Setting) -> Iterator[Row]:
+def differences(setting: Setting) -> Iterator[Row | Begun]:
     """Central and forward ones."""
     ways = [way for way in WAYS if "hyperdual" not in way]
     cases = [*((way, 3) for way in ways), ("central", 12), ("forward", 12)]

@@ -17,7 +17,7 @@ from ..cases import Case
 from ..peers.measure import significant
 from ._clock import Clock, Run, cuda
 from ._device import IS_SIMULATED
-from ._report import Row, told
+from ._report import Row, WrongError, is_broken, told
 
 NAMES = ("JAX", "torch", "CuPy")
 
@@ -135,6 +135,8 @@ def compared(
                 said[name] = f"wrong by {error:.0e}"
         except Exception as error:
             said[name] = f"failed: {told(error)}"
+            if is_broken():
+                raise WrongError(f"with {name} the device stops working: {told(error)}") from error
             with suppress(Exception):
                 library.let_go()
     return Compared(runs, said, first)

@@ -18,7 +18,7 @@ from ._checks import relaxation
 from ._clock import CLOCKS, Clock, Run, by_the_wall, interleaved, milliseconds
 from ._device import ceilings, cuda, description, here, points_for, there
 from ._libraries import NAMES, Library, compared, libraries, rate, spectral_error
-from ._report import Row, Setting, WrongError, rows_in_time
+from ._report import Begun, Row, Setting, WrongError, rows_in_time
 
 SAMPLE = 500
 """Points or matrices that are compared with the CPU's results."""
@@ -53,14 +53,14 @@ def _present() -> tuple[dict[str, Library], list[Row]]:
     return libraries()
 
 
-def _timed_notes(setting: Setting, tasks: list) -> Iterator[Row]:
+def _timed_notes(setting: Setting, tasks: list) -> Iterator[Row | Begun]:
     """Rows, and what is to be said of the clocks and of libraries that are not there."""
     yield from _present()[1]
     yield from rows_in_time(tasks, setting)
     yield Row([f"Millions in a second; {CLOCKS}. All on the same points, resident, warm, in turns."])
 
 
-def device(setting: Setting) -> Iterator[Row]:
+def device(setting: Setting) -> Iterator[Row | Begun]:
     """What parts of ceilings are parts of."""
     yield Row([description()])
     found = ceilings()
@@ -117,7 +117,7 @@ def _let_go() -> None:
         library.let_go()
 
 
-def hessians(setting: Setting) -> Iterator[Row]:
+def hessians(setting: Setting) -> Iterator[Row | Begun]:
     """Orders before landscapes, float64 before float32."""
     orders = [case for case in DEVICE_CASES if case.name.startswith("Rosenbrock")]
     landscapes = [case for case in DEVICE_CASES if case not in orders]
@@ -173,7 +173,7 @@ def solver_row(vectors: bool, n: int, kind: str, setting: Setting) -> Row:
     )  # fmt: skip
 
 
-def solvers(setting: Setting) -> Iterator[Row]:
+def solvers(setting: Setting) -> Iterator[Row | Begun]:
     """The orders that are asked for before those between them."""
     groups = [((2, 4, 8, 16, 32), KINDS), ((3, 6, 12, 24), KINDS[:1])]
     if setting.quick:
@@ -194,7 +194,7 @@ def solvers(setting: Setting) -> Iterator[Row]:
     )
 
 
-def launches(setting: Setting) -> Iterator[Row]:
+def launches(setting: Setting) -> Iterator[Row | Begun]:
     """What a call takes that has almost nothing to do."""
     case = DEVICE_CASES[0]
     x = case.points(1)
@@ -257,7 +257,7 @@ def job_row(method: str, n: int, setting: Setting) -> Row:
     return Row([method, str(n), f"{len(x):,}", *cells, significant(worst)])
 
 
-def jobs(setting: Setting) -> Iterator[Row]:
+def jobs(setting: Setting) -> Iterator[Row | Begun]:
     """By numbers that carry derivatives, and by differences."""
     tasks = [
         (f"{method}, n = {n}", partial(job_row, method, n, setting))
@@ -270,7 +270,7 @@ def jobs(setting: Setting) -> Iterator[Row]:
     )
 
 
-def first_calls(setting: Setting) -> Iterator[Row]:
+def first_calls(setting: Setting) -> Iterator[Row | Begun]:
     """Of a process: what is compiled, or read from disk, at each."""
     first, second = DEVICE_CASES[2], DEVICE_CASES[6]
 

@@ -13,7 +13,7 @@ import fastcurv as fc
 from ..cases import symmetric_matrices
 from ._checks import EXACT, LARGE, ODD, RAGGED, chain, combined, near, points_of, ratio, relaxation
 from ._device import here, poison_memory, there
-from ._report import Row, Setting, WrongError, rows_in_time
+from ._report import Begun, Row, Setting, WrongError, rows_in_time
 
 MOST_WITH_VECTORS = 48
 
@@ -112,7 +112,7 @@ def eigen_row(n: int, kind: str, setting: Setting) -> Row:
     return combined("eigh, eigvalsh" if n <= MOST_WITH_VECTORS else "eigvalsh", n, kind, count, checks)
 
 
-def curvature(setting: Setting) -> Iterator[Row]:
+def curvature(setting: Setting) -> Iterator[Row | Begun]:
     """At points from the host and on the device."""
     everything = ("eigenvectors", "hessian", "newton_step")
     cases = [
@@ -130,7 +130,7 @@ def curvature(setting: Setting) -> Iterator[Row]:
     yield from rows_in_time(tasks, setting)
 
 
-def solvers(setting: Setting) -> Iterator[Row]:
+def solvers(setting: Setting) -> Iterator[Row | Begun]:
     """Up to the largest orders that are served."""
     orders = (2, 7) if setting.quick else (2, 4, 8, 16, 32, 1, 3, 5, 6, 7, 9, 12, 17, 24, 33, 48, 64)
     kinds = ("float64",) if setting.quick else ("float64", "float32")

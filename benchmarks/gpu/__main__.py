@@ -25,6 +25,7 @@ from . import _checks, _rates, _spectra_checks, _tests
 from ._device import ROOT, cuda, prepare
 from ._report import OUT_OF_TIME, Result, Row, Section, Setting
 
+DEVICE = Section("device", "What the device does", _rates.CEILINGS, _rates.device)
 CHECKS = (
     Section("tests", "Tests of the suite that need a device", _tests.HEADER, _tests.tests),
     Section("traced", "Derivatives of expressions", _checks.HEADER, _checks.traced),
@@ -35,7 +36,6 @@ CHECKS = (
 )
 """Run beside each other, as far as there are processors: much of their time compilers take."""
 RATES = (
-    Section("device", "What the device does", _rates.CEILINGS, _rates.device, 2),
     Section("hessians", "Hessians and their eigenvalues", _rates.SPECTRA, _rates.hessians, 16),
     Section("eigen", "Solvers", _rates.SOLVERS, _rates.solvers, 6),
     Section("launches", "Calls at one point", _rates.LAUNCHES, _rates.launches, 1),
@@ -44,8 +44,8 @@ RATES = (
     Section("jobs", "Hessians of a function that is no expression", _rates.JOBS, _rates.jobs, 2),
 )
 """One after the other; each has its share of the time that those before it have left."""
-SECTIONS = CHECKS + RATES
-PART_OF_CHECKS = 0.4
+SECTIONS = (DEVICE, *CHECKS, *RATES)
+PART_OF_DEVICE, PART_OF_CHECKS = 0.1, 0.4
 """Of the time, at most."""
 LEAST, GRACE = 5.0, 8.0
 """Seconds: with less a section is not begun; so long before its end it begins nothing new."""
@@ -70,8 +70,7 @@ def main() -> int:
     print(head, flush=True)
     results = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for found in (found for group in (checks, rates) for found in group(end, given, folder)):
+        for found in sections(end, given, Path(name)):
             results.append(found)
             print(found.markdown(), flush=True)
             if given.out:
@@ -79,6 +78,14 @@ def main() -> int:
     failed = [result.section.name for result in results if result.failed]
     print(f"FAILED: {', '.join(failed)}" if failed else "Nothing failed.")
     return 1 if failed else 0
+
+
+def sections(end: float, given: argparse.Namespace, folder: Path) -> Iterator[Result]:
+    """Those that are chosen: what it is, whether it is right, how fast."""
+    if DEVICE.name in given.only:
+        yield run(DEVICE, PART_OF_DEVICE * (end - time.monotonic()), given, folder)
+    yield from checks(end, given, folder)
+    yield from rates(end, given, folder)
 
 
 def checks(end: float, given: argparse.Namespace, folder: Path) -> Iterator[Result]:

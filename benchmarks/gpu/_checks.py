@@ -74,23 +74,18 @@ def near(found: Any, expected: np.ndarray, relative: float) -> float:
 
 
 def combined(what: str, n: int, kind: str, points: int, checks: dict[str, Check]) -> Row:
-    """All checks of a row, each of which may fail by itself, or is not served in this version."""
-    worst, wrong, without = 0.0, [], []
+    """All checks of a row, each of which may fail by itself."""
+    worst, wrong = 0.0, []
     for name, check in checks.items():
         try:
             found = check()
         except Exception as error:
-            if "not served" in str(error) or "not computed in this version" in str(error):
-                without.append(name)
-            else:
-                wrong.append(f"{name}: {told(error)}")
+            wrong.append(f"{name}: {told(error)}")
             continue
         worst = max(worst, found)
         if not found <= 1.0:
             wrong.append(f"{name}: {significant(found)} times what is allowed")
-    result = f"FAILED: {'; '.join(wrong)}" if wrong else f"{len(checks) - len(without)} agree"
-    if without:
-        result += f"; not served: {len(without)}, such as {without[0]}"
+    result = f"FAILED: {'; '.join(wrong)}" if wrong else f"{len(checks)} agree"
     return Row([what, str(n), kind, f"{points:,}", significant(worst), result], bool(wrong))
 
 

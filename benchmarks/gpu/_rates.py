@@ -70,7 +70,7 @@ def device(setting: Setting) -> Iterator[Row | Begun]:
 
 
 def hessian_row(case: Case, kind: str, setting: Setting) -> Row:
-    """Hessians at resident points, and their eigenvalues; `curvature` from the host where it is not served there."""
+    """Hessians at resident points, and their eigenvalues; `curvature`, which has both."""
     n, size = case.n, np.dtype(kind).itemsize
     x = case.points(points_for(n * n, setting.quick)).astype(kind)
     count, points = len(x), there(x)
@@ -88,16 +88,11 @@ def hessian_row(case: Case, kind: str, setting: Setting) -> Row:
     others = compared(
         _present()[0], lambda library: library.spectra and library.spectra(case, x), w, LIBRARIES_AGREE[kind]
     )
-    try:
-        fc.curvature(case.fun, points, case.args)
-        where, bend = "", partial(fc.curvature, case.fun, points, case.args)
-    except (fc.DeviceError, TypeError):  # not served at points on a device
-        where, bend = " (host)", partial(fc.curvature, case.fun, x, case.args, device="cuda")
-        bend()
+    fc.curvature(case.fun, points, case.args)
     runs: dict[str, tuple[Run, Clock]] = {
         "Hessians": (lambda: fc.hessian(case.fun, points, case.args, out=found), "events"),
         "both": (lambda: fc.eigvalsh(fc.hessian(case.fun, points, case.args, out=found)), "events"),
-        "curvature": (bend, "wall" if where else "events"),
+        "curvature": (lambda: fc.curvature(case.fun, points, case.args), "events"),
     }
     times = interleaved({**runs, **others.runs})
     used = ceilings().used(times["Hessians"], size * count * (n + n * n), count * operations(case)[0])
@@ -107,7 +102,7 @@ def hessian_row(case: Case, kind: str, setting: Setting) -> Row:
         [
             case.name, kind, f"{count:,}", rate(count, times["Hessians"]), used, rate(count, times["both"]),
             *others.cells(times, count, NAMES[:2]), others.ratio(times, "both"),
-            f"{rate(count, times['curvature'])}{where}", firsts.replace("nan", "-"), f"{error:.0e}",
+            rate(count, times["curvature"]), firsts.replace("nan", "-"), f"{error:.0e}",
         ]
     )  # fmt: skip
 
@@ -208,6 +203,7 @@ def launches(setting: Setting) -> Iterator[Row | Begun]:
         ("hessian, resident", lambda: fc.hessian(case.fun, points)),
         ("hessian, from the host", lambda: fc.hessian(case.fun, x, device="cuda")),
         ("eigvalsh, resident", lambda: fc.eigvalsh(A)),
+        ("curvature, resident", lambda: fc.curvature(case.fun, points)),
         ("curvature, from the host", lambda: fc.curvature(case.fun, x, device="cuda")),
     ]
 
@@ -242,19 +238,15 @@ def job_row(method: str, n: int, setting: Setting) -> Row:
     worst = float(np.nanmax(np.abs(found - expected) / allowed, initial=0.0))
     if not worst <= 1.0:
         raise WrongError(f"Hessians differ from the CPU's by {significant(worst)} times what is allowed")
+    points = there(x)
+    hessians(points)
     runs: dict[str, tuple[Run, Clock]] = {
         "host": (lambda: hessians(x, device="cuda"), "wall"),
+        "device": (lambda: hessians(points), "events"),
         "cpu": (lambda: hessians(x, device="cpu"), "wall"),
     }
-    try:
-        points = there(x)
-        hessians(points)
-        runs["device"] = (lambda: hessians(points), "events")
-    except (fc.DeviceError, TypeError):
-        pass  # not served at points on a device
     times = interleaved(runs)
-    cells = [rate(len(x), times[name]) if name in times else "not served" for name in ("host", "device", "cpu")]
-    return Row([method, str(n), f"{len(x):,}", *cells, significant(worst)])
+    return Row([method, str(n), f"{len(x):,}", *(rate(len(x), time) for time in times.values()), significant(worst)])
 
 
 def jobs(setting: Setting) -> Iterator[Row | Begun]:

@@ -16,6 +16,7 @@ from ._device import here, poison_memory, there
 from ._report import Begun, Row, Setting, WrongError, rows_in_time
 
 MOST_WITH_VECTORS = 48
+"""Above, and without vectors above 64, cuSOLVER solves: see tests/cuda/test_device.py."""
 
 
 def curvature_row(fun: Callable, n: int, kind: str, extra: tuple[str, ...], count: int, setting: Setting) -> Row:

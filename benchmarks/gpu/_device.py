@@ -43,6 +43,11 @@ def there(array: np.ndarray) -> Any:
     return sys.modules["simulated"].Foreign(array.copy()) if IS_SIMULATED else cuda.to_device(array)
 
 
+def room(shape: tuple[int, ...], kind: Any) -> Any:
+    """Memory there, as it is."""
+    return there(np.empty(shape, kind)) if IS_SIMULATED else cuda.device_array(shape, np.dtype(kind))
+
+
 def here(array: Any) -> np.ndarray:
     """The same on the host."""
     if hasattr(array, "copy_to_host"):

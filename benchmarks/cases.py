@@ -14,13 +14,20 @@ import numpy as np
 
 from fastcurv.landscapes import (
     ackley,
+    beale,
+    booth,
+    goldstein_price,
     griewank,
+    himmelblau,
     lennard_jones,
     levy,
     michalewicz,
     muller_brown,
+    quadratic_form,
     rastrigin,
     rosenbrock,
+    six_hump_camel,
+    styblinski_tang,
 )
 
 Sampler = Callable[[np.random.Generator, int, int], np.ndarray]
@@ -281,6 +288,28 @@ MORE_CASES = (
 )
 """Without central differences in the suites of benchmarks: exact Hessians, by fastcurv and by `peers`."""
 MORE_NAMES = tuple(case.name for case in MORE_CASES)
+
+_A8 = _rng.normal(size=(8, 8))
+_B8 = _rng.normal(size=8)
+
+DEVICE_CASES = (
+    *(Case(f"Rosenbrock {n}", rosenbrock, n, 64) for n in (2, 4, 8, 16, 32)),
+    Case("Müller-Brown 2", muller_brown, 2, 64, sample=_box(-1.0, 1.0)),
+    Case("Rastrigin 8", rastrigin, 8, 64, sample=_box(-5.12, 5.12)),
+    Case("Ackley 8", ackley, 8, 64, sample=_box(-5.0, 5.0)),
+    Case("Griewank 8", griewank, 8, 64, sample=_box(-5.0, 5.0)),
+    Case("Levy 8", levy, 8, 64, sample=_box(-10.0, 10.0)),
+    Case("Michalewicz 8", michalewicz, 8, 64, sample=_box(0.0, math.pi)),
+    Case("Styblinski-Tang 8", styblinski_tang, 8, 64, sample=_box(-5.0, 5.0)),
+    Case("quadratic form 8", quadratic_form, 8, 64, (_A8, _B8)),
+    Case("Lennard-Jones 12", lennard_jones, 12, 64, sample=_clusters),
+    Case("Himmelblau 2", himmelblau, 2, 64, sample=_box(-5.0, 5.0)),
+    Case("six-hump camel 2", six_hump_camel, 2, 64, sample=_box(-2.0, 2.0)),
+    Case("Beale 2", beale, 2, 64, sample=_box(-4.5, 4.5)),
+    Case("Goldstein-Price 2", goldstein_price, 2, 64, sample=_box(-2.0, 2.0)),
+    Case("Booth 2", booth, 2, 64, sample=_box(-10.0, 10.0)),
+)
+"""Hessians and eigenvalues on CUDA devices: orders, then all landscapes; as many points as there is memory for."""
 BY_NAME = {case.name: case for case in (*CASES, *MORE_CASES)}
 
 

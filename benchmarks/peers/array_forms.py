@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
-_I, _J = np.triu_indices(13, 1)
-
 
 def _rows(values: Any, like: Any) -> Any:
     """Values per row, shaped to broadcast against `like`, whose first axis is rows."""
     return values.reshape((-1,) + (1,) * (like.ndim - 1))
+
+
+def _count(xp: Any, x: Any) -> Any:
+    """1, 2, ... for each coordinate, in the type of x and where x lives."""
+    return xp.cumsum(xp.ones_like(x), 0)
 
 
 def rosenbrock(xp: Any, x: Any) -> Any:
@@ -39,8 +42,9 @@ def ackley(xp: Any, x: Any) -> Any:
 
 
 def lennard_jones(xp: Any, x: Any) -> Any:
-    sites = x.reshape((13, 3, *x.shape[1:]))
-    d = sites[_I] - sites[_J]
+    sites = x.reshape((-1, 3, *x.shape[1:]))
+    i, j = np.triu_indices(len(sites), 1)
+    d = sites[i] - sites[j]
     r2 = (d * d).sum(1)
     r6 = 1.0 / (r2 * r2 * r2)
     return (4.0 * (r6 * r6 - r6)).sum(0)
@@ -65,7 +69,7 @@ def huber(xp: Any, w: Any, A: Any, y: Any) -> Any:
 
 
 def griewank(xp: Any, x: Any) -> Any:
-    i = xp.arange(1.0, len(x) + 1.0)
+    i = _count(xp, x)
     return 1.0 + (x * x).sum() / 4000.0 - xp.cos(x / xp.sqrt(i)).prod()
 
 
@@ -78,8 +82,41 @@ def levy(xp: Any, x: Any) -> Any:
 
 
 def michalewicz(xp: Any, x: Any) -> Any:
-    i = xp.arange(1.0, len(x) + 1.0)
+    i = _count(xp, x)
     return -(xp.sin(x) * xp.sin(i * x * x / math.pi) ** 20).sum()
+
+
+def himmelblau(xp: Any, x: Any) -> Any:
+    return (x[0] ** 2 + x[1] - 11.0) ** 2 + (x[0] + x[1] ** 2 - 7.0) ** 2
+
+
+def six_hump_camel(xp: Any, x: Any) -> Any:
+    u, v = x[0] ** 2, x[1] ** 2
+    return (4.0 - 2.1 * u + u**2 / 3.0) * u + x[0] * x[1] + (-4.0 + 4.0 * v) * v
+
+
+def beale(xp: Any, x: Any) -> Any:
+    p, q = x[0], x[1]
+    return (1.5 - p + p * q) ** 2 + (2.25 - p + p * q**2) ** 2 + (2.625 - p + p * q**3) ** 2
+
+
+def goldstein_price(xp: Any, x: Any) -> Any:
+    p, q = x[0], x[1]
+    first = 19.0 - 14.0 * p + 3.0 * p**2 - 14.0 * q + 6.0 * p * q + 3.0 * q**2
+    second = 18.0 - 32.0 * p + 12.0 * p**2 + 48.0 * q - 36.0 * p * q + 27.0 * q**2
+    return (1.0 + (p + q + 1.0) ** 2 * first) * (30.0 + (2.0 * p - 3.0 * q) ** 2 * second)
+
+
+def booth(xp: Any, x: Any) -> Any:
+    return (x[0] + 2.0 * x[1] - 7.0) ** 2 + (2.0 * x[0] + x[1] - 5.0) ** 2
+
+
+def styblinski_tang(xp: Any, x: Any) -> Any:
+    return 0.5 * (x**4 - 16.0 * x**2 + 5.0 * x).sum(0)
+
+
+def quadratic_form(xp: Any, x: Any, A: Any, b: Any) -> Any:
+    return (x * (0.5 * (A @ x) + b)).sum()
 
 
 def hartmann(xp: Any, x: Any, alpha: Any, A: Any, P: Any) -> Any:
@@ -132,6 +169,13 @@ FORMS = {
     "Griewank": griewank,
     "Levy": levy,
     "Michalewicz": michalewicz,
+    "Himmelblau": himmelblau,
+    "six-hump camel": six_hump_camel,
+    "Beale": beale,
+    "Goldstein-Price": goldstein_price,
+    "Booth": booth,
+    "Styblinski-Tang": styblinski_tang,
+    "quadratic form": quadratic_form,
     "Hartmann": hartmann,
     "Gaussian mixture": gaussian_mixture,
     "cloth": cloth,

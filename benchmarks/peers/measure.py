@@ -23,7 +23,7 @@ SLOW_CALL, SLOW_ROUNDS = 0.5, 3
 """Calls above so many seconds get only so many rounds."""
 TOLERANCE = 1e-4
 """Relative to the largest entry: differences of order 2 err by up to 5e-6."""
-PACKAGES = (
+PACKAGES: tuple[str, ...] = (
     "fastcurv",
     "numba",
     "llvmlite",
@@ -131,9 +131,9 @@ def one_cpu() -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
-def machine() -> str:
+def machine(packages: Sequence[str] = PACKAGES) -> str:
     """CPU, system, versions and commit, as a Markdown list."""
-    installed = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    installed = ", ".join(f"{name} {_version(name)}" for name in packages)
     return (
         f"- {_cpu()}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}\n"
         f"- Python {platform.python_version()}, {installed}\n"
@@ -155,6 +155,12 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
-    git = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(git, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
-    return done.stdout.strip() or "unknown"
+    """What git says; in a copy without its history FASTCURV_COMMIT of the environment, or a file COMMIT."""
+    folder = Path(__file__).parents[2]
+    if (folder / ".git").exists():
+        git = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+        done = subprocess.run(git, capture_output=True, text=True, check=False, cwd=folder)
+        if done.returncode == 0:
+            return done.stdout.strip()
+    file = folder / "COMMIT"
+    return os.environ.get("FASTCURV_COMMIT") or (file.read_text().strip() if file.exists() else "unknown")

@@ -1,4 +1,4 @@
-"""JAX: jit(vmap(hessian)), float64."""
+"""JAX: jit(vmap(hessian)), float64; spectra of Hessians in the type of the points."""
 
 from functools import partial
 
@@ -34,6 +34,15 @@ def prepare_curvature(case: Case, points: np.ndarray) -> Run:
     curvatures = jax.jit(jax.vmap(at_a_point))
     x = jnp.asarray(points)
     return lambda: jax.block_until_ready(curvatures(x))
+
+
+def prepare_spectra(case: Case, points: np.ndarray) -> Run:
+    """Eigenvalues of Hessians in one compiled call, on JAX's default device."""
+    args = [jnp.asarray(a, points.dtype if a.dtype.kind == "f" else None) for a in case.args]
+    hessian = jax.hessian(partial(FORMS[family(case.name)], jnp))
+    spectra = jax.jit(jax.vmap(lambda x: jnp.linalg.eigvalsh(hessian(x, *args))))
+    x = jnp.asarray(points)
+    return lambda: spectra(x).block_until_ready()
 
 
 def prepare_eigh(a: np.ndarray) -> tuple[Run, Run]:

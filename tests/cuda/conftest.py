@@ -3,7 +3,6 @@
 import importlib.util
 import os
 
-import numpy as np
 import pytest
 
 IS_THERE = importlib.util.find_spec("numba_cuda") is not None
@@ -29,33 +28,9 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def backend(monkeypatch):
     """Programs compiled for the CPU, which the simulator calls in place of code for a device."""
-    from numba import njit
+    import simulated
 
-    from fastcurv.backends import _cuda_curvature, _cuda_eigen, _cuda_groups, _cuda_jobs, _cuda_resident, cuda
-    from fastcurv.function import compiled
+    from fastcurv.backends import cuda
 
-    def plain(value):
-        if isinstance(value, tuple):
-            return tuple(map(plain, value))
-        if isinstance(value, (int, float)):
-            return value
-        while not isinstance(value, np.ndarray):
-            value = value.__dict__.get("_item", value.__dict__.get("_ary"))
-        return value
-
-    def device_function(evaluate):
-        made = njit(evaluate)
-        return lambda x, y, tables: made(plain(x), plain(y), tuple(map(plain, tables)))
-
-    for module in (cuda, _cuda_eigen, _cuda_groups, _cuda_curvature):
-        monkeypatch.setattr(module, "device_function", device_function)
-
-    def compiled_block(block, tag, **flags):
-        made = compiled(block, tag, entry=True, **flags)
-        return lambda *arguments: made(*map(plain, arguments))
-
-    monkeypatch.setattr(cuda, "SHARED_BYTES", 0)  # small blocks: barriers between threads of Python take time
-    monkeypatch.setattr(_cuda_jobs, "compiled", compiled_block)
-    for module in (_cuda_jobs, _cuda_resident):
-        monkeypatch.setattr(module, "compile_for", lambda made, arguments, job: None)
+    simulated.compile_for_the_host(monkeypatch.setattr)
     return cuda

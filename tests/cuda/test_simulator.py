@@ -4,14 +4,19 @@ Run with NUMBA_ENABLE_CUDASIM=1.
 """
 
 import contextlib
-import ctypes
 import gc
+import json
 import math
+import subprocess
+import sys
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import simulated
+from simulated import Foreign, memory_of
 
 import fastcurv as fc
 from fastcurv import _plan
@@ -365,18 +370,6 @@ def test_what_is_not_served_is_named():
         fc.hessian(chain, np.ones((3, 2)), device="cuda:5")
 
 
-class Foreign:
-    """An array of another library on a device; here its memory is the host's."""
-
-    def __init__(self, memory):
-        self.memory, self.shape, self.dtype = memory, memory.shape, memory.dtype
-
-    @property
-    def __cuda_array_interface__(self):
-        pointer = self.memory.__array_interface__["data"]
-        return {"shape": self.shape, "typestr": self.dtype.str, "data": pointer, "version": 3, "strides": None}
-
-
 class ByDLPack:
     """An array of a library that speaks DLPack alone, and whose arrays cannot be written to."""
 
@@ -407,26 +400,9 @@ class CudaAPIError(RuntimeError):
     """What numba-cuda says of the driver, by its name."""
 
 
-def memory_of(imported):
-    """The host's memory that an array is said to have on a device."""
-    known = imported.__cuda_array_interface__
-    size = np.dtype(known["typestr"]).itemsize * math.prod(known["shape"])
-    return np.frombuffer((ctypes.c_char * size).from_address(known["data"][0]), known["typestr"]).reshape(
-        known["shape"]
-    )
-
-
 @pytest.fixture
 def _foreign(backend, monkeypatch):
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
-
-    def as_cuda_array(a, sync=True):
-        assert sync  # what the producer still computes is waited for
-        if isinstance(a, Imported):
-            return FakeCUDAArray(memory_of(a))
-        return FakeCUDAArray(a.memory) if isinstance(a, Foreign) else a
-
-    monkeypatch.setattr(backend.cuda, "as_cuda_array", as_cuda_array, raising=False)
+    simulated.take_arrays_of_others(lambda *what: monkeypatch.setattr(*what, raising=False))
 
 
 def on_host(found):
@@ -705,3 +681,16 @@ def test_wrong_arrays_on_a_device():
         fc.gradient(chain, Foreign(x), out=Foreign(x[:2]))
     with pytest.raises(TypeError, match="use device='auto'"):
         fc.gradient(chain, Foreign(x), device="cpu")
+
+
+def test_the_benchmark_of_devices_runs_whole(tmp_path):
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "benchmarks.gpu", "--quick", "--seconds", "900", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert len(found["sections"]) == 13
+    for section in found["sections"]:
+        assert section["rows"], section
+        assert not section["stopped"], section
+        assert not any("not measured" in cell for row in section["rows"] for cell in row), section

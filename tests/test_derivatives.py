@@ -113,7 +113,7 @@ def test_repeated_calls():
     x = np.array([[0.3, 0.7], [-1.0, 2.0]])
 
     def checked(x):
-        return fc.hessian(fun, x, out=np.empty((*x.shape, 2), x.dtype))
+        return fc.hessian(fun, x, stencil=None, point_args=(), bounds=(-np.inf, np.inf))
 
     def is_remembered(x):
         return repeat.key_of(fun, x, (), (), "auto", "auto", 2) in repeat._repeats
@@ -129,6 +129,12 @@ def test_repeated_calls():
         assert found.dtype == kind.dtype
         assert np.array_equal(found, checked(kind))
     assert fc.hessian(fun, x) is not fc.hessian(fun, x)
+    out = np.full((2, 2, 2), 7.0)
+    assert fc.hessian(fun, x, out=out) is out
+    assert np.array_equal(out, first)
+    for wrong in (out[:1], out.astype(np.float32), out.swapaxes(1, 2)[::-1]):
+        with pytest.raises(ValueError, match="out must"):
+            fc.hessian(fun, x, out=wrong)
     other = np.array([[1.0, -1.0], [5.0, 0.1]])  # the logarithm is NaN at the first
     assert np.array_equal(fc.hessian(fun, other), checked(other), equal_nan=True)
     assert np.isnan(fc.hessian(fun, other)[0]).all()

@@ -443,9 +443,10 @@ def _without_transfers(monkeypatch):
     seen = _cuda_transfers.in_parts
 
     def few(ordinals, rows, sources, *more, **options):
-        assert len(sources[0]) <= 32, "points went through the host"
+        assert len(sources[0]) <= 4, "points went through the host"
         return seen(ordinals, rows, sources, *more, **options)
 
+    monkeypatch.setattr("fastcurv._on_device.SAMPLES", 4)
     for module in ("_cuda_jobs", "_cuda_curvature", "_cuda_eigen", "_cuda_transfers"):
         monkeypatch.setattr(import_module(f"fastcurv.backends.{module}"), "in_parts", few)
 
@@ -453,12 +454,12 @@ def _without_transfers(monkeypatch):
 @pytest.mark.usefixtures("_foreign", "_without_transfers")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_arrays_on_a_device_stay_there(dtype):
-    x, v = rng.normal(size=(2, 5, 8, 3)).astype(dtype)
-    x[2, 3], x[1, 1, 0] = np.nan, -5.0  # where the logarithm is NaN
+    x, v = rng.normal(size=(2, 2, 4, 3)).astype(dtype)
+    x[1, 3], x[0, 1, 0] = np.nan, -5.0  # where the logarithm is NaN
     for name, more in {"value": (), "gradient": (), "hessian": (), "hvp": (v,), "vhv": (v,)}.items():
         assert_there(name, chain, x, *more, (1.25,))
     assert_there("jacobian", several, x, (2.0,))
-    own, label = rng.normal(size=(5, 8)), rng.integers(0, 3, (5, 8))
+    own, label = rng.normal(size=(2, 4)), rng.integers(0, 3, (2, 4))
     assert_there("hessian", weighted, x, point_args=(own.astype(dtype),))
     assert_there("hvp", selected, x, v, point_args=(own, label))
     assert_there("gradient", chain, x, bounds=(-0.5, 0.5))
@@ -479,8 +480,8 @@ def selected(x, w, label):
 )  # fmt: skip
 def test_jobs_over_arrays_that_stay_there(options):
     n = 5
-    x, v = rng.uniform(-1.0, 1.0, (2, 40, n))
-    x[3, 0], x[4, 1], own = -5.0, np.nan, rng.uniform(1.0, 2.0, 40)
+    x, v = rng.uniform(-1.0, 1.0, (2, 9, n))
+    x[3, 0], x[4, 1], own = -5.0, np.nan, rng.uniform(1.0, 2.0, 9)
     common = {"point_args": (own,), **options}
     assert_there("hessian", until, x, **common)
     assert_there("gradient", until, x, **common)
@@ -490,7 +491,7 @@ def test_jobs_over_arrays_that_stay_there(options):
         assert_there("vhv", until, x, v, **common)
     if not options:
         assert_there("value", until, x, point_args=(own,))
-        single = np.tile(np.array([1e20, 1.0]), (40, 1)).astype(np.float32)
+        single = np.tile(np.array([1e20, 1.0]), (9, 1)).astype(np.float32)
         single[0] = 1.0
         assert_there("hessian", large, single)
 
@@ -526,8 +527,8 @@ def test_what_the_host_puts_together():
 @pytest.mark.parametrize("n", [2, 9])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_curvature_stays_there(n, dtype):
-    x = rng.normal(size=(5, 8, n)).astype(dtype)
-    x[3, 1] = np.nan
+    x = rng.normal(size=(2, 3, n)).astype(dtype)
+    x[1, 1] = np.nan
     found, expected = fc.curvature(chain, Foreign(x), (1.5,)), fc.curvature(chain, x, (1.5,))
     assert isinstance(found, fc.Curvature)
     for name in ("index", "nullity", "status", "kind", "definiteness"):
@@ -545,7 +546,7 @@ def test_curvature_stays_there(n, dtype):
     np.testing.assert_allclose(
         on_host(found.heavy_ball.rate), expected.heavy_ball.rate, rtol=1e-3 if dtype == np.float32 else 1e-9
     )
-    step = np.full((5, 8), 0.01, dtype)
+    step = np.full((2, 3), 0.01, dtype)
     np.testing.assert_allclose(
         on_host(found.predicted_change(Foreign(step))), expected.predicted_change(step), rtol=1e-3, atol=1e-3
     )
@@ -602,6 +603,18 @@ def test_no_points_and_other_devices(monkeypatch):
     monkeypatch.setattr(_plan, "MOST_LOCAL", 8 * 10)
     with pytest.raises(fc.DeviceError, match=r"bytes of results at a point .*device='cpu'"):
         fc.hessian(chain, np.ones((2, 5)), device="cuda")
+
+
+def test_small_arrays_that_kernels_read_are_copied_once(backend):
+    numbers = np.arange(3.0)
+    first = backend.constant(numbers)
+    assert backend.constant(numbers.copy()) is first
+    numbers[0] = 7.0
+    np.testing.assert_array_equal(backend.constant(numbers).copy_to_host(), [7.0, 1.0, 2.0])
+    np.testing.assert_array_equal(first.copy_to_host(), [0.0, 1.0, 2.0])
+    assert backend.constant(numbers.astype(np.float32)).dtype == np.float32
+    large = np.zeros(backend.MOST_KEPT_BYTES)
+    assert backend.constant(large) is not backend.constant(large)
 
 
 def test_what_the_driver_says_of_memory(backend, monkeypatch):

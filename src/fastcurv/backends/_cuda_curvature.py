@@ -20,7 +20,7 @@ from ..tracing import Program
 from . import _cuda_eigen as eigen
 from ._cuda_lanes import for_thread
 from ._cuda_transfers import in_parts
-from .cuda import CHUNK_BYTES, Kernels, copied, cuda, device_function, driver_errors, launch, ordinals
+from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, driver_errors, launch, ordinals
 
 #: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
 #: critical, curvature along the gradient, status
@@ -159,7 +159,7 @@ class Given(NamedTuple):
     @property
     def limits(self) -> Any:
         """Bounds on the present device."""
-        return copied(np.zeros((2, 1)) if self.bounds is None else self.bounds)
+        return constant(np.zeros((2, 1)) if self.bounds is None else self.bounds)
 
 
 class CurvatureKernels:
@@ -207,7 +207,7 @@ class CurvatureKernels:
         return (self._in_stages if scratch_of(given.n) else self._at_once)(ordinal, given)
 
     def _tables(self, ordinal: int, given: Given) -> tuple:
-        return copied(given.shared), *self._kernels.tables(ordinal)
+        return constant(given.shared), *self._kernels.tables(ordinal)
 
     def _at_once(self, ordinal: int, given: Given) -> Callable[..., None]:
         n, extra, _, _, *how = given
@@ -223,7 +223,7 @@ class CurvatureKernels:
     def _in_stages(self, ordinal: int, given: Given) -> Callable[..., None]:
         n, extra, _, _, *how = given
         (derive, read), tables, limits = self._kernel(given), self._tables(ordinal, given), given.limits
-        places, solve = copied(np.array([*self._places[0], *self._places[1]])), eigen.solving(ordinal, n, False)
+        places, solve = constant(np.array([*self._places[0], *self._places[1]])), eigen.solving(ordinal, n, False)
 
         def run(stream: Any, count: int, points: Any, own: Any, rows: Any, *scratch: Any) -> None:
             scalars, gradients, hessians, spectra = scratch

@@ -18,7 +18,7 @@ from ..tracing import straight_line
 from . import _cusolver as cusolver
 from ._cuda_groups import LEAST, MOST_SWEEPS, NEGLIGIBLE, group_kernel, group_of, tables_of_groups
 from ._cuda_transfers import in_parts
-from .cuda import CHUNK_BYTES, copied, cuda, device_function, driver_errors, launch, ordinals, select
+from .cuda import CHUNK_BYTES, constant, cuda, device_function, driver_errors, launch, ordinals, select
 
 #: the largest orders, without eigenvectors and with them, for which a thread's registers suffice
 IN_REGISTERS = {False: 8, True: 6}
@@ -111,7 +111,7 @@ def _thread_kernel(n: int, vectors: bool) -> Callable:
 
 def tables_of(tables: tuple) -> tuple:
     """What code reads, on the present device."""
-    return tuple(tuple(map(copied, table)) for table in tables)
+    return tuple(tuple(map(constant, table)) for table in tables)
 
 
 def solving(ordinal: int, n: int, vectors: bool) -> Callable[..., None]:

@@ -21,7 +21,7 @@ from ._arguments import Kinds, kinds_of
 from ._cuda_transfers import in_parts
 from ._kernels import block_of, digest_of
 from .cpu import Job, Points, Shares
-from .cuda import CHUNK_BYTES, copied, cuda, driver_errors, launch, ordinals
+from .cuda import CHUNK_BYTES, constant, cuda, driver_errors, launch, ordinals
 
 #: threads in a block
 THREADS = 64
@@ -63,7 +63,7 @@ class Launcher:
         tasks = plan.tasks // count
 
         def prepare(ordinal: int) -> Callable[..., None]:
-            constants, layout = moved.constants(), copied(plan.layout)
+            constants, layout = moved.constants(), constant(plan.layout)
             shared = there(points.args)
 
             def run(stream: Any, part: int, *arrays: Any) -> None:
@@ -148,7 +148,7 @@ def there(value: Any) -> Any:
         return tuple(map(there, value))
     if not isinstance(value, np.ndarray):
         return value
-    return copied(value) if value.size else cuda.device_array(value.shape, value.dtype)
+    return constant(value) if value.size else cuda.device_array(value.shape, value.dtype)
 
 
 #: by their digests: jobs are made anew where options of a call are

@@ -12,7 +12,7 @@ from .._inputs import read_only
 from ._arguments import kinds_of
 from ._cuda_jobs import RESULTS, THREADS, Launcher, check_arguments, compile_for, kernel_of, there
 from .cpu import Job, Points, Shares
-from .cuda import copied, cuda, driver_errors, launch
+from .cuda import constant, copied, cuda, driver_errors, launch
 
 
 class _Settled(Shares):
@@ -45,7 +45,7 @@ class ResidentLauncher(Launcher):
         parts = int(plan.layout[1])
         status = cuda.device_array(plan.tasks if parts > 1 else items, np.int8)
         given = tuple(status if name == "status" else _place(name, a) for name, a in zip(names, data, strict=True))
-        arguments = plan.tasks, copied(plan.layout), points.x, (there(points.args), points.point_args), given
+        arguments = plan.tasks, constant(plan.layout), points.x, (there(points.args), points.point_args), given
         compile_for(made, arguments, job)
         launch(made, plan.tasks, THREADS, *arguments)
         for name, array in zip(names, data, strict=True):

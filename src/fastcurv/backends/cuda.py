@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ MOST_TOGETHER = 64
 PIECE = 32
 #: bytes of shared memory, by which a block of threads is chosen so that its rows fit
 SHARED_BYTES = 40_000
+#: bytes of arrays that kernels read and that are kept on a device: to copy one takes longer than a short kernel
+MOST_KEPT_BYTES = 2**12
 #: numbers from here on become infinite in single precision
 TOO_LARGE = float(np.finfo(np.float32).max) * (1 + 2.0**-25)
 #: bytes of a part of points that come from the host, on a device, and on the host where the device fetches it
@@ -261,6 +264,19 @@ def copied(array: np.ndarray) -> Any:
     return cuda.to_device(array.reshape(-1)).reshape(array.shape)  # NumPy takes strides of 0 for contiguous
 
 
+def constant(array: np.ndarray) -> Any:
+    """A copy on the present device that is only read: of small arrays the one that was made before."""
+    if array.nbytes > MOST_KEPT_BYTES:
+        return copied(array)
+    ordinal = getattr(cuda.get_current_device(), "id", 0)  # the simulator's one device has no number
+    return _kept(ordinal, array.dtype.str, array.shape, array.tobytes())
+
+
+@lru_cache(maxsize=256)
+def _kept(ordinal: int, dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
+    return copied(np.frombuffer(data, dtype).reshape(shape))
+
+
 class Rows(NamedTuple):
     """Rows of results to compute."""
 
@@ -294,7 +310,7 @@ class Rows(NamedTuple):
             cuda.synchronize()
 
     def _given(self, ordinal: int) -> tuple:
-        shared, bounds, slots = map(copied, (self.shared, self.bounds, self.slots))
+        shared, bounds, slots = map(constant, (self.shared, self.bounds, self.slots))
         return shared, *self.kernels.tables(ordinal), bounds, slots
 
     def _launch(self, given: tuple, points: Any, own: Any, rows: Any, stream: Any = 0) -> None:

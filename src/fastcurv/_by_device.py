@@ -14,7 +14,7 @@ from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
 from .backends import _cusolver as cusolver
 from .backends import cuda as backend
-from .backends._cuda_curvature import CurvatureKernels, Given
+from .backends._cuda_curvature import CurvatureKernels, Reading
 from .backends._cuda_jobs import Launcher
 from .differences._outcome import NOT_FINITE, OK, OUTSIDE
 from .tracing import Program
@@ -47,13 +47,15 @@ def _kernels_of(program: Program) -> backend.Kernels:
 
 
 def rows_of(
-    prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray, dtype: np.dtype
-) -> backend.Rows:
+    prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray, dtype: np.dtype,
+    are_values: bool = False,
+) -> backend.Rows:  # fmt: skip
     """What computes rows of results of a type, of those slots, by a program."""
     program = prepared.program
     check_local(plan.n + extra + program.slots)
     entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
-    shape = backend.Shape(plan.n, extra, program.slots, len(slots), plan.bounds.any, entries, dtype == np.float32)
+    known = plan.n, extra, program.slots, len(slots), plan.bounds.any, entries
+    shape = backend.Shape(*known, single=dtype == np.float32, are_values=are_values)
     return backend.Rows(_kernels_of(program), shape, slots, shared, np.array(plan.bounds.rows))
 
 
@@ -64,14 +66,15 @@ def matrices(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndar
 
 def values(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndarray) -> None:
     """The values of a function at points on the host."""
-    _run(plan, prepared, work, np.array(prepared.program.values), out, NO_STATUS)
+    _run(plan, prepared, work, np.array(prepared.program.values), out, NO_STATUS, are_values=True)
 
 
 def _run(
-    plan: Plan, prepared: Prepared, work: by_tracing.Work, slots: np.ndarray, out: np.ndarray, status: np.ndarray
-) -> None:
+    plan: Plan, prepared: Prepared, work: by_tracing.Work, slots: np.ndarray, out: np.ndarray, status: np.ndarray,
+    are_values: bool = False,
+) -> None:  # fmt: skip
     assert plan.device is not None
-    rows = rows_of(prepared, plan, work.own.shape[1], slots, work.shared, out.dtype)
+    rows = rows_of(prepared, plan, work.own.shape[1], slots, work.shared, out.dtype, are_values)
     rows.from_host(plan.device, work.points, work.own, out.reshape(len(work.points), len(slots)))
     if status.size:
         (low, high), x = plan.bounds.rows, work.points
@@ -119,12 +122,12 @@ def curvature_kernels(prepared: Prepared) -> CurvatureKernels:
 
 def reading_of(
     prepared: Prepared, plan: Plan, extra: int, shared: np.ndarray, dtype: np.dtype, tolerance: float
-) -> Given:
+) -> Reading:
     """What points of a type have in common, with so many numbers of each point's own."""
     check_local(plan.n + extra + prepared.program.slots)
     bounds = np.array(plan.bounds.rows) if plan.bounds.any else None
     most = backend.TOO_LARGE if dtype == np.float32 else math.inf
-    return Given(plan.n, extra, shared, bounds, rounding_of(dtype), tolerance, most)
+    return Reading(plan.n, extra, shared, bounds, rounding_of(dtype), tolerance, most)
 
 
 def solve(ordinal: int, matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarray]:

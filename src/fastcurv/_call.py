@@ -148,7 +148,9 @@ def call(
         chosen = chosen.next
     if ordinal is not None:
         if not (isinstance(function, Compiled) and isinstance(gradient, Compiled | None)):
-            raise DeviceError(f"device={device!r} runs Python functions that Numba compiles; use device='cpu'")
+            raise DeviceError(
+                f"device={device!r} runs Python functions that Numba compiles; use device='cpu' with NumPy arrays"
+            )
         chosen = chosen.on_device(ordinal)
         by_device().require(ordinal)
     length = _checked(function, points, vector, chosen)

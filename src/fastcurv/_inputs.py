@@ -201,12 +201,13 @@ def _argument(value: Any, name: str) -> Any:
     if isinstance(value, tuple):
         return tuple(_argument(item, f"{name}[{k}]") for k, item in enumerate(value))
     if isinstance(value, list) or hasattr(value, "__array__"):
-        array = _array(value, name)
+        array = number_array(value, name)
         return array if array.ndim else _argument(array[()], name)
     raise TypeError(f"{name} must be a number, a string, an array or a tuple of those, got {type(value).__name__}")
 
 
-def _array(value: Any, name: str) -> np.ndarray:
+def number_array(value: Any, name: str) -> np.ndarray:
+    """A C-contiguous array of numbers of at most 64 bits that cannot be written to."""
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -239,8 +240,7 @@ def arguments_by_point(point_args: Any, batch: tuple[int, ...]) -> tuple[np.ndar
         raise TypeError(f"point_args must be a tuple of arrays, got {type(point_args).__name__}")
     flat = []
     for k, value in enumerate(point_args):
-        refuse_masked(value, f"point_args[{k}]")
-        array = _array(value, f"point_args[{k}]")
+        array = number_array(value, f"point_args[{k}]")
         if array.shape[: len(batch)] != batch:
             raise ValueError(
                 f"point_args[{k}] must have the leading shape of the points, {batch}, got shape {array.shape}"

@@ -1,7 +1,7 @@
 """Arrays that live on a CUDA device: the same calls, and arrays of the same kind there.
 
-Values, derivatives, `curvature` and spectra are computed where the arrays are: nothing but some sample points of
-functions new to us crosses to the host. What the host puts together, as error estimates and models, comes and goes.
+Values, derivatives, `curvature` and spectra are computed where the arrays are: but for `args`, and some sample points
+of functions new to us, nothing crosses to the host. What the host puts together, as error estimates, comes and goes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from . import _resident as resident
 from ._by_device import checked_order
 from ._curvature import Curvature, checked_tolerance
 from ._errors import LengthError
-from ._inputs import lives_on_device
+from ._inputs import lives_on_device, number_array
 from ._model import QuadraticModel
 from ._plan import Options, device_of
 from ._resident import Given
-from ._there_and_back import Home, Resident
+from ._there_and_back import Home, Resident, ResidentModel
 from ._trust import SAMPLES
 from .backends import _cuda_arrays as arrays
 from .backends import _cuda_eigen as eigen
@@ -28,6 +28,7 @@ from .backends import cuda as backend
 from .backends._cuda_resident import copy_columns
 
 USUAL = Options()
+DIRECTED = ("hvp", "vhv")
 
 
 def of_array(
@@ -38,20 +39,27 @@ def of_array(
 
     `others` are the keywords that it has besides.
     """
-    ordinal = _where(x, device, "x")
-    _check_together(x, v=v, out=out)
-    asked = {name: value for name, value in options._asdict().items() if value is not getattr(USUAL, name)}
-    asked |= {name: value for name, value in others.items() if not (value is None or value is False or value == ())}
-    with backend.select(ordinal):  # streams are those of the present device
+    ordinal, name = _where(x, device, "x"), compute.__name__
+    own = {f"point_args[{k}]": a for k, a in enumerate(point_args)} if isinstance(point_args, tuple) else {}
+    _check_together(x, v=v, out=out, **own)
+    with backend.select(ordinal), backend.driver_errors():  # streams are those of the present device
         home = Home(ordinal, x)
+        if out is not None:
+            _check_apart(out, x=x, v=v, **own)
+        options = Options(*(home.fetched(value, name) for name, value in options._asdict().items()))
+        asked = {name: value for name, value in options._asdict().items() if value is not getattr(USUAL, name)}
+        others = {name: home.fetched(value, name) for name, value in others.items()}
+        asked |= {name: value for name, value in others.items() if not any(value is no for no in (None, False, ()))}
         args = home.fetched(args)
-        given = _given(compute.__name__, fun, x, args, point_args, options, home, v, asked.keys())
+        given = _given(name, fun, x, args, point_args, options, home, v, asked.keys())
         if given is not None:
             found = _there(compute, given, asked, out)
             if found is not None:
                 return found
-        host = (home.fetched(array) for array in (x, v) if array is not None)
-        asked |= {"point_args": home.fetched(point_args), "device": f"cuda:{ordinal}"}
+        host = [home.fetched(x, "x"), *([home.fetched(v, "v")] if name in DIRECTED else [])]
+        asked |= {"point_args": home.fetched(point_args, "point_args"), "device": f"cuda:{ordinal}"}
+        if "sparse" in asked:  # on the host, as SciPy's are
+            return compute(fun, *host, args, out=out, **asked)
         return _back(compute(fun, *host, args, **asked), home, out)
 
 
@@ -61,19 +69,20 @@ def _given(
     """What is computed where points are; None where the host has to help, or to tell what is wrong."""
     points = arrays.device_array(x, "x")
     *batch, n = points.shape or (0,)
-    unserved = {"noise", "return_error", "grad", "sparse", "extra"} | ({"bounds"} if name in ("hvp", "vhv") else set())
+    unserved = {"noise", "return_error", "grad", "sparse", "extra"} | ({"bounds"} if name in DIRECTED else set())
     if name not in resident.DERIVATIVES or unserved & asked or n == 0 or not isinstance(point_args, tuple):
         return None
     count, own = prod(batch), []
     for k, value in enumerate(point_args):
-        if not (isinstance(value, np.ndarray) or lives_on_device(value)):
-            return None
-        array = arrays.any_array(value, f"point_args[{k}]")
+        found = value if lives_on_device(value) else number_array(value, f"point_args[{k}]")
+        array = arrays.any_array(found, f"point_args[{k}]")
         if array.shape[: len(batch)] != tuple(batch) or array.dtype.kind not in "iuf":
             return None
         own.append(array.reshape(count, *array.shape[len(batch) :]))
     directions = ()
-    if v is not None:
+    if name in DIRECTED:
+        if v is None or not lives_on_device(v):
+            return None
         array = arrays.any_array(v, "v")
         if array.shape != points.shape or array.dtype != points.dtype:
             return None
@@ -83,31 +92,39 @@ def _given(
 
 def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> Any:
     """Results, or None where no method is known by which they are computed where the points are."""
-    if not resident.is_served(given):
+    by = resident.served(given)
+    if isinstance(by, resident.Unknown):
         rows = np.linspace(0, len(given.points) - 1, min(SAMPLES, len(given.points))).astype(int)
         if not len(rows):
             return None
         x, own, v = given.on_host(rows)
-        compute(given.fun, x, *v, given.args, point_args=own, device=f"cuda:{given.home.ordinal}", **asked)
-        if not resident.is_served(given):
+        try:
+            compute(given.fun, x, *v, given.args, point_args=own, device=f"cuda:{given.home.ordinal}", **asked)
+        except ValueError:  # which others of the points may not cause
             return None
+        by = resident.served(given)
+    if not isinstance(by, resident.Served):
+        return None
     if given.name == "curvature":
-        return resident.curved(given, checked_tolerance(asked.get("critical_tol"), given.points.dtype))
+        return resident.curved(given, by, checked_tolerance(asked.get("critical_tol"), given.points.dtype))
     try:
-        return resident.computed(given, out)
+        return resident.computed(given, by, out)
     except LengthError:  # of a function whose arguments decide on the number of its values
         return None
 
 
 def _back(found: Any, home: Home, out: Any) -> Any:
     """Results of the host as arrays there, or objects with such; in `out` where there is one."""
-    if isinstance(found, Curvature | QuadraticModel):
-        return Resident(home, type(found), lambda: found)
+    if isinstance(found, Curvature):
+        return Resident(home, Curvature, lambda: found)
+    if isinstance(found, QuadraticModel):
+        return ResidentModel(home, QuadraticModel, lambda: found)
     if out is None:
         return home.placed(found)
     result, *error = found if isinstance(found, tuple) else (found,)
     _, room = home.results(result.shape, result.dtype, out)
     room.copy_to_device(np.ascontiguousarray(result))
+    out = home.handed_over(None, out)
     return (out, *map(home.placed, error)) if error else out
 
 
@@ -115,14 +132,14 @@ def as_host(x: Any, args: Any, options: dict[str, Any]) -> tuple[Any, Any, dict[
     """Points on a device, arguments and options as NumPy arrays, for what is told on the host."""
     ordinal = _where(x, options.get("device", "auto"), "x")
     home = Home(ordinal, x)
-    options = {name: home.fetched(value) for name, value in options.items()} | {"device": f"cuda:{ordinal}"}
-    return home.fetched(x), home.fetched(args), options
+    options = {name: home.fetched(value, name) for name, value in options.items()} | {"device": f"cuda:{ordinal}"}
+    return home.fetched(x, "x"), home.fetched(args), options
 
 
 def solve_array(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
     """Eigenvalues and eigenvectors of matrices on a device, as arrays of the same kind there."""
     ordinal = _where(a, device, "a")
-    with backend.select(ordinal):
+    with backend.select(ordinal), backend.driver_errors():
         matrices, home = arrays.device_array(a, "a"), Home(ordinal, a)
         shape = tuple(matrices.shape)
         if len(shape) < 2 or shape[-1] != shape[-2]:
@@ -139,7 +156,7 @@ def solve_array(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
 def extremes(w: Any, device: Any) -> Any:
     """The smallest and the largest of eigenvalues in ascending order."""
     ordinal = _where(w, device, "w")
-    with backend.select(ordinal):
+    with backend.select(ordinal), backend.driver_errors():
         values, home = arrays.device_array(w, "w"), Home(ordinal, w)
         *batch, n = values.shape
         made, room = home.results((*batch, 2), values.dtype)
@@ -167,3 +184,16 @@ def _check_together(x: Any, **others: Any) -> None:
             continue
         if (other := arrays.ordinal_of(array)) != arrays.ordinal_of(x):
             raise ValueError(f"{name} must live on cuda:{arrays.ordinal_of(x)}, as x does, got cuda:{other}")
+
+
+def _check_apart(out: Any, **inputs: Any) -> None:
+    """Whether results can be written while inputs are read."""
+    first, last = arrays.span_of(arrays.writable(out, "out"))
+    for name, array in inputs.items():
+        if array is None or not lives_on_device(array):
+            continue
+        begin, end = arrays.span_of(arrays.any_array(array, name))
+        if begin < last and first < end:
+            raise ValueError(
+                f"out must not share memory with {name}, which is read while out is written; give another array"
+            )

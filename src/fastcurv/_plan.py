@@ -293,7 +293,7 @@ def check_local(size: int) -> None:
     if 8 * size > MOST_LOCAL:
         raise DeviceError(
             f"{8 * size:,} bytes of results at a point are more than the {MOST_LOCAL:,} that a thread of a device is "
-            f"given in this version; use device='cpu'"
+            f"given in this version; use device='cpu' with NumPy arrays"
         )
 
 

@@ -57,15 +57,19 @@ class Given(NamedTuple):
         return x, tuple(more[: len(self.own)]), tuple(more[len(self.own) :])
 
 
-class _Served(NamedTuple):
+class Served(NamedTuple):
     """The call at no points, by the method that is known to serve it, and its program if it is traced."""
 
     call: Call
     prepared: Prepared | None
 
 
-def _served(given: Given) -> _Served | None:
-    """None where nothing is known of the function yet, or it is not computed where points are."""
+class Unknown(NamedTuple):
+    """Whether it may be computed where the points are is not known before the function is tried at some."""
+
+
+def served(given: Given) -> Served | Unknown | None:
+    """None where it is not computed where the points are."""
     x, *own = (np.empty((0, *array.shape[1:]), array.dtype) for array in (given.points, *given.own))
     is_vector, (derivative, wanted) = given.name == "jacobian", DERIVATIVES[given.name]
     device = f"cuda:{given.home.ordinal}"
@@ -75,18 +79,13 @@ def _served(given: Given) -> _Served | None:
     if given.name == "curvature" and not (known.plan.method == "traced" and takes_spectra(n)):
         return None
     if known.plan.method != "traced":
-        return _Served(known, None) if was_tried(known, is_vector) else None
+        return Served(known, None) if was_tried(known, is_vector) else Unknown()
     leaves = "lanes" if given.name == "curvature" else "matrices"
     try:
         prepared = by_tracing.trusted(known, wanted(n + _width(given.own)), is_vector, leaves)
     except CompilationError:  # which is noted, or told, where it is tried at some points
-        return None
-    return _Served(known, prepared) if prepared else None
-
-
-def is_served(given: Given) -> bool:
-    """Whether a method is known that computes it where the points are."""
-    return _served(given) is not None
+        return Unknown()
+    return Served(known, prepared) if prepared else Unknown()
 
 
 def _width(arrays: tuple) -> int:
@@ -94,49 +93,45 @@ def _width(arrays: tuple) -> int:
     return sum(prod(array.shape[1:]) for array in arrays)
 
 
-def computed(given: Given, out: Any) -> Any:
+def computed(given: Given, by: Served, out: Any) -> Any:
     """An array of results: `out` where there is one."""
-    served = _served(given)
-    assert served is not None
-    known, prepared = served
+    known, prepared = by
     count, n = given.points.shape
     m = len(prepared.program.values) if prepared else known.length or 1
     tail = {"value": (), "gradient": (n,), "jacobian": (m, n), "hessian": (n, n), "hvp": (n,), "vhv": ()}[given.name]
     made, room = given.home.results((*given.batch, *tail), given.points.dtype, out)
     if prepared is None:
-        resident = known._replace(points=Points(given.points, known.points.args, given.own))
-        _by_job(given.name, resident, given.directions, room.reshape(count, *tail))
+        there = known._replace(points=Points(given.points, known.points.args, given.own))
+        _by_job(given.name, there, given.directions, room.reshape(count, *tail))
     else:
         slots = np.array(prepared.program.values) if given.name == "value" else slots_of(prepared, prod(tail))
         own = given.own + given.directions
         shared = by_tracing.shared_numbers(known.points.args)
-        rows = rows_of(prepared, known.plan, _width(own), slots, shared, room.dtype)
+        rows = rows_of(prepared, known.plan, _width(own), slots, shared, room.dtype, given.name == "value")
         rows.on_device(given.home.ordinal, given.points, joined_columns(own, count), room.reshape(prod(room.shape)))
     return given.home.handed_over(made, out)
 
 
-def _by_job(name: str, resident: Call, directions: tuple, room: Any) -> None:
+def _by_job(name: str, there: Call, directions: tuple, room: Any) -> None:
     """By a kernel of the CPU, compiled for the device."""
-    function, count = resident.function, len(room)
+    function, count = there.function, len(room)
     if name == "value":
-        launch.values(resident, room)
+        launch.values(there, room)
     elif name == "gradient":
-        launch.first_order(resident, Role(function, "row"), 1, False, room.reshape(count, 1, room.shape[1]))
+        launch.first_order(there, Role(function, "row"), 1, False, room.reshape(count, 1, room.shape[1]))
     elif name == "jacobian":
-        launch.first_order(resident, Role(function, "vector"), room.shape[1], False, room)
+        launch.first_order(there, Role(function, "vector"), room.shape[1], False, room)
     elif name == "hessian":
-        launch.second_order(resident, errors=False, out=room)
+        launch.second_order(there, errors=False, out=room)
     elif name == "hvp":
-        launch.products(resident, directions[0], False, room)
+        launch.products(there, directions[0], False, room)
     else:
-        launch.forms(resident, directions[0], False, room)
+        launch.forms(there, directions[0], False, room)
 
 
-def curved(given: Given, tolerance: float) -> Resident:
+def curved(given: Given, by: Served, tolerance: float) -> Resident:
     """What curvature reads, its fields on the device; what follows from them is computed on the host when asked for."""
-    served = _served(given)
-    assert served is not None
-    (known, prepared), (count, n), home = served, given.points.shape, given.home
+    (known, prepared), (count, n), home = by, given.points.shape, given.home
     assert prepared is not None
     shared, dtype = by_tracing.shared_numbers(known.points.args), given.points.dtype
     reading = reading_of(prepared, known.plan, _width(given.own), shared, dtype, tolerance)

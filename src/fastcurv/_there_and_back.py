@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ._inputs import lives_on_device
 from ._lazy import cached_property
 from .backends import _cuda_arrays as arrays
-from .backends.cuda import select
+from .backends.cuda import cuda, select
 
 
 class Home(NamedTuple):
@@ -19,14 +20,14 @@ class Home(NamedTuple):
     ordinal: int
     like: Any
 
-    def fetched(self, value: Any) -> Any:
-        """A value whose arrays on the device, also within tuples, are NumPy's."""
+    def fetched(self, value: Any, name: str = "args") -> Any:
+        """A value whose arrays on a device, also within tuples, are NumPy's."""
         if type(value) is tuple:
-            return tuple(map(self.fetched, value))
+            return tuple(self.fetched(item, name) for item in value)
         if isinstance(value, np.ndarray) or not lives_on_device(value):
             return value
-        with select(self.ordinal):
-            return arrays.any_array(value, "an array").copy_to_host()
+        with select(arrays.ordinal_of(value)):
+            return arrays.any_array(value, name).copy_to_host()
 
     def results(self, shape: tuple[int, ...], dtype: Any, out: Any = None) -> tuple[Any, Any]:
         """An array of the library for results, or `out`, and the same as kernels take it."""
@@ -39,7 +40,8 @@ class Home(NamedTuple):
         return out, room
 
     def handed_over(self, made: Any, out: Any = None) -> Any:
-        """Complete results as an array of the library."""
+        """Results as an array of the library, or `out`; they are complete, for any stream."""
+        cuda.synchronize()
         return arrays.handed_over(made, self.like) if out is None else out
 
     def placed(self, value: Any) -> Any:
@@ -70,6 +72,11 @@ class Resident:
     def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]  it passes for one of that kind
         return self._kind
 
+    @property
+    def on_host(self) -> Any:
+        """The same object, with NumPy's arrays."""
+        return self._host
+
     @cached_property
     def _host(self) -> Any:
         return self._make()
@@ -84,13 +91,34 @@ class Resident:
 
     def _moving(self, method: Callable) -> Callable:
         """A method that takes and gives arrays on the device."""
-        return lambda *given: self._home.placed(method(*map(self._home.fetched, given)))
 
-    def __call__(self, *given: Any) -> Any:
-        return self._moving(self._host)(*given)
+        @wraps(method)
+        def moving(*given: Any, **named: Any) -> Any:
+            named = {name: self._home.fetched(value, name) for name, value in named.items()}
+            return self._home.placed(method(*map(self._home.fetched, given), **named))
+
+        return moving
+
+    def __reduce__(self) -> tuple:
+        """What is pickled is the host's object."""
+        return _itself, (self._host,)
+
+    def __copy__(self) -> Any:
+        return self
 
     def __repr__(self) -> str:
         return repr(self._host)
 
     def __dir__(self) -> list[str]:
         return dir(self._host)
+
+
+class ResidentModel(Resident):
+    """One that is a function of points."""
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return self._moving(self._host.__call__)(*given, **named)
+
+
+def _itself(found: Any) -> Any:
+    return found

@@ -373,6 +373,7 @@ def _eigenvalues(curvature: Any) -> tuple[np.ndarray, np.ndarray | None]:
         values = curvature["eigenvalues"].transpose(..., "mode").values
         error = curvature["eigenvalue_error"].values if "eigenvalue_error" in curvature.data_vars else None
     elif hasattr(curvature, "eigenvalues"):
+        curvature = getattr(curvature, "on_host", curvature)
         values, error = np.asarray(curvature.eigenvalues), getattr(curvature, "eigenvalue_error", None)
     else:
         values, error = np.asarray(curvature), None

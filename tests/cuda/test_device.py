@@ -162,11 +162,69 @@ def test_what_cannot_be_traced(n, options):
     np.testing.assert_array_equal(curved.status, expected.status)
 
 
-@pytest.mark.parametrize("library", ["cupy", "torch"])
-def test_arrays_of_other_libraries_stay_on_the_device(library):
+def on_host(found):
+    """An array of any library, as NumPy's."""
+    for method in ("get", "copy_to_host"):
+        if hasattr(found, method):
+            return getattr(found, method)()
+    return found.cpu().numpy() if hasattr(found, "cpu") else np.asarray(found)
+
+
+def maker_of(library):
+    """What makes an array of a library on the device."""
+    if library == "numba":
+        from numba import cuda
+
+        return cuda.to_device
     module = pytest.importorskip(library)
-    x = rng.normal(size=(100, 3))
-    there = module.asarray(x) if library == "cupy" else module.as_tensor(x, device="cuda")
-    found = fc.hessian(chain, there)
-    assert type(found) is type(there)
-    agree(found.get() if library == "cupy" else found.cpu().numpy(), fc.hessian(chain, x))
+    if library == "torch":
+        return lambda a: module.as_tensor(a, device="cuda")
+    if library == "jax":
+        module.config.update("jax_enable_x64", True)
+        if module.default_backend() != "gpu":
+            pytest.skip("JAX has no device")
+        return module.numpy.asarray
+    return module.asarray
+
+
+@pytest.mark.parametrize("library", ["cupy", "torch", "jax", "numba"])
+def test_arrays_of_other_libraries_stay_on_the_device(library):
+    there = maker_of(library)
+    x, v = rng.normal(size=(2, 1000, 3))
+    x[5, 0], own = -5.0, rng.uniform(1.0, 2.0, 1000)
+    for name, fun, more, options in (
+        ("value", chain, (), {}), ("gradient", chain, (), {}), ("hessian", chain, (), {}), ("hvp", chain, (v,), {}),
+        ("vhv", chain, (v,), {}), ("jacobian", several, (), {}), ("hessian", until, (), {"method": "hyperdual"}),
+        ("gradient", until, (), {"method": "central"}), ("gradient", chain, (), {"return_error": True}),
+    ):  # fmt: skip
+        expected = getattr(fc, name)(fun, x, *more, **options)
+        found = getattr(fc, name)(fun, there(x), *map(there, more), **options)
+        pairs = zip(*((r if isinstance(r, tuple) else (r,)) for r in (found, expected)), strict=True)
+        for k, (a, b) in enumerate(pairs):
+            assert type(a) is type(there(x))
+            if k == 0 and options.get("method") != "central":
+                agree(on_host(a), b)
+    found, expected = (fc.hessian(until, a, point_args=(b,)) for a, b in ((there(x), there(own)), (x, own)))
+    agree(on_host(found), expected)
+    found, expected = fc.curvature(chain, there(x)), fc.curvature(chain, x)
+    for name in ("status", "index", "kind"):
+        np.testing.assert_array_equal(on_host(getattr(found, name)), getattr(expected, name))
+    agree(on_host(found.eigenvalues), expected.eigenvalues)
+    A = rng.normal(size=(100, 5, 5))
+    agree(on_host(fc.eigvalsh(there(A))), fc.eigvalsh(A))
+    agree(on_host(fc.eigvalsh(there(A), subset="extremes")), fc.eigvalsh(A, subset="extremes"))
+    if library != "jax":  # whose arrays cannot be written to
+        out = there(np.full((1000, 3, 3), 7.0))
+        assert fc.hessian(chain, there(x), out=out) is out
+        agree(on_host(out), fc.hessian(chain, x))
+
+
+def test_arrays_that_other_streams_still_write():
+    """What a stream of torch's own still computes comes first, and results are there for it."""
+    torch = pytest.importorskip("torch")
+    with torch.cuda.stream(torch.cuda.Stream()):
+        x = torch.randn(2000, 3, dtype=torch.float64, device="cuda")
+        for _ in range(50):
+            x = x @ torch.eye(3, dtype=torch.float64, device="cuda")
+        doubled = 2.0 * fc.gradient(chain, x)
+        agree(doubled.cpu().numpy(), 2.0 * fc.gradient(chain, x.cpu().numpy()))

@@ -4,9 +4,11 @@ Run with NUMBA_ENABLE_CUDASIM=1.
 """
 
 import contextlib
+import copy
 import gc
 import json
 import math
+import pickle
 import subprocess
 import sys
 from importlib import import_module
@@ -412,12 +414,11 @@ def on_host(found):
     return found.copy_to_host() if hasattr(found, "copy_to_host") else found.memory
 
 
-def assert_there(name, fun, x, *more, out=True, **options):
+def assert_there(name, fun, x, *more, **options):
     """The same of arrays on a device as of NumPy's, and in the user's own array."""
-    given = {key: Foreign(value) if key == "v" else value for key, value in options.items()}
+    given = dict(options)
     if "point_args" in options:
         given["point_args"] = tuple(map(Foreign, options["point_args"]))
-    args = [a for a in more if isinstance(a, tuple)]
     expected = getattr(fc, name)(fun, x, *more, **options)
     call = getattr(fc, name), fun, Foreign(x), *(a if isinstance(a, tuple) else Foreign(a) for a in more)
     found = on_host(call[0](*call[1:], **given))
@@ -427,12 +428,10 @@ def assert_there(name, fun, x, *more, out=True, **options):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
         single = a.dtype == np.float32
         np.testing.assert_allclose(a, b, rtol=1e-5 if single else 1e-11, atol=1e-5 if single else 1e-12, err_msg=name)
-    if out:
-        room = Foreign(np.full(pairs[0][0].shape, 7.0, x.dtype))
-        given_back = call[0](*call[1:], out=room, **given)
-        assert (given_back[0] if len(pairs) > 1 else given_back) is room
-        np.testing.assert_array_equal(room.memory, pairs[0][0])
-    assert len(args) <= 1
+    room = Foreign(np.full(pairs[0][0].shape, 7.0, x.dtype))
+    given_back = call[0](*call[1:], out=room, **given)
+    assert (given_back[0] if len(pairs) > 1 else given_back) is room
+    np.testing.assert_array_equal(room.memory, pairs[0][0])
 
 
 @pytest.fixture
@@ -552,6 +551,172 @@ def test_curvature_stays_there(n, dtype):
     )
     with pytest.raises(AttributeError, match=r"hessian was not computed; call curvature\(\.\.\., extra"):
         found.hessian  # noqa: B018  that it raises is the test
+
+
+class Shaped(ByDLPack):
+    """One that tells its shape."""
+
+    @property
+    def shape(self):
+        return self.memory.shape
+
+    def __array_namespace__(self):
+        return SimpleNamespace(from_dlpack=lambda a: Shaped(memory_of(found := Imported(a)), found))
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_extremes_stay_there():
+    A = rng.normal(size=(5, 4, 4))
+    found = fc.eigvalsh(Shaped(A), subset="extremes")
+    assert isinstance(found, ByDLPack)
+    np.testing.assert_allclose(found.memory, fc.eigvalsh(A)[:, [0, -1]], atol=1e-13)
+
+
+@pytest.mark.usefixtures("_foreign")
+@pytest.mark.parametrize("what", ["curvature", "extremes", "model", "error"])
+def test_results_are_complete_when_they_are_handed_over(what, backend, monkeypatch):
+    """Whatever stream they are read on: the last launch comes before a synchronisation, and that before the array."""
+    events, launch = [], backend.launch
+
+    def launching(kernel, *arguments, **options):
+        events.append("launch")
+        launch(kernel, *arguments, **options)
+
+    for module in ("_cuda_resident", "_cuda_curvature", "_cuda_eigen", "cuda"):
+        monkeypatch.setattr(import_module(f"fastcurv.backends.{module}"), "launch", launching)
+    monkeypatch.setattr(backend.cuda, "synchronize", lambda: events.append("synchronise"), raising=False)
+    export = Exported.__dlpack__
+    monkeypatch.setattr(Exported, "__dlpack__", lambda self, **given: events.append("read") or export(self, **given))
+    x = rng.normal(size=(4, 3))
+    if what == "curvature":
+        fc.curvature(chain, Shaped(x))
+    elif what == "extremes":
+        fc.eigvalsh(Shaped(rng.normal(size=(4, 3, 3))), subset="extremes")
+    elif what == "model":
+        fc.quadratic_model(chain, Shaped(x)).hessian  # noqa: B018  it is made when it is asked for
+    else:
+        fc.gradient(chain, Shaped(x), return_error=True)
+    waiting = False
+    for event in events:
+        assert not (event == "read" and waiting)
+        waiting = event == "launch" or (waiting and event != "synchronise")
+    assert events.count("read") >= 2
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_what_arguments_on_a_device_must_be():
+    x, v = rng.normal(size=(2, 6, 3))
+    fc.hvp(chain, Foreign(x), Foreign(v))
+    with pytest.raises(TypeError, match="v must hold real numbers"):
+        fc.hvp(chain, Foreign(x), None)
+    for method in ("central", "traced"):
+        with pytest.raises(ValueError, match="out must not share memory with x"):
+            fc.gradient(chain, out := Foreign(x), method=method, out=out)
+    with pytest.raises(ValueError, match="out must not share memory with v"):
+        fc.hvp(chain, Foreign(x), out := Foreign(v), out=out)
+    elsewhere = Foreign(x[:, 0].copy())
+    elsewhere.device = SimpleNamespace(id=1)
+    with pytest.raises(ValueError, match=r"point_args\[0\] must live on cuda:0, as x does, got cuda:1"):
+        fc.hessian(weighted, Foreign(x), point_args=(elsewhere,))
+    masked = np.ma.MaskedArray(x[:, 0], mask=x[:, 0] > 0)
+    with pytest.raises(TypeError, match=r"point_args\[0\] must not be a masked array"):
+        fc.hessian(weighted, Foreign(x), point_args=(masked,))
+    with pytest.raises(TypeError, match="v must not be a masked array"):
+        fc.hvp(chain, Foreign(x), np.ma.MaskedArray(v, mask=v > 0))
+    with pytest.raises(ValueError, match=r"sparse=True .* out cannot apply"):
+        fc.hessian(chain, Foreign(x), sparse=True, out=Foreign(np.empty((6, 3, 3))))
+    with pytest.raises(fc.DeviceError, match="use device='cpu' with NumPy arrays"):
+        fc.gradient(fc.vectorized(lambda X: X[:, 0]), Foreign(x))
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_arguments_of_other_kinds_beside_points_on_a_device():
+    x, v, own = rng.normal(size=(6, 3)), rng.normal(size=(6, 3)), rng.uniform(1.0, 2.0, (6, 4))
+    expected = fc.hessian(weighted, x, point_args=(own[:, 2],))
+    for given in (own[:, 2], own[:, 2].astype(">f8"), own[:, 2].tolist()):
+        np.testing.assert_allclose(on_host(fc.hessian(weighted, Foreign(x), point_args=(given,))), expected)
+    for given in (v, v.tolist(), Foreign(v)):
+        np.testing.assert_allclose(on_host(fc.hvp(chain, Foreign(x), given)), fc.hvp(chain, x, v), atol=1e-11)
+    noise, tolerance = np.full(6, 1e-4), np.array(1e-3)
+    np.testing.assert_allclose(
+        on_host(fc.gradient(chain, Foreign(x), noise=Foreign(noise))), fc.gradient(chain, x, noise=noise), rtol=1e-6
+    )
+    found = fc.curvature(chain, Foreign(x), critical_tol=Foreign(tolerance), bounds=(Foreign(x.min(0)), np.inf))
+    expected = fc.curvature(chain, x, critical_tol=1e-3, bounds=(x.min(0), np.inf))
+    np.testing.assert_array_equal(on_host(found.kind), expected.kind)
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "is_contiguous"),
+    [
+        ((1, 3), (0, 1), True), ((4, 1, 3), (3, 0, 1), True), ((2, 3), (1, 2), False), ((2, 3), (0, 1), False),
+        ((), (), True), ((3, 1), (1, 7), True), ((3,), (2,), False),
+    ],
+)  # fmt: skip
+def test_axes_of_length_one_may_have_any_stride(shape, strides, is_contiguous):
+    """Those of CuPy's new axes are 0."""
+    assert _dlpack._is_contiguous(shape, strides) == is_contiguous
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_where_samples_do_not_tell():
+    """Every second point raises, and these are the ones that are tried."""
+
+    def lengths(x):
+        if x[0] < 0.0:
+            raise ValueError("out of reach")
+        s = x[1]
+        while s < 1.0:
+            s = s + 1.0
+        return s * x[0], x[1] * x[0]
+
+    x = np.abs(rng.normal(size=(63, 2)))
+    x[::2, 0] *= -1.0
+    found, expected = fc.jacobian(lengths, Foreign(x)), fc.jacobian(lengths, x)
+    np.testing.assert_allclose(on_host(found), expected, rtol=1e-12)
+
+
+@pytest.mark.usefixtures("_foreign")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_values_that_are_not_finite_stay_what_they_are(dtype):
+    def inverse(x):
+        return 1.0 / x[0] + x[1]
+
+    x = np.array([[0.0, 1.0], [2.0, 1.0], [np.nan, 0.0], [1e-38, 1.0]], dtype)
+    with np.errstate(divide="ignore"):
+        expected = fc.value(inverse, x)
+        np.testing.assert_array_equal(on_host(fc.value(inverse, Foreign(x))), expected)
+        np.testing.assert_array_equal(fc.value(inverse, x, device="cuda"), expected)
+    assert np.isinf(expected[0])
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_objects_of_results_there():
+    x = rng.normal(size=(4, 3))
+    c, expected = fc.curvature(chain, Foreign(x)), fc.curvature(chain, x)
+    np.testing.assert_allclose(on_host(c.predicted_change(step=0.1)), expected.predicted_change(step=0.1))
+    assert c.predicted_change.__doc__ == expected.predicted_change.__doc__
+    assert not callable(c)
+    assert copy.copy(c) is c
+    kept = pickle.loads(pickle.dumps(c))
+    np.testing.assert_allclose(kept.eigenvalues, expected.eigenvalues, atol=1e-9)
+    assert isinstance(kept.kind, np.ndarray)
+    model, expected = fc.quadratic_model(chain, Foreign(x)), fc.quadratic_model(chain, x)
+    np.testing.assert_allclose(on_host(model(y=Foreign(x + 0.1))), expected(x + 0.1))
+    np.testing.assert_allclose(on_host(model.decrease(step=0.1 * x)), expected.decrease(step=0.1 * x))
+    fc.plot.spectrum(c)
+
+
+def test_arrays_may_outlive_the_package():
+    """Readers that let go of our arrays when Python ends, after the package's modules have gone."""
+    code = """
+import decimal, numpy as np
+from fastcurv.backends._dlpack import CPU, Exported, Imported
+a = np.arange(6.0)
+decimal.kept = Imported(Exported(a.ctypes.data, a.shape, a.dtype, (CPU, 0), a))
+decimal.other = Exported(a.ctypes.data, a.shape, a.dtype, (CPU, 0), a).__dlpack__()
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.usefixtures("_foreign")
@@ -691,7 +856,7 @@ def test_wrong_arrays_on_a_device():
     with pytest.raises(ValueError, match="v and x must broadcast"):
         fc.hvp(chain, Foreign(x), Foreign(x[:3]))
     with pytest.raises(ValueError, match="out must have shape"):
-        fc.gradient(chain, Foreign(x), out=Foreign(x[:2]))
+        fc.gradient(chain, Foreign(x), out=Foreign(x[:2].copy()))
     with pytest.raises(TypeError, match="use device='auto'"):
         fc.gradient(chain, Foreign(x), device="cpu")
 

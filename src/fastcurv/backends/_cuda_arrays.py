@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -14,8 +15,13 @@ from .cuda import copied
 cuda: Any = numba_cuda
 
 
+LIBRARIES = ("torch", "cupy", "jax", "jaxlib", "numba", "numba_cuda")
+
+
 def _library(a: Any) -> str:
-    return type(a).__module__.partition(".")[0]
+    """The name of the library that an array is of, or that its class is made from."""
+    names = [kind.__module__.partition(".")[0] for kind in type(a).__mro__]
+    return next((name for name in names if name in LIBRARIES), names[0])
 
 
 def any_array(a: Any, name: str) -> Any:
@@ -42,7 +48,7 @@ def device_array(a: Any, name: str) -> Any:
         raise TypeError(f"{name} must be an array on a device where x is one, got a NumPy array")
     array = any_array(a, name)
     if array.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{name} must be float32 or float64 on a device, got {array.dtype}")
+        raise TypeError(f"{name} must be float32 or float64 on a device, got {array.dtype}; convert it there")
     return array
 
 
@@ -68,6 +74,12 @@ def address_of(array: Any) -> int:
     """Where an array of Numba's begins, or one of NumPy's."""
     # of arrays in Numba's simulator, NumPy's property
     return array.__cuda_array_interface__["data"][0] if hasattr(array, "gpu_data") else array.ctypes.data
+
+
+def span_of(array: Any) -> tuple[int, int]:
+    """Where a contiguous array begins in memory, and where it ends."""
+    first = address_of(array)
+    return first, first + array.dtype.itemsize * math.prod(array.shape)
 
 
 def empty_like(a: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:

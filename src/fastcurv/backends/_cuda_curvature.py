@@ -20,7 +20,7 @@ from ..tracing import Program
 from . import _cuda_eigen as eigen
 from ._cuda_lanes import for_thread
 from ._cuda_transfers import in_parts
-from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, driver_errors, launch, ordinals
+from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, launch, ordinals
 
 #: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
 #: critical, curvature along the gradient, status
@@ -145,7 +145,7 @@ def scratch_of(n: int) -> tuple[int, ...]:
     return () if n <= eigen.IN_REGISTERS[False] else (2, n, n * n, n)
 
 
-class Given(NamedTuple):
+class Reading(NamedTuple):
     """What the points of a call have in common."""
 
     n: int
@@ -169,7 +169,7 @@ class CurvatureKernels:
         self._program, self._kernels, self._places = program, kernels, places
         self._made: dict[tuple[int, bool], Any] = {}
 
-    def _kernel(self, given: Given) -> Any:
+    def _kernel(self, given: Reading) -> Any:
         """One where there are few coordinates, else two, between which eigenvalues are computed."""
         case = given.extra, given.bounds is not None
         if case not in self._made:
@@ -181,7 +181,7 @@ class CurvatureKernels:
             self._made[case] = made
         return self._made[case]
 
-    def from_host(self, device: int, points: np.ndarray, own: np.ndarray, given: Given) -> np.ndarray:
+    def from_host(self, device: int, points: np.ndarray, own: np.ndarray, given: Reading) -> np.ndarray:
         """Rows of points on the host."""
         n = given.n
         rows = np.empty((len(points), 2 * n + OTHERS))
@@ -193,23 +193,24 @@ class CurvatureKernels:
         )  # fmt: skip
         return rows
 
-    def on_device(self, ordinal: int, points: Any, own: Any, given: Given) -> Any:
+    def on_device(self, ordinal: int, points: Any, own: Any, given: Reading) -> Any:
         """Rows of points on the present device, there."""
         count, n = points.shape
         rows = cuda.device_array(count * (2 * n + OTHERS), np.float64)
-        with driver_errors():
+        if count:
             scratch = [cuda.device_array(count * width, np.float64) for width in scratch_of(n)]
-            self._prepared(ordinal, given)(0, count, points, own, rows, *scratch)
+            run = self._prepared(ordinal, given)  # whose memory must not be let go of before
+            run(0, count, points, own, rows, *scratch)
             cuda.synchronize()
         return rows.reshape(count, 2 * n + OTHERS)
 
-    def _prepared(self, ordinal: int, given: Given) -> Callable[..., None]:
+    def _prepared(self, ordinal: int, given: Reading) -> Callable[..., None]:
         return (self._in_stages if scratch_of(given.n) else self._at_once)(ordinal, given)
 
-    def _tables(self, ordinal: int, given: Given) -> tuple:
+    def _tables(self, ordinal: int, given: Reading) -> tuple:
         return constant(given.shared), *self._kernels.tables(ordinal)
 
-    def _at_once(self, ordinal: int, given: Given) -> Callable[..., None]:
+    def _at_once(self, ordinal: int, given: Reading) -> Callable[..., None]:
         n, extra, _, _, *how = given
         kernel, tables = self._kernel(given), self._tables(ordinal, given)
         more = *eigen.tables_of(eigen.solver(n, False).tables), given.limits, *how
@@ -220,7 +221,7 @@ class CurvatureKernels:
 
         return run
 
-    def _in_stages(self, ordinal: int, given: Given) -> Callable[..., None]:
+    def _in_stages(self, ordinal: int, given: Reading) -> Callable[..., None]:
         n, extra, _, _, *how = given
         (derive, read), tables, limits = self._kernel(given), self._tables(ordinal, given), given.limits
         places, solve = constant(np.array([*self._places[0], *self._places[1]])), eigen.solving(ordinal, n, False)

@@ -140,7 +140,8 @@ def on_device(ordinal: int, matrices: Any, w: Any, z: Any, vectors: bool) -> Non
     if count * n == 0:
         return
     with select(ordinal), driver_errors():
-        solving(ordinal, n, vectors)(0, matrices.reshape(count * n * n), w, z)
+        solve = solving(ordinal, n, vectors)  # whose memory must not be let go of before
+        solve(0, matrices.reshape(count * n * n), w, z)
         cuda.synchronize()
 
 

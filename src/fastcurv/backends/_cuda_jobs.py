@@ -139,7 +139,9 @@ def _check_argument(value: Any, name: str) -> None:
     if isinstance(value, tuple):
         check_arguments(value, name)
     elif value is None or isinstance(value, str):
-        raise DeviceError(f"{name} is {value!r}, but kernels of a device take numbers and arrays; use device='cpu'")
+        raise DeviceError(
+            f"{name} is {value!r}, but kernels of a device take numbers and arrays; use device='cpu' with NumPy arrays"
+        )
 
 
 def there(value: Any) -> Any:
@@ -197,5 +199,5 @@ def _refusal(function: Any, error: Exception) -> CompilationError:
         reason = f"{unknown[1]} is not known there" if unknown else message.strip().partition("\n")[0]
     return CompilationError(
         f"{function.__qualname__} cannot be compiled for a CUDA device: {reason}\n"
-        f"  in the function at {code.co_filename}, line {code.co_firstlineno}\nUse device='cpu'."
+        f"  in the function at {code.co_filename}, line {code.co_firstlineno}\nUse device='cpu' with NumPy arrays."
     )

@@ -24,7 +24,7 @@ from .cuda import cuda, launch
 
 MISSING = (
     "larger matrices are solved by cuSOLVER, of CUDA 12.6.2 or later, through nvmath-python: "
-    "pip install 'fastcurv[cusolver13]', for drivers of CUDA 12 [cusolver12]; or use device='cpu'"
+    "pip install 'fastcurv[cusolver13]', for drivers of CUDA 12 [cusolver12]; or use device='cpu' with NumPy arrays"
 )
 #: the first version that has the function
 VERSION = 11_701
@@ -74,7 +74,9 @@ def require(n: int) -> None:
     """Make sure that matrices of order n can be solved."""
     if n * n > MOST_ENTRIES:
         most = math.isqrt(MOST_ENTRIES)
-        raise DeviceError(f"a: cuSOLVER solves matrices of up to {most} rows, got {n}; use device='cpu'")
+        raise DeviceError(
+            f"a: cuSOLVER solves matrices of up to {most} rows, got {n}; use device='cpu' with NumPy arrays"
+        )
     binding()
 
 

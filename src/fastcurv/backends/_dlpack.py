@@ -61,7 +61,10 @@ def device_of(a: Any) -> tuple[int, int] | None:
     ask = getattr(a, "__dlpack_device__", None)
     if ask is None or not hasattr(a, "__dlpack__"):
         return None
-    kind, number = ask()
+    try:
+        kind, number = ask()
+    except BufferError:  # of JAX's arrays that are dealt out to several devices
+        return None
     return int(kind), int(number)
 
 
@@ -69,6 +72,16 @@ def is_on_cuda(a: Any) -> bool:
     """Whether an array says that it is in the memory of a CUDA device."""
     found = device_of(a)
     return found is not None and found[0] in (CUDA, CUDA_MANAGED)
+
+
+def _is_contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether rows follow each other: strides of axes of length 1 mean nothing, and may be 0."""
+    expected = 1
+    for length, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if length != 1 and stride != expected:
+            return False
+        expected *= length
+    return True
 
 
 class Imported:
@@ -87,12 +100,17 @@ class Imported:
                 f"an array of numbers was expected, got DLPack's type {tensor.code} of {tensor.lanes} lanes"
             )
         dtype = np.dtype(f"{_KINDS[tensor.code]}{tensor.bits // 8}")
-        strides = tensor.strides and tuple(dtype.itemsize * tensor.strides[k] for k in range(tensor.ndim))
+        shape = tuple(tensor.shape[: tensor.ndim])
+        strides = tensor.strides and tuple(tensor.strides[: tensor.ndim])
+        if strides and not _is_contiguous(shape, strides):
+            strides = tuple(dtype.itemsize * stride for stride in strides)
+        else:
+            strides = None
         self.__cuda_array_interface__ = {
-            "shape": tuple(tensor.shape[: tensor.ndim]),
+            "shape": shape,
             "typestr": dtype.str,
             "data": ((tensor.data or 0) + tensor.byte_offset, False),
-            "strides": strides or None,
+            "strides": strides,
             "version": 3,
             "stream": None,
         }
@@ -131,12 +149,19 @@ _kept: dict[int, tuple] = {}
 
 
 @_Deleter
-def _let_go(managed: Any) -> None:
-    _kept.pop(ctypes.addressof(managed.contents), None)
+def _let_go(managed: Any, address_of: Any = ctypes.addressof, forget: Any = _kept.pop) -> None:
+    forget(address_of(managed.contents), None)
 
 
 @_Destructor
-def _destroyed(capsule: int) -> None:
+def _destroyed(
+    capsule: int, is_valid: Any = _is_valid, pointer_at: Any = _pointer_at, name: bytes = _NAME, forget: Any = _kept.pop
+) -> None:
     """Of a capsule that nobody read."""
-    if _is_valid(capsule, _NAME):
-        _kept.pop(_pointer_at(capsule, _NAME), None)
+    if is_valid(capsule, name):
+        forget(pointer_at(capsule, name), None)
+
+
+# readers may let go when Python ends and names of this module are gone: of what these need, and of themselves
+for _function in (_let_go, _destroyed):
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(_function))

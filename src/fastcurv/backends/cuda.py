@@ -46,6 +46,7 @@ class Shape(NamedTuple):
     bounded: bool
     entries: tuple[int, ...]  # the slots of a row where it is short, else empty
     single: bool  # results are float32
+    are_values: bool  # of the function, which stay what they are where they are not finite
 
     @property
     def is_staged(self) -> bool:
@@ -111,13 +112,14 @@ def driver_errors() -> Iterator[None]:
 
 
 def rows_kernel(f: Callable, shape: Shape) -> Callable:
-    """A row of results for each point, NaN where one of all results is not finite, or too large for the type of rows,
-    or the point violates its bounds.
+    """A row of results for each point: of derivatives NaN where one of all is not finite, or too large for the type of
+    rows, or the point violates its bounds.
     """
-    n, extra, slots, size, bounded, entries, single = shape
+    n, extra, slots, size, bounded, entries, single, are_values = shape
+    looks = single and not are_values
     inputs, threads, width, piece = n + extra, shape.threads, shape.width, size if entries else PIECE
     load, store, poison_of = map(
-        cuda.jit(device=True), (loading(shape), storing(piece, size), poison_at(slots, bounded))
+        cuda.jit(device=True), (loading(shape), storing(piece, size), poison_at(0 if are_values else slots, bounded))
     )
 
     def short_rows(points, own, shared, indices, constants, bounds, table, rows):
@@ -128,7 +130,7 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
         if b < count:
             f(x, y, (shared, indices, constants))
             poison = poison_of(points, bounds, b, y)
-            if single:
+            if looks:
                 for k in range(size):
                     if abs(y[entries[k]]) >= TOO_LARGE:
                         poison = math.nan
@@ -145,7 +147,7 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
         if b < count:
             f(x, y, (shared, indices, constants))
             poison = poison_of(points, bounds, b, y)
-            if single:
+            if looks:
                 for k in range(size):
                     if abs(y[table[k]]) >= TOO_LARGE:
                         poison = math.nan
@@ -261,7 +263,8 @@ def copied(array: np.ndarray) -> Any:
     """A copy on the present device; of an empty array, one that nobody reads."""
     if not array.size:
         return cuda.to_device(np.zeros((1,) * array.ndim, array.dtype))
-    return cuda.to_device(array.reshape(-1)).reshape(array.shape)  # NumPy takes strides of 0 for contiguous
+    # flat: NumPy takes strides of 0 for contiguous
+    return cuda.to_device(np.ascontiguousarray(array).reshape(-1)).reshape(array.shape)
 
 
 def constant(array: np.ndarray) -> Any:
@@ -306,7 +309,8 @@ class Rows(NamedTuple):
     def on_device(self, ordinal: int, points: Any, own: Any, rows: Any) -> None:
         """Of points that are on the device; results are there for any stream."""
         with select(ordinal), driver_errors():
-            self._launch(self._given(ordinal), points, own, rows)
+            given = self._given(ordinal)  # which must not be let go of before
+            self._launch(given, points, own, rows)
             cuda.synchronize()
 
     def _given(self, ordinal: int) -> tuple:

@@ -97,9 +97,9 @@ def second_order(plan: Plan, prepared: Prepared, work: by_tracing.Work, found: S
     return found
 
 
-def takes_spectra(n: int) -> bool:
-    """Whether eigenvalues of matrices of order n are computed on a device."""
-    return n <= eigen.IN_SHARED_MEMORY[False] or cusolver.is_there()
+def takes_spectra(n: int, vectors: bool = False) -> bool:
+    """Whether eigenvalues of matrices of order n, or eigenvectors too, are computed on a device."""
+    return n <= eigen.IN_SHARED_MEMORY[vectors] or cusolver.is_there()
 
 
 def curvature(call: Call, tolerance: float) -> np.ndarray:

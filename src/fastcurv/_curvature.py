@@ -320,8 +320,8 @@ def curvature(
     Returns
     -------
     Curvature
-        Of an array on a GPU its fields are arrays there: where `fun` can be traced and nothing is named in `extra`,
-        computed there from the points. What is made of fields when asked is made on the host, and put there.
+        Of an array on a GPU its fields are arrays there: computed there from the points where `fun` can be traced. What
+        is made of fields when asked is made on the host, and put there.
 
     Raises
     ------
@@ -344,14 +344,14 @@ def curvature(
     if lives_on_device(x):
         more = {"grad": grad, "extra": extra, "critical_tol": critical_tol}
         return on_device().of_array(curvature, fun, x, args, point_args, device, options, **more)
-    wanted = _checked_extras(extra)
+    wanted = checked_extras(extra)
     call = launch.call(fun, x, args, point_args, device, grad, options=options)
     return _shaped(call, results_at(call, wanted, checked_tolerance(critical_tol, call.x.dtype)))
 
 
-def of_device_rows(call: launch.Call, batch: tuple[int, ...], rows: np.ndarray) -> Curvature:
-    """From what a device read of each point of a batch."""
-    return _shaped(call._replace(batch=batch), of_rows(rows, call.shape[1]))
+def of_device_rows(call: launch.Call, batch: tuple[int, ...], rows: np.ndarray, extras: Results) -> Curvature:
+    """From what a device read of each point of a batch, and found besides."""
+    return _shaped(call._replace(batch=batch), of_rows(rows, call.shape[1]) | extras)
 
 
 def _shaped(call: launch.Call, results: Results) -> Curvature:
@@ -369,7 +369,7 @@ def _shaped(call: launch.Call, results: Results) -> Curvature:
     return Curvature(call.batch, call.shape[1], found, critical.reshape(call.batch))
 
 
-def _checked_extras(extra: Any) -> tuple[str, ...]:
+def checked_extras(extra: Any) -> tuple[str, ...]:
     if not isinstance(extra, (tuple, list)) or not all(name in EXTRAS for name in extra):
         raise ValueError(f"extra must be a tuple of names from {EXTRAS}, got {extra!r}")
     return tuple(extra)

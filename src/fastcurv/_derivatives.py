@@ -39,8 +39,8 @@ def value(
         Where to compute; "auto" is where `x` lives, "cuda" every CUDA device where `x` is NumPy's. There all is
         computed in float64, of Python functions whose arguments are numbers and arrays. Arrays of CuPy, torch and JAX
         are worked on where they are, float32 or float64 and C-contiguous, and results are arrays of the same kind
-        there; `point_args` and `out` live beside them, and what `args` holds is read through the host. So go error
-        estimates, levels of noise, the user's own gradients, and directions of other shapes than `x`: their results
+        there; `point_args` and `out` live beside them, and what `args` holds is read through the host. So go errors of
+        differences, levels of noise, the user's own gradients, and directions of other shapes than `x`: their results
         come back. Sparse Hessians stay on the host.
     out : ndarray, optional
         Where to put the result: of its shape and type, C-contiguous, writeable, and sharing no memory with `x`, `args`

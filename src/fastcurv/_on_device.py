@@ -14,7 +14,8 @@ import numpy as np
 
 from . import _resident as resident
 from ._by_device import checked_order
-from ._curvature import Curvature, checked_tolerance
+from ._curvature import Curvature, checked_extras, checked_tolerance
+from ._derivatives import gradient, hessian, value
 from ._errors import LengthError
 from ._inputs import lives_on_device, number_array
 from ._model import QuadraticModel
@@ -69,12 +70,14 @@ def _given(
     """What is computed where points are; None where the host has to help, or to tell what is wrong."""
     points = arrays.device_array(x, "x")
     *batch, n = points.shape or (0,)
-    unserved = {"noise", "return_error", "grad", "sparse", "extra"} | ({"bounds"} if name in DIRECTED else set())
-    if name not in resident.DERIVATIVES or unserved & asked or n == 0 or not isinstance(point_args, tuple):
+    unserved = {"noise", "grad", "sparse"} | ({"bounds"} if name in DIRECTED else set())
+    unserved |= {"return_error"} if name == "vhv" else set()
+    unserved |= asked - {"method"} if name == "quadratic_model" else set()
+    if unserved & asked or n == 0 or not isinstance(point_args, tuple):
         return None
     count, own = prod(batch), []
-    for k, value in enumerate(point_args):
-        found = value if lives_on_device(value) else number_array(value, f"point_args[{k}]")
+    for k, of_points in enumerate(point_args):
+        found = of_points if lives_on_device(of_points) else number_array(of_points, f"point_args[{k}]")
         array = arrays.any_array(found, f"point_args[{k}]")
         if array.shape[: len(batch)] != tuple(batch) or array.dtype.kind not in "iuf":
             return None
@@ -92,6 +95,8 @@ def _given(
 
 def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> Any:
     """Results, or None where no method is known by which they are computed where the points are."""
+    if given.name == "quadratic_model":
+        return _model(compute, given, asked)
     by = resident.served(given)
     if isinstance(by, resident.Unknown):
         rows = np.linspace(0, len(given.points) - 1, min(SAMPLES, len(given.points))).astype(int)
@@ -106,11 +111,37 @@ def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> 
     if not isinstance(by, resident.Served):
         return None
     if given.name == "curvature":
-        return resident.curved(given, by, checked_tolerance(asked.get("critical_tol"), given.points.dtype))
+        tolerance = checked_tolerance(asked.get("critical_tol"), given.points.dtype)
+        return resident.curved(given, by, tolerance, checked_extras(asked.get("extra", ())))
+    errors = asked.get("return_error", False)
+    if errors and not by.call.plan.is_exact:
+        return None
     try:
-        return resident.computed(given, by, out)
+        return resident.computed(given, by, out, errors)
     except LengthError:  # of a function whose arguments decide on the number of its values
         return None
+
+
+def _model(compute: Callable, given: Given, asked: dict[str, Any]) -> ResidentModel | None:
+    """A model whose value, gradient and Hessian are computed where the points are; None where one is not."""
+    parts = {}
+    for part in (value, gradient, hessian):
+        options = {} if part is value else asked
+        parts[part.__name__] = _there(part, given._replace(name=part.__name__), options, None)
+    if any(part is None for part in parts.values()):
+        return None
+    count, n = given.points.shape
+    made, room = given.home.results((*given.batch, n), given.points.dtype)
+    copy_columns(given.points, 0, room.reshape(count, n))
+    parts["point"] = given.home.handed_over(made)
+
+    def on_host() -> QuadraticModel:
+        home, own = given.home, tuple(array.copy_to_host() for array in given.own)
+        own = tuple(array.reshape(given.batch + array.shape[1:]) for array in own)
+        point = given.points.copy_to_host().reshape((*given.batch, n))
+        return compute(given.fun, point, given.args, point_args=own, device=f"cuda:{home.ordinal}", **asked)
+
+    return ResidentModel(given.home, QuadraticModel, on_host, **parts)
 
 
 def _back(found: Any, home: Home, out: Any) -> Any:

@@ -14,9 +14,19 @@ from ._call import Call, call, was_tried
 from ._curvature import Curvature, of_device_rows
 from ._errors import CompilationError
 from ._plan import Options
+from ._rounding import rounding_of
 from ._there_and_back import Home, Resident
 from ._versions import Prepared
-from .backends._cuda_resident import ResidentLauncher, copy_columns, joined_columns
+from .backends import _cuda_eigen as eigen
+from .backends._cuda_curvature import complete_extras, places_of
+from .backends._cuda_resident import (
+    ResidentLauncher,
+    copy_columns,
+    estimate_rows,
+    joined_columns,
+    nearby_points,
+    new_array,
+)
 from .backends._kernels import Role
 from .backends.cpu import Points
 from .tracing import Wanted
@@ -93,23 +103,38 @@ def _width(arrays: tuple) -> int:
     return sum(prod(array.shape[1:]) for array in arrays)
 
 
-def computed(given: Given, by: Served, out: Any) -> Any:
-    """An array of results: `out` where there is one."""
-    known, prepared = by
-    count, n = given.points.shape
-    m = len(prepared.program.values) if prepared else known.length or 1
+def computed(given: Given, by: Served, out: Any, errors: bool) -> Any:
+    """An array of results: `out` where there is one; with `errors`, of exact derivatives, that of their errors, too."""
+    (count, n), dtype, home = given.points.shape, given.points.dtype, given.home
+    m = len(by.prepared.program.values) if by.prepared else by.call.length or 1
     tail = {"value": (), "gradient": (n,), "jacobian": (m, n), "hessian": (n, n), "hvp": (n,), "vhv": ()}[given.name]
-    made, room = given.home.results((*given.batch, *tail), given.points.dtype, out)
+    made, room = home.results((*given.batch, *tail), dtype, out)
+    room = room.reshape(count, *tail)
+    _compute(given, by, given.points, room)
+    found = home.handed_over(made, out)
+    if not errors:
+        return found
+    made, error = home.results((*given.batch, *tail), dtype)
+    others = room
+    if dtype == np.float64:  # of float32 results are stored with less digits than a few roundings change
+        others = new_array(room.shape)
+        _compute(given, by, nearby_points(given.points, np.array(by.call.plan.bounds.rows)), others)
+    estimate_rows(room, others, rounding_of(dtype), n * n if given.name == "hessian" else n, error)
+    return found, home.handed_over(made)
+
+
+def _compute(given: Given, by: Served, points: Any, room: Any) -> None:
+    """Results at points, in the place of those that were given."""
+    known, prepared = by
     if prepared is None:
-        there = known._replace(points=Points(given.points, known.points.args, given.own))
-        _by_job(given.name, there, given.directions, room.reshape(count, *tail))
-    else:
-        slots = np.array(prepared.program.values) if given.name == "value" else slots_of(prepared, prod(tail))
-        own = given.own + given.directions
-        shared = by_tracing.shared_numbers(known.points.args)
-        rows = rows_of(prepared, known.plan, _width(own), slots, shared, room.dtype, given.name == "value")
-        rows.on_device(given.home.ordinal, given.points, joined_columns(own, count), room.reshape(prod(room.shape)))
-    return given.home.handed_over(made, out)
+        there = known._replace(points=Points(points, known.points.args, given.own))
+        _by_job(given.name, there, given.directions, room)
+        return
+    (count, *tail), own = room.shape, given.own + given.directions
+    slots = np.array(prepared.program.values) if given.name == "value" else slots_of(prepared, prod(tail))
+    shared = by_tracing.shared_numbers(known.points.args)
+    rows = rows_of(prepared, known.plan, _width(own), slots, shared, room.dtype, given.name == "value")
+    rows.on_device(given.home.ordinal, points, joined_columns(own, count), room.reshape(prod(room.shape)))
 
 
 def _by_job(name: str, there: Call, directions: tuple, room: Any) -> None:
@@ -129,22 +154,55 @@ def _by_job(name: str, there: Call, directions: tuple, room: Any) -> None:
         launch.forms(there, directions[0], False, room)
 
 
-def curved(given: Given, by: Served, tolerance: float) -> Resident:
-    """What curvature reads, its fields on the device; what follows from them is computed on the host when asked for."""
+def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -> Resident | None:
+    """What curvature reads, its fields on the device; what follows from them is computed on the host when asked for.
+
+    None where what `extra` names is not computed there.
+    """
     (known, prepared), (count, n), home = by, given.points.shape, given.home
     assert prepared is not None
     shared, dtype = by_tracing.shared_numbers(known.points.args), given.points.dtype
     reading = reading_of(prepared, known.plan, _width(given.own), shared, dtype, tolerance)
     own = joined_columns(given.own, count)
     rows = curvature_kernels(prepared).on_device(home.ordinal, given.points, own, reading)
-    fields, first = {}, 0
-    for name, width, kind in (
-        ("value", (), dtype), ("gradient", (n,), dtype), ("eigenvalues", (n,), dtype), ("eigenvalue_error", (), dtype),
-        ("index", (), np.int16), ("nullity", (), np.int16), ("critical", (), np.int8),
-        ("gradient_curvature", (), dtype), ("status", (), np.int8),
-    ):  # fmt: skip
-        made, room = home.results((*given.batch, *width), kind)
-        copy_columns(rows, first, room.reshape(count, prod(width)))
-        fields[name], first = home.handed_over(made), first + prod(width)
-    del fields["critical"]
-    return Resident(home, Curvature, lambda: of_device_rows(known, given.batch, rows.copy_to_host()), **fields)
+    more = _extras(given, rows) if extra else {}
+    if more is None:
+        return None
+    fields = {}
+
+    def give(name: str, tail: tuple[int, ...], source: Any, first: int, kind: Any = dtype) -> None:
+        made, room = home.results((*given.batch, *tail), kind)
+        copy_columns(source, first, room.reshape(count, prod(tail)))
+        fields[name] = home.handed_over(made)
+
+    for name, first in places_of(n).items():
+        if name != "critical":
+            give(name, (n,) if name in VECTORS else (), rows, first, KINDS.get(name, dtype))
+    for name in extra:
+        tail = more[name].shape[1:]
+        give(name, tail, more[name].reshape(count, prod(tail)), 0)
+
+    def on_host() -> Curvature:
+        found = {name: more[name].copy_to_host() for name in extra}
+        return of_device_rows(known, given.batch, rows.copy_to_host(), found)
+
+    return Resident(home, Curvature, on_host, **fields)
+
+
+#: fields of `Curvature` that have a number for each coordinate, and those of other types than the points
+VECTORS = ("gradient", "eigenvalues")
+KINDS = {"index": np.int16, "nullity": np.int16, "status": np.int8}
+
+
+def _extras(given: Given, rows: Any) -> dict[str, Any] | None:
+    """Hessians, eigenvectors and Newton steps, in double; None if their place is the host."""
+    of_hessians, (count, n) = given._replace(name="hessian"), given.points.shape
+    by = served(of_hessians)
+    if not isinstance(by, Served) or not takes_spectra(n, True):
+        return None
+    H, z, w, step = (new_array(shape) for shape in ((count, n, n), (count, n, n), (count, n), (count, n)))
+    if count:
+        _compute(of_hessians, by, given.points, H)
+        eigen.on_device(given.home.ordinal, H, w, z.reshape(count * n * n), True)
+        complete_extras(rows, H, w, z, step)
+    return {"hessian": H, "eigenvectors": z, "newton_step": step}

@@ -273,18 +273,22 @@ def test_curvature_of_many_coordinates(processor):
 def test_what_settles_and_copies_fits_into_registers(processor):
     from numba import types
 
+    from fastcurv.backends import _cuda_curvature as curvature
     from fastcurv.backends import _cuda_resident as resident
 
-    word, rows, matrix = types.int64, *arrays(("f", 1), ("f", 2))
+    word, rows, matrix, stack = types.int64, *arrays(("f", 1), ("f", 2), ("f", 3))
     status = types.Array(types.int8, 1, "C")
     for kernel, signature in (
         (resident._settling(), (status, word, rows, word, types.boolean)),
         (resident._copying(), (matrix, word, types.Array(types.int16, 2, "C"), word, word)),
+        (resident._moving(), (matrix, matrix, matrix)),
+        (resident._estimating(), (rows, rows, rows, types.float64, word)),
+        (curvature._completing(8), (matrix, stack, matrix, stack, matrix)),
     ):
         _, used = compiled(kernel.py_func, signature, processor)
         print(processor, used)
         assert used["stack"] == used["stores"] == used["loads"] == 0
-        assert used["registers"] <= 32
+        assert used["registers"] <= 72
 
 
 def relaxation(x, a, w):

@@ -464,6 +464,34 @@ def test_arrays_on_a_device_stay_there(dtype):
     assert_there("gradient", chain, x, bounds=(-0.5, 0.5))
 
 
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_errors_of_exact_derivatives_stay_there(dtype):
+    x, v = rng.uniform(-1.0, 1.0, (2, 6, 3)).astype(dtype)
+    x[2], x[3, 1] = np.nan, 0.5
+    options = {"return_error": True}
+    for name, more in {"gradient": (), "hessian": (), "hvp": (v,)}.items():
+        assert_there(name, cancelling, x, *more, **options)
+        assert_there(name, until, x, *more, method="hyperdual", **options)
+    assert_there("jacobian", several, x, (2.0,), **options)
+    assert_there("gradient", cancelling, x, bounds=(-0.9, 0.5), **options)
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+def test_models_stay_there():
+    x, own = rng.normal(size=(2, 3, 3)), rng.uniform(1.0, 2.0, (2, 3))
+    for fun, options in ((chain, {}), (weighted, {"point_args": (own,)}), (until, {"method": "hyperdual"})):
+        there = {name: tuple(map(Foreign, a)) if name == "point_args" else a for name, a in options.items()}
+        found, expected = fc.quadratic_model(fun, Foreign(x), **there), fc.quadratic_model(fun, x, **options)
+        for name in ("point", "value", "gradient", "hessian"):
+            np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-10, atol=1e-10)
+
+
+def cancelling(x):
+    """Of which rounding is more than a few digits of the results."""
+    return (1e6 + x[0] * x[1]) ** 2 - 1e12 + np.exp(x[2]) * x[0]
+
+
 def selected(x, w, label):
     return w * x[label] ** 3 + x[0] * x[1]
 
@@ -515,6 +543,7 @@ def test_what_the_host_puts_together():
     model, expected = fc.quadratic_model(chain, Foreign(x)), fc.quadratic_model(chain, x)
     assert isinstance(model, fc.QuadraticModel)
     np.testing.assert_allclose(on_host(model.hessian), expected.hessian)
+    np.testing.assert_allclose(on_host(model.hessian_error), expected.hessian_error)
     np.testing.assert_allclose(on_host(model(Foreign(v))), expected(v))
     np.testing.assert_allclose(on_host(model.decrease(v)), expected.decrease(v))
     np.testing.assert_allclose(on_host(model.minimizer()), expected.minimizer())
@@ -717,6 +746,34 @@ decimal.kept = Imported(Exported(a.ctypes.data, a.shape, a.dtype, (CPU, 0), a))
 decimal.other = Exported(a.ctypes.data, a.shape, a.dtype, (CPU, 0), a).__dlpack__()
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize(("n", "dtype"), [(3, np.float64), (3, np.float32), (7, np.float64)])
+def test_extras_of_curvature_stay_there(n, dtype):
+    extra = "newton_step", "hessian", "eigenvectors"
+    x = rng.normal(size=(2, 3, n)).astype(dtype)
+    x[0, 1], x[1, 1, 0] = np.nan, -4.5  # where the logarithm is NaN
+    found, expected = (fc.curvature(chain, a, (1.5,), extra=extra) for a in (Foreign(x), x))
+    single = dtype == np.float32
+    for name in ("hessian", "newton_step", "status"):
+        a, b = on_host(getattr(found, name)), getattr(expected, name)
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        np.testing.assert_allclose(a, b, rtol=1e-3 if single else 1e-8, atol=1e-3 if single else 1e-8, err_msg=name)
+    z, w, H = (on_host(a) for a in (found.eigenvectors, found.eigenvalues, found.hessian))
+    np.testing.assert_array_equal(np.isnan(z), np.isnan(expected.eigenvectors))
+    largest = np.nanmax(np.abs(w))
+    assert np.nanmax(np.abs(H @ z - z * w[..., None, :])) <= (1e-5 if single else 1e-13) * largest
+    v = np.ones(n, dtype)
+    np.testing.assert_allclose(on_host(found.along(v)), expected.along(v), rtol=1e-4 if single else 1e-10)
+    flat = fc.curvature(quadratic, Foreign(x), extra=("newton_step",))
+    np.testing.assert_array_equal(on_host(flat.nullity), fc.curvature(quadratic, x).nullity)
+    assert np.isnan(on_host(flat.newton_step)).all()
+
+
+def quadratic(x):
+    """Flat in all directions but one."""
+    return (x[0] + x[1]) ** 2
 
 
 @pytest.mark.usefixtures("_foreign")

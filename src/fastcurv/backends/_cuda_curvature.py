@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,6 +139,45 @@ def reading_kernel(n: int) -> Callable:
             write(rows, b, points[b], gradients[b], hessians[b], spectra[b], value, status, rounding, tolerance, most)
 
     return kernel
+
+
+def places_of(n: int) -> dict[str, int]:
+    """In which column of rows what `reading` writes begins, by the names of `Curvature`."""
+    after = 1 + 2 * n
+    names = "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature", "status"
+    return {"value": 0, "gradient": 1, "eigenvalues": 1 + n} | {name: after + k for k, name in enumerate(names)}
+
+
+def complete_extras(rows: Any, hessians: Any, spectra: Any, vectors: Any, steps: Any) -> None:
+    """Newton steps from eigenvalues and eigenvectors, NaN where an eigenvalue cannot be told from zero; and NaN in all
+    of these where the status says so. All are on the present device.
+    """
+    n = spectra.shape[1]
+    launch(_completing(n), spectra.shape[0], eigen.THREADS, rows, hessians, spectra, vectors, steps)
+
+
+@cache
+def _completing(n: int) -> Any:
+    places = places_of(n)
+    gradient, nullity, status = places["gradient"], places["nullity"], places["status"]
+
+    def kernel(rows, hessians, spectra, vectors, steps):
+        b = cuda.grid(1)
+        if b < rows.shape[0]:
+            poison = 0.0 if rows[b, status] == OK else math.nan
+            for i in range(n):
+                steps[b, i] = poison if rows[b, nullity] == 0.0 else math.nan
+                for j in range(n):
+                    hessians[b, i, j] += poison
+                    vectors[b, i, j] += poison
+            for k in range(n):
+                along = 0.0
+                for i in range(n):
+                    along += vectors[b, i, k] * rows[b, gradient + i]
+                for i in range(n):
+                    steps[b, i] -= vectors[b, i, k] * (along / spectra[b, k])
+
+    return cuda.jit(kernel)
 
 
 def scratch_of(n: int) -> tuple[int, ...]:

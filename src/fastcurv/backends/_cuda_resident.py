@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._inputs import read_only
+from .._rounding import NEARBY
 from ._arguments import kinds_of
 from ._cuda_jobs import RESULTS, THREADS, Launcher, check_arguments, compile_for, kernel_of, there
 from .cpu import Job, Points, Shares
@@ -116,5 +117,61 @@ def _copying() -> Any:
         if k < source.shape[0] * width:
             b, column = k // width, k % width
             target[b, to + column] = source[b, first + column]
+
+    return kernel
+
+
+def new_array(shape: tuple[int, ...]) -> Any:
+    """Room for numbers of float64 on the present device."""
+    return cuda.device_array(shape, np.float64)
+
+
+def nearby_points(points: Any, bounds: np.ndarray) -> Any:
+    """What `_rounding.nearby` gives, of points on the present device."""
+    found = cuda.device_array(points.shape, points.dtype)
+    launch(_moving(), math.prod(points.shape), THREADS, points, constant(bounds), found)
+    return found
+
+
+@cache
+def _moving() -> Any:
+    @cuda.jit
+    def kernel(points, bounds, found):
+        k = cuda.grid(1)
+        n = points.shape[1]
+        if k < points.shape[0] * n:
+            b, i = k // n, k % n
+            x = points[b, i]
+            moved = x + (-NEARBY if i % 3 == 1 else NEARBY) * abs(x)
+            if bounds[0, i] <= x <= bounds[1, i]:
+                found[b, i] = min(max(moved, bounds[0, i]), bounds[1, i])
+            else:
+                found[b, i] = x
+
+    return kernel
+
+
+def estimate_rows(results: Any, others: Any, rounding: float, width: int, errors: Any) -> None:
+    """What rows of exact results, `width` numbers each, are known to: as `of_rows` and `add_noise` of `_rounding`."""
+    flat = (array.reshape(math.prod(array.shape)) for array in (results, others, errors))
+    launch(_estimating(), math.prod(results.shape) // max(1, width), THREADS, *flat, rounding, width)
+
+
+@cache
+def _estimating() -> Any:
+    @cuda.jit
+    def kernel(results, others, errors, rounding, width):
+        first = cuda.grid(1) * width
+        if first < results.shape[0]:
+            largest = poison = noise = 0.0
+            for k in range(first, first + width):
+                result = float(results[k])
+                largest, poison = max(largest, abs(result)), poison + 0.0 * result
+                change = abs(result - float(others[k]))
+                if noise < change < math.inf:
+                    noise = change
+            error = rounding * largest + noise + poison
+            for k in range(first, first + width):
+                errors[k] = error
 
     return kernel

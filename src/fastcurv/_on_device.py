@@ -138,8 +138,7 @@ def _model(compute: Callable, given: Given, asked: dict[str, Any]) -> ResidentMo
     def on_host() -> QuadraticModel:
         home, own = given.home, tuple(array.copy_to_host() for array in given.own)
         own = tuple(array.reshape(given.batch + array.shape[1:]) for array in own)
-        point = given.points.copy_to_host().reshape((*given.batch, n))
-        return compute(given.fun, point, given.args, point_args=own, device=f"cuda:{home.ordinal}", **asked)
+        return compute(given.fun, room.copy_to_host(), given.args, point_args=own, device=f"cuda:{home.ordinal}", **asked)
 
     return ResidentModel(given.home, QuadraticModel, on_host, **parts)
 

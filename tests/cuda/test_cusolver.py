@@ -251,7 +251,7 @@ def test_what_is_missing_is_named(cusolver, monkeypatch):
     def unsupported():
         raise RuntimeError("libcusolver.so was not found")
 
-    install = r"nvmath-python: pip install 'fastcurv\[cusolver13\]', .*device='cpu' \("
+    install = r"nvmath-python: pip install 'fastcurv\[cusolver13\]', .*device='cpu' with NumPy arrays \("
     for module, reason in (
         (None, "import of nvmath.bindings.cusolver halted"),
         (SimpleNamespace(get_version=unsupported), "libcusolver.so was not found"),

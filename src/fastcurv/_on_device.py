@@ -136,9 +136,10 @@ def _model(compute: Callable, given: Given, asked: dict[str, Any]) -> ResidentMo
     parts["point"] = given.home.handed_over(made)
 
     def on_host() -> QuadraticModel:
-        home, own = given.home, tuple(array.copy_to_host() for array in given.own)
+        own = (array.copy_to_host() for array in given.own)
         own = tuple(array.reshape(given.batch + array.shape[1:]) for array in own)
-        return compute(given.fun, room.copy_to_host(), given.args, point_args=own, device=f"cuda:{home.ordinal}", **asked)
+        device = f"cuda:{given.home.ordinal}"
+        return compute(given.fun, room.copy_to_host(), given.args, point_args=own, device=device, **asked)
 
     return ResidentModel(given.home, QuadraticModel, on_host, **parts)
 

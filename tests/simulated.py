@@ -86,3 +86,5 @@ def take_arrays_of_others(replace: Replace) -> None:
         return FakeCUDAArray(a.memory) if isinstance(a, Foreign) else a
 
     replace(cuda, "as_cuda_array", as_cuda_array)
+    # as Numba's own arrays on a device tell where they are
+    replace(FakeCUDAArray, "__cuda_array_interface__", property(lambda a: {"shape": tuple(a.shape), "version": 3}))

@@ -1,7 +1,8 @@
 """Arrays that live on a CUDA device: the same calls, and arrays of the same kind there.
 
 Values, derivatives, `curvature` and spectra are computed where the arrays are: but for `args`, and some sample points
-of functions new to us, nothing crosses to the host. What the host puts together, as error estimates, comes and goes.
+of functions new to us, nothing crosses to the host. What the host puts together, as errors of differences, goes there
+and comes back.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ._inputs import lives_on_device, number_array
 from ._model import QuadraticModel
 from ._plan import Options, device_of
 from ._resident import Given
+from ._rounding import rounding_of
 from ._there_and_back import Home, Resident, ResidentModel
 from ._trust import SAMPLES
 from .backends import _cuda_arrays as arrays
@@ -81,6 +83,8 @@ def _given(
         array = arrays.any_array(found, f"point_args[{k}]")
         if array.shape[: len(batch)] != tuple(batch) or array.dtype.kind not in "iuf":
             return None
+        if array.dtype == np.float16:  # which functions are given as float64
+            return None
         own.append(array.reshape(count, *array.shape[len(batch) :]))
     directions = ()
     if name in DIRECTED:
@@ -96,7 +100,7 @@ def _given(
 def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> Any:
     """Results, or None where no method is known by which they are computed where the points are."""
     if given.name == "quadratic_model":
-        return _model(compute, given, asked)
+        return _model(given, asked)
     by = resident.served(given)
     if isinstance(by, resident.Unknown):
         rows = np.linspace(0, len(given.points) - 1, min(SAMPLES, len(given.points))).astype(int)
@@ -105,7 +109,7 @@ def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> 
         x, own, v = given.on_host(rows)
         try:
             compute(given.fun, x, *v, given.args, point_args=own, device=f"cuda:{given.home.ordinal}", **asked)
-        except ValueError:  # which others of the points may not cause
+        except ValueError:  # which others of the points may not cause, or do: the host tells
             return None
         by = resident.served(given)
     if not isinstance(by, resident.Served):
@@ -122,26 +126,32 @@ def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> 
         return None
 
 
-def _model(compute: Callable, given: Given, asked: dict[str, Any]) -> ResidentModel | None:
-    """A model whose value, gradient and Hessian are computed where the points are; None where one is not."""
-    parts = {}
+def _model(given: Given, asked: dict[str, Any]) -> ResidentModel | None:
+    """A model by exact derivatives, computed where the points are; None where they are not.
+
+    Its methods, on the host, are those of a model with these fields.
+    """
+    if given.points.dtype != np.float64:  # whose results may be too large for each other's type
+        return None
+    (count, n), home, parts = given.points.shape, given.home, {}
     for part in (value, gradient, hessian):
         options = {} if part is value else asked
-        parts[part.__name__] = _there(part, given._replace(name=part.__name__), options, None)
-    if any(part is None for part in parts.values()):
+        parts[part.__name__] = found = _there(part, given._replace(name=part.__name__), options, None)
+        if found is None:
+            return None
+    by = resident.served(given._replace(name="hessian"))
+    if not (isinstance(by, resident.Served) and by.call.plan.is_exact):
         return None
-    count, n = given.points.shape
-    made, room = given.home.results((*given.batch, n), given.points.dtype)
+    made, room = home.results((*given.batch, n), given.points.dtype)
     copy_columns(given.points, 0, room.reshape(count, n))
-    parts["point"] = given.home.handed_over(made)
+    parts["point"] = home.handed_over(made)
 
     def on_host() -> QuadraticModel:
-        own = (array.copy_to_host() for array in given.own)
-        own = tuple(array.reshape(given.batch + array.shape[1:]) for array in own)
-        device = f"cuda:{given.home.ordinal}"
-        return compute(given.fun, room.copy_to_host(), given.args, point_args=own, device=device, **asked)
+        fields = {name: home.fetched(part) for name, part in parts.items()}
+        largest = np.abs(fields["hessian"]).max(axis=(-2, -1), initial=0.0)  # of a matrix of n^2 errors, all the same
+        return QuadraticModel(**fields, hessian_error=n * rounding_of(given.points.dtype) * largest)
 
-    return ResidentModel(given.home, QuadraticModel, on_host, **parts)
+    return ResidentModel(home, QuadraticModel, on_host, **parts)
 
 
 def _back(found: Any, home: Home, out: Any) -> Any:

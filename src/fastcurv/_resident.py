@@ -12,7 +12,7 @@ from . import _launch as launch
 from ._by_device import curvature_kernels, reading_of, rows_of, slots_of, takes_spectra
 from ._call import Call, call, was_tried
 from ._curvature import Curvature, of_device_rows
-from ._errors import CompilationError
+from ._errors import CompilationError, UndecidedError
 from ._plan import Options
 from ._rounding import rounding_of
 from ._there_and_back import Home, Resident
@@ -29,6 +29,7 @@ from .backends._cuda_resident import (
 )
 from .backends._kernels import Role
 from .backends.cpu import Points
+from .backends.cuda import constant, cuda
 from .tracing import Wanted
 
 #: what launches jobs over points on the present device
@@ -88,14 +89,18 @@ def served(given: Given) -> Served | Unknown | None:
     n = known.shape[1]
     if given.name == "curvature" and not (known.plan.method == "traced" and takes_spectra(n)):
         return None
-    if known.plan.method != "traced":
-        return Served(known, None) if was_tried(known, is_vector) else Unknown()
-    leaves = "lanes" if given.name == "curvature" else "matrices"
-    try:
-        prepared = by_tracing.trusted(known, wanted(n + _width(given.own)), is_vector, leaves)
-    except CompilationError:  # which is noted, or told, where it is tried at some points
-        return Unknown()
-    return Served(known, prepared) if prepared else Unknown()
+    if known.plan.method == "traced":
+        leaves = "lanes" if given.name == "curvature" else "matrices"
+        try:
+            prepared = by_tracing.trusted(known, wanted(n + _width(given.own)), is_vector, leaves)
+            return Served(known, prepared) if prepared else Unknown()
+        except UndecidedError:  # of arguments that steer it otherwise in each call
+            if given.name == "curvature" or not known.plan.others:
+                return None
+            known = launch.by_known_method(known.by_next_method, derivative)
+        except CompilationError:  # which is noted, or told, where it is tried at some points
+            return Unknown()
+    return Served(known, None) if was_tried(known, is_vector) else Unknown()
 
 
 def _width(arrays: tuple) -> int:
@@ -104,21 +109,32 @@ def _width(arrays: tuple) -> int:
 
 
 def computed(given: Given, by: Served, out: Any, errors: bool) -> Any:
-    """An array of results: `out` where there is one; with `errors`, of exact derivatives, that of their errors, too."""
+    """An array of results: `out` where there is one; with `errors`, of exact derivatives, that of their errors, too.
+
+    None where it turns out that derivatives are not exact, or that a function has another number of values now.
+    """
     (count, n), dtype, home = given.points.shape, given.points.dtype, given.home
     m = len(by.prepared.program.values) if by.prepared else by.call.length or 1
     tail = {"value": (), "gradient": (n,), "jacobian": (m, n), "hessian": (n, n), "hvp": (n,), "vhv": ()}[given.name]
+    # of other arguments of these types the number of values may be another
+    by_types = given.name == "jacobian" and by.prepared is None and given.args
+    if by_types and out is not None and tuple(out.shape)[-2:] != tail:
+        return None
     made, room = home.results((*given.batch, *tail), dtype, out)
     room = room.reshape(count, *tail)
     _compute(given, by, given.points, room)
+    if by_types and count and all(np.isnan(room[b].copy_to_host()).all() for b in range(0, count, -(-count // FEW))):
+        return None
     found = home.handed_over(made, out)
     if not errors:
         return found
+    if not launch.by_known_method(by.call, DERIVATIVES[given.name][0]).plan.is_exact:
+        return None
     made, error = home.results((*given.batch, *tail), dtype)
-    others = room
+    others, bounds = room, constant(np.array(by.call.plan.bounds.rows))
     if dtype == np.float64:  # of float32 results are stored with less digits than a few roundings change
         others = new_array(room.shape)
-        _compute(given, by, nearby_points(given.points, np.array(by.call.plan.bounds.rows)), others)
+        _compute(given, by, nearby_points(given.points, bounds), others)
     estimate_rows(room, others, rounding_of(dtype), n * n if given.name == "hessian" else n, error)
     return found, home.handed_over(made)
 
@@ -159,21 +175,21 @@ def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -
 
     None where what `extra` names is not computed there.
     """
+    of_hessians = _hessians_for(given, extra) if extra else None
+    if extra and of_hessians is None:
+        return None
     (known, prepared), (count, n), home = by, given.points.shape, given.home
     assert prepared is not None
     shared, dtype = by_tracing.shared_numbers(known.points.args), given.points.dtype
     reading = reading_of(prepared, known.plan, _width(given.own), shared, dtype, tolerance)
     own = joined_columns(given.own, count)
     rows = curvature_kernels(prepared).on_device(home.ordinal, given.points, own, reading)
-    more = _extras(given, rows) if extra else {}
-    if more is None:
-        return None
+    more = _extras(given, of_hessians, rows, extra) if of_hessians else {}
     fields = {}
 
     def give(name: str, tail: tuple[int, ...], source: Any, first: int, kind: Any = dtype) -> None:
-        made, room = home.results((*given.batch, *tail), kind)
+        fields[name], room = home.results((*given.batch, *tail), kind)
         copy_columns(source, first, room.reshape(count, prod(tail)))
-        fields[name] = home.handed_over(made)
 
     for name, first in places_of(n).items():
         if name != "critical":
@@ -181,6 +197,7 @@ def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -
     for name in extra:
         tail = more[name].shape[1:]
         give(name, tail, more[name].reshape(count, prod(tail)), 0)
+    fields = {name: home.handed_over(made) for name, made in fields.items()}
 
     def on_host() -> Curvature:
         found = {name: more[name].copy_to_host() for name in extra}
@@ -189,20 +206,33 @@ def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -
     return Resident(home, Curvature, on_host, **fields)
 
 
+#: points that are looked at where all may be NaN
+FEW = 8
 #: fields of `Curvature` that have a number for each coordinate, and those of other types than the points
 VECTORS = ("gradient", "eigenvalues")
 KINDS = {"index": np.int16, "nullity": np.int16, "status": np.int8}
 
 
-def _extras(given: Given, rows: Any) -> dict[str, Any] | None:
-    """Hessians, eigenvectors and Newton steps, in double; None if their place is the host."""
-    of_hessians, (count, n) = given._replace(name="hessian"), given.points.shape
-    by = served(of_hessians)
-    if not isinstance(by, Served) or not takes_spectra(n, True):
-        return None
+#: extras that take eigenvectors
+OF_VECTORS = {"eigenvectors", "newton_step"}
+
+
+def _hessians_for(given: Given, extra: tuple[str, ...]) -> Served | None:
+    """How Hessians are computed for these extras; None if their place is the host."""
+    by = served(given._replace(name="hessian"))
+    is_there = takes_spectra(given.points.shape[1], True) if OF_VECTORS & set(extra) else True
+    return by if isinstance(by, Served) and is_there else None
+
+
+def _extras(given: Given, by: Served, rows: Any, extra: tuple[str, ...]) -> dict[str, Any]:
+    """Hessians, and eigenvectors and Newton steps if they are among the extras, in double."""
+    count, n = given.points.shape
     H, z, w, step = (new_array(shape) for shape in ((count, n, n), (count, n, n), (count, n), (count, n)))
     if count:
-        _compute(of_hessians, by, given.points, H)
-        eigen.on_device(given.home.ordinal, H, w, z.reshape(count * n * n), True)
+        _compute(given._replace(name="hessian"), by, given.points, H)
+        if OF_VECTORS & set(extra):
+            eigen.on_device(given.home.ordinal, H, w, z.reshape(count * n * n), True)
         complete_extras(rows, H, w, z, step)
-    return {"hessian": H, "eigenvectors": z, "newton_step": step}
+        cuda.synchronize()  # before what is not wanted is let go of
+    found = {"hessian": H, "eigenvectors": z, "newton_step": step}
+    return {name: found[name] for name in extra}

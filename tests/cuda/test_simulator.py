@@ -485,6 +485,89 @@ def test_models_stay_there():
         found, expected = fc.quadratic_model(fun, Foreign(x), **there), fc.quadratic_model(fun, x, **options)
         for name in ("point", "value", "gradient", "hessian"):
             np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-10, atol=1e-10)
+        y = Foreign(x + 0.1)
+        own[...] = 100.0  # the model is that of the call
+        np.testing.assert_allclose(on_host(found(y)), expected(x + 0.1), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(on_host(found.hessian_error), expected.hessian_error, rtol=1e-9)
+        own[...] = rng.uniform(1.0, 2.0, (2, 3))
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_models_by_differences_and_in_single_precision_come_back():
+    x = rng.normal(size=(4, 3))
+    for points, options in ((x, {"method": "central"}), (x.astype(np.float32), {})):
+        found, expected = (
+            fc.quadratic_model(chain, Foreign(points), **options),
+            fc.quadratic_model(chain, points, **options),
+        )
+        for name in ("gradient", "hessian", "hessian_error"):
+            np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-5)
+
+
+@pytest.mark.usefixtures("_foreign")
+@pytest.mark.parametrize("name", ["gradient", "hessian"])
+def test_errors_where_exact_derivatives_fall_away(name, monkeypatch):
+    """Numbers that the CPU compiles and a device does not: what is given are differences, and their errors."""
+    from fastcurv.backends import _cuda_jobs, _cuda_resident
+
+    def fun(x):
+        s = x[0]
+        while s < 3.0:
+            s = s * s + 1.5
+        return np.sin(s) * x[1] ** 3
+
+    def refuse(made, arguments, job):
+        if any(role and "number" in role.kind for role in job.roles):
+            raise fc.CompilationError("not on a device")
+
+    x = rng.uniform(0.5, 1.0, (5, 2))
+    expected = getattr(fc, name)(fun, x, method="central", return_error=True)
+    getattr(fc, name)(fun, x)
+    for module in (_cuda_jobs, _cuda_resident):
+        monkeypatch.setattr(module, "compile_for", refuse)
+    found = getattr(fc, name)(fun, Foreign(x), return_error=True)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(on_host(a), b, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("_foreign")
+@pytest.mark.parametrize("method", ["hyperdual", "central", "auto"])
+def test_arguments_may_decide_on_the_number_of_values(method):
+    def part(x, k):
+        s = 1.0
+        while s < 2.0:
+            s += 1.0
+        return x[:k]
+
+    x = rng.normal(size=(3, 4))
+    for k in (2, 3, 2):
+        expected = fc.jacobian(part, x, (k,), method=method)
+        np.testing.assert_allclose(on_host(fc.jacobian(part, Foreign(x), (k,), method=method)), expected, atol=1e-9)
+        out = Foreign(np.full((3, k, 4), 7.0))
+        assert fc.jacobian(part, Foreign(x), (k,), method=method, out=out) is out
+        np.testing.assert_allclose(out.memory, expected, atol=1e-9)
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_arguments_that_steer_functions_otherwise_in_each_call(monkeypatch):
+    """Beyond the versions that are traced numbers serve, without samples each time."""
+    from fastcurv import _on_device
+
+    def power(x, k):
+        s = 1.0
+        for _ in range(k):
+            s = s * x[0] + x[1]
+        return s
+
+    x = rng.normal(size=(6, 2))
+    for k in range(20):
+        np.testing.assert_allclose(
+            on_host(fc.gradient(power, Foreign(x), (k,))), fc.gradient(power, x, (k,)), atol=1e-9
+        )
+    seen = []
+    monkeypatch.setattr(_on_device.Given, "on_host", lambda given, rows: seen.append(rows))
+    fc.gradient(power, Foreign(x), (19,))
+    assert not seen
 
 
 def cancelling(x):
@@ -662,6 +745,11 @@ def test_what_arguments_on_a_device_must_be():
 def test_arguments_of_other_kinds_beside_points_on_a_device():
     x, v, own = rng.normal(size=(6, 3)), rng.normal(size=(6, 3)), rng.uniform(1.0, 2.0, (6, 4))
     expected = fc.hessian(weighted, x, point_args=(own[:, 2],))
+    half = np.array([1.0, 2.0, 1.5, 0.5, 1.0, 3.0])
+    np.testing.assert_allclose(
+        on_host(fc.hessian(weighted, Foreign(x), point_args=(Foreign(half.astype(np.float16)),))),
+        fc.hessian(weighted, x, point_args=(half,)),
+    )
     for given in (own[:, 2], own[:, 2].astype(">f8"), own[:, 2].tolist()):
         np.testing.assert_allclose(on_host(fc.hessian(weighted, Foreign(x), point_args=(given,))), expected)
     for given in (v, v.tolist(), Foreign(v)):

@@ -54,7 +54,14 @@ def reading(n: int) -> Callable:
     Of H the lower triangle is read; results from `most` on are not finite in the type of the points.
     """
     errors_of, signs_of, flatness, bend_of = map(for_thread, (rounding_errors, signs, is_critical, gradient_curvature))
-    size = 2 * n + OTHERS
+    size, places = 2 * n + OTHERS, places_of(n)
+    gradient, eigenvalues, spectrum_error, index, nullity, critical, bend, state = (
+        places[name]
+        for name in (
+            "gradient", "eigenvalues", "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature",
+            "status",
+        )
+    )  # fmt: skip
 
     def write(rows, b, x, g, H, w, value, status, rounding, tolerance, most):
         noise, norm = errors_of(x, g, H, n, rounding)
@@ -68,15 +75,14 @@ def reading(n: int) -> Callable:
         first = b * size
         rows[first] = math.nan if status == OUTSIDE else value
         for i in range(n):
-            rows[first + 1 + i] = g[i] + poison
-            rows[first + 1 + n + i] = w[i] + poison
-        first += 1 + 2 * n
-        rows[first] = error + poison
-        rows[first + 1] = negative if status == OK else -1.0
-        rows[first + 2] = null if status == OK else -1.0
-        rows[first + 3] = 1.0 if status == OK and flatness(x, g, noise, H, n, tolerance) else 0.0
-        rows[first + 4] = bend_of(g, H, n) + poison
-        rows[first + 5] = status
+            rows[first + gradient + i] = g[i] + poison
+            rows[first + eigenvalues + i] = w[i] + poison
+        rows[first + spectrum_error] = error + poison
+        rows[first + index] = negative if status == OK else -1.0
+        rows[first + nullity] = null if status == OK else -1.0
+        rows[first + critical] = 1.0 if status == OK and flatness(x, g, noise, H, n, tolerance) else 0.0
+        rows[first + bend] = bend_of(g, H, n) + poison
+        rows[first + state] = status
 
     return cuda.jit(device=True)(write)
 
@@ -149,8 +155,8 @@ def places_of(n: int) -> dict[str, int]:
 
 
 def complete_extras(rows: Any, hessians: Any, spectra: Any, vectors: Any, steps: Any) -> None:
-    """Newton steps from eigenvalues and eigenvectors, NaN where an eigenvalue cannot be told from zero; and NaN in all
-    of these where the status says so. All are on the present device.
+    """Newton steps as `_read_outs.newton_step` takes them, NaN where an eigenvalue cannot be told from zero; and NaN in
+    all of these where the status says so. All are on the present device.
     """
     n = spectra.shape[1]
     launch(_completing(n), spectra.shape[0], eigen.THREADS, rows, hessians, spectra, vectors, steps)

@@ -126,10 +126,10 @@ def new_array(shape: tuple[int, ...]) -> Any:
     return cuda.device_array(shape, np.float64)
 
 
-def nearby_points(points: Any, bounds: np.ndarray) -> Any:
-    """What `_rounding.nearby` gives, of points on the present device."""
+def nearby_points(points: Any, bounds: Any) -> Any:
+    """What `_rounding.nearby` gives, of points and bounds on the present device."""
     found = cuda.device_array(points.shape, points.dtype)
-    launch(_moving(), math.prod(points.shape), THREADS, points, constant(bounds), found)
+    launch(_moving(), math.prod(points.shape), THREADS, points, bounds, found)
     return found
 
 
@@ -165,9 +165,9 @@ def _estimating() -> Any:
         if first < results.shape[0]:
             largest = poison = noise = 0.0
             for k in range(first, first + width):
-                result = float(results[k])
+                result = results[k]
                 largest, poison = max(largest, abs(result)), poison + 0.0 * result
-                change = abs(result - float(others[k]))
+                change = abs(result - others[k])
                 if noise < change < math.inf:
                     noise = change
             error = rounding * largest + noise + poison

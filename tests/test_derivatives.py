@@ -146,6 +146,64 @@ def test_repeated_calls():
     assert not np.array_equal(fc.hessian(fun, x), first)
 
 
+def remembered(name, fun, x, args=()):
+    """Call until the call is remembered."""
+    key = repeat.key_of(fun, x, args, (), "auto", "auto", 2, name)
+    for _ in range(1000):
+        found = getattr(fc, name)(fun, x, args)
+        if key in repeat._repeats:
+            return found
+    raise AssertionError("was not remembered")
+
+
+@pytest.mark.parametrize("n", [2, 3, 9, 20])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_repeated_gradients(n, dtype):
+    """Those of traced functions are remembered beside Hessians; results are those of checked calls."""
+
+    def fun(x, a, k):
+        s = a[k] * abs(x[0]) * x[1]
+        for i in range(len(x)):
+            s += np.log(x[i] + 3.0) * a[0]
+        return s
+
+    def checked(x, args):
+        return fc.gradient(fun, x, args, bounds=(-np.inf, np.inf))
+
+    x = rng.uniform(-1.0, 1.0, (7, n)).astype(dtype)
+    args = np.array([0.5, 2.0]), 1
+    remembered("hessian", fun, x, args)
+    remembered("gradient", fun, x, args)
+    for other in (x, -x, np.where(np.arange(n) == 0, 0.0, x), np.where(np.arange(n) == 1, -4.0, x)):  # a tie, NaN
+        other = other.astype(dtype)
+        for more in (args, (np.array([0.25, -1.0]), 1), (np.array([0.25, -1.0]), 0)):
+            found = fc.gradient(fun, other, more)
+            assert found.dtype == dtype
+            np.testing.assert_array_equal(found, checked(other, more))
+            out = np.full(x.shape, 7.0, dtype)
+            assert fc.gradient(fun, other, more, out=out) is out
+            np.testing.assert_array_equal(out, found)
+    with pytest.raises(ValueError, match="out must not share memory with x"):
+        fc.gradient(fun, x, args, out=x)
+    point = x[0].copy()
+    remembered("gradient", fun, point, args)
+    np.testing.assert_array_equal(fc.gradient(fun, point, args), checked(point, args))
+
+
+def test_gradients_that_are_not_traced_are_not_remembered():
+    def fun(x):
+        s = x[0]
+        while s < 3.0:
+            s = s * s + 1.5
+        return s * x[1]
+
+    x = np.ones((3, 2))
+    for _ in range(20):
+        found = fc.gradient(fun, x)
+    assert repeat.key_of(fun, x, (), (), "auto", "auto", 2, "gradient") not in repeat._repeats
+    np.testing.assert_array_equal(found, fc.gradient(fun, x, method="hyperdual"))
+
+
 def test_functions_may_outlive_the_package(monkeypatch):
     """When Python ends, names of modules are None before the last functions go."""
 

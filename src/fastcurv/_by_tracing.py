@@ -106,14 +106,14 @@ class Work(NamedTuple):
         cpu.launch(job, Points(self.points, (), ()), (*before, found.hessian, *after), shared, 1)
 
 
-def data(call: Call, plan: Plan) -> Callable[[tuple], tuple[tuple, tuple] | None] | None:
-    """Of Hessians alone, a function of other arguments of the same types: what the block takes before the matrices,
-    and after them; None where it cannot be said without a look at the values.
+def data(call: Call, plan: Plan, wanted: Wanted) -> tuple[Job, Callable[[tuple], tuple[tuple, tuple] | None] | None]:
+    """Of Hessians or gradients alone, the job, and a function of other arguments of the same types: what its block
+    takes before the matrices, and after them; None where it cannot be said without a look at the values.
     """
-    prepared, _, version = _ready(call, plan, Wanted(second=True))
+    prepared, job, version = _ready(call, plan, wanted)
     if not version.is_trusted:
-        return None
-    own, room = _own(call), _matrices(np.empty((0, plan.n, plan.n), call.x.dtype))
+        return job, None
+    own, room = _own(call), _matrices(np.empty((0, plan.n if wanted.second else 1, plan.n), call.x.dtype))
     numbers = _numbers_for(version, call.points.args)
 
     def of(args: tuple) -> tuple[tuple, tuple] | None:
@@ -122,7 +122,7 @@ def data(call: Call, plan: Plan) -> Callable[[tuple], tuple[tuple, tuple] | None
             return None
         return Work(NO_MATRIX, own, shared).data(prepared, plan, room, NO_READER)
 
-    return of if _is_finite(shared_numbers(call.points.args)) else None
+    return job, of if _is_finite(shared_numbers(call.points.args)) else None
 
 
 def _numbers_for(version: Version, args: tuple) -> Callable[[tuple], np.ndarray | None]:

@@ -138,12 +138,24 @@ def gradient(
     >>> fc.gradient(lambda x: x[0] ** 2 * x[1], [3.0, 2.0]).round(6)
     array([12.,  9.])
     """
+    key = None
+    if (
+        rel_step is abs_step is noise is bounds is None
+        and return_error is False
+        and (out is None or type(out) is np.ndarray)
+    ):
+        key = repeat.key_of(fun, x, args, point_args, device, method, order, "gradient")
+        if key is not None and (repeated := repeat.again(key, x, args, out)) is not None:
+            return repeated
     options = Options(method, order, rel_step, abs_step, None, noise, bounds)
     errors = flag(return_error, "return_error")
     if lives_on_device(x):
         return on_device().of_array(gradient, fun, x, args, point_args, device, options, out, return_error=errors)
     call = launch.call(fun, x, args, point_args, device, options=options)
-    return _first(call, Role(call.function, "row"), None, errors, out)
+    result = _first(call, Role(call.function, "row"), None, errors, out)
+    if key is not None:
+        repeat.remember(key, call)
+    return result
 
 
 def jacobian(
@@ -287,7 +299,7 @@ def hessian(
     is_plain = return_error is False and sparse is False and (out is None or type(out) is np.ndarray)
     if grad is rel_step is abs_step is stencil is noise is bounds is None and is_plain:
         key = repeat.key_of(fun, x, args, point_args, device, method, order)
-        if key is not None and (repeated := repeat.hessian(key, x, args, out)) is not None:
+        if key is not None and (repeated := repeat.again(key, x, args, out)) is not None:
             return repeated
     options = Options(method, order, rel_step, abs_step, stencil, noise, bounds)
     errors = flag(return_error, "return_error")

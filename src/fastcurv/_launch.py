@@ -402,9 +402,13 @@ def arguments_taken(call: Call) -> Callable[[tuple], tuple | None]:
     return arguments if left.function is call.function else _by_tracing().expression_arguments(call)
 
 
-def traced_data(call: Call) -> Any:
-    """A function of arguments: what the block for Hessians of a traced function takes before and after them."""
-    return _way(call).data(call, call.plan)
+def traced_data(call: Call, derivative: str) -> Any:
+    """The job for Hessians or gradients of a traced function, and a function of arguments: what its block takes before
+    and after the matrices.
+    """
+    tracing = _by_tracing()
+    wanted = tracing.Wanted(first=True) if derivative == "row" else tracing.Wanted(second=True)
+    return tracing.data(call, call.plan, wanted)
 
 
 def outline(call: Call, errors: bool) -> Outline:

@@ -51,14 +51,20 @@ MOST_ARGUMENTS = 16
 _REMEMBERED = (np.dtype(np.float64), np.dtype(np.int64))
 
 
-def key_of(fun: Any, x: Any, args: Any, point_args: Any, device: Any, method: Any, order: Any) -> Any:
-    """What a call may be remembered by; None for one that may not."""
+#: how refusals of what functions compute are noted
+DERIVATIVES = {"hessian": "hessian", "gradient": "row"}
+
+
+def key_of(
+    fun: Any, x: Any, args: Any, point_args: Any, device: Any, method: Any, order: Any, name: str = "hessian"
+) -> Any:
+    """What a call of a function of this package may be remembered by; None for one that may not."""
     kinds = type(fun), type(args), type(point_args), type(device), type(method), type(order)
     if kinds != (FunctionType, tuple, tuple, str, str, int) or point_args or device != "auto" or not is_ready(x):
         return None
     if not launch.may_be_expressions():
         return None
-    key = ref(fun), x.shape, x.dtype, method, order, get_threads()
+    key = ref(fun), name, x.shape, x.dtype, method, order, get_threads()
     if not args:
         return key
     kinds = tuple(map(_kind, args))
@@ -74,8 +80,8 @@ def _kind(argument: Any) -> Any:
     return None
 
 
-def hessian(key: Any, x: np.ndarray, args: tuple, out: np.ndarray | None) -> np.ndarray | None:
-    """Hessians of a call that is remembered: at one point, a third of the time of a checked one."""
+def again(key: Any, x: np.ndarray, args: tuple, out: np.ndarray | None) -> np.ndarray | None:
+    """Hessians or gradients of a call that is remembered: at one point, a third of the time of a checked one."""
     known = _repeats.get(key)
     if known is None:
         return None
@@ -117,14 +123,22 @@ def _same_for_all(call: launch.Call, formula: Any) -> Callable[[tuple], tuple[tu
 
 
 def remember(key: Any, call: launch.Call) -> None:
-    """Note a Hessian's call that need not be prepared again."""
-    function, taken = call.function, launch.arguments_taken(call)
-    call = launch.by_known_method(call, "hessian")
+    """Note a call that need not be prepared again: of Hessians, and of gradients of traced functions."""
+    function, derivative, is_gradient = call.function, DERIVATIVES[key[1]], key[1] == "gradient"
+    taken = launch.arguments_taken(call) if not is_gradient else lambda args: ()
+    call = launch.by_known_method(call, derivative)
+    (count, n), is_traced = call.shape, call.plan.method == "traced"
+    if is_gradient and not is_traced:
+        return
+    formula, evaluations, divisible = None, 1, 1
     try:
-        job, formula, evaluations, divisible, _ = launch.outline(call, False)
+        if is_traced:
+            job, data = launch.traced_data(call, derivative)
+        else:
+            job, formula, evaluations, divisible, _ = launch.outline(call, False)
+            data = _same_for_all(call, formula)
     except UndecidedError:  # at other points it may be
         return
-    (count, n), is_traced = call.shape, call.plan.method == "traced"
     simple = call.plan.is_exact or job.operation.factory is central_hessian_block
     if not isinstance(function, Compiled) or not simple or not count:
         return
@@ -139,10 +153,11 @@ def remember(key: Any, call: launch.Call) -> None:
     shared = cpu.plan_shares(job, count, evaluations, divisible, 0, lanes, lanes)
     if shared.is_within:  # what is shared out within a point is left to be put together
         return
-    data = launch.traced_data(call) if is_traced else _same_for_all(call, formula)
     if len(_repeats) >= MOST_REPEATS:
         _repeats.clear()
     shapes = (count, n), (count, n, n), (*call.batch, n, n)
+    if is_gradient:
+        shapes = (count, n), (count, 1, n), (*call.batch, n)
     if data is None:
         return
     packed = NOTHING_PACKED if is_traced else pack(call.points.args, ())

@@ -190,6 +190,42 @@ def test_repeated_gradients(n, dtype):
     np.testing.assert_array_equal(fc.gradient(fun, point, args), checked(point, args))
 
 
+@pytest.mark.parametrize("n", [2, 9])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_repeated_products(n, dtype):
+    def fun(x, a):
+        s = a * abs(x[0]) * x[1] ** 2
+        for i in range(len(x)):
+            s += np.log(x[i] + 3.0) * x[i]
+        return s
+
+    def checked(x, v, a):
+        return fc.hvp(fun, x, np.stack([v, v], axis=-2), (a,))[..., 0, :]
+
+    x, v = rng.uniform(-1.0, 1.0, (2, 7, n)).astype(dtype)
+    key = repeat.key_of(fun, x, (0.5,), (), "auto", "auto", 2, "hvp")
+    for _ in range(1000):
+        fc.hvp(fun, x, v, (0.5,))
+        if key in repeat._repeats:
+            break
+    assert key in repeat._repeats
+    for other in (x, -x, np.where(np.arange(n) == 0, 0.0, x), np.where(np.arange(n) == 1, -4.0, x)):  # a tie, NaN
+        other = other.astype(dtype)
+        for w, a in ((v, 0.5), (2.0 * v, -1.5)):
+            w = w.astype(dtype)
+            found = fc.hvp(fun, other, w, (a,))
+            assert found.dtype == dtype
+            np.testing.assert_array_equal(found, checked(other, w, a))
+            out = np.full(x.shape, 7.0, dtype)
+            assert fc.hvp(fun, other, w, (a,), out=out) is out
+            np.testing.assert_array_equal(out, found)
+    with pytest.raises(ValueError, match="out must not share memory with v"):
+        fc.hvp(fun, x, v, (0.5,), out=v)
+    np.testing.assert_array_equal(fc.hvp(fun, x, v[0], (0.5,)), fc.hvp(fun, x, np.tile(v[0], (7, 1)), (0.5,)))
+    with pytest.raises(ValueError, match="v must have as many coordinates"):
+        fc.hvp(fun, x, np.ones((7, n + 1)), (0.5,))
+
+
 def test_gradients_that_are_not_traced_are_not_remembered():
     def fun(x):
         s = x[0]

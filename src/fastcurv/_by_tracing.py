@@ -106,9 +106,10 @@ class Work(NamedTuple):
         cpu.launch(job, Points(self.points, (), ()), (*before, found.hessian, *after), shared, 1)
 
 
-def data(call: Call, plan: Plan, wanted: Wanted) -> tuple[Job, Callable[[tuple], tuple[tuple, tuple] | None] | None]:
-    """Of Hessians or gradients alone, the job, and a function of other arguments of the same types: what its block
-    takes before the matrices, and after them; None where it cannot be said without a look at the values.
+def data(call: Call, plan: Plan, wanted: Wanted) -> tuple[Job, Callable[..., tuple[tuple, tuple] | None] | None]:
+    """Of one derivative alone, the job, and a function of other arguments of the same types, and of directions if it
+    takes some: what its block takes before the matrices, and after them; None where it cannot be said without a look at
+    the values.
     """
     prepared, job, version = _ready(call, plan, wanted)
     if not version.is_trusted:
@@ -116,7 +117,7 @@ def data(call: Call, plan: Plan, wanted: Wanted) -> tuple[Job, Callable[[tuple],
     own, room = _own(call), _matrices(np.empty((0, plan.n if wanted.second else 1, plan.n), call.x.dtype))
     numbers = _numbers_for(version, call.points.args)
 
-    def of(args: tuple) -> tuple[tuple, tuple] | None:
+    def of(args: tuple, own: np.ndarray = own) -> tuple[tuple, tuple] | None:
         shared = numbers(args)
         if shared is None or not _is_finite(shared):
             return None

@@ -403,12 +403,16 @@ def arguments_taken(call: Call) -> Callable[[tuple], tuple | None]:
 
 
 def traced_data(call: Call, derivative: str) -> Any:
-    """The job for Hessians or gradients of a traced function, and a function of arguments: what its block takes before
-    and after the matrices.
+    """The job for a derivative of a traced function, and a function of arguments, and of directions if it takes some:
+    what its block takes before and after the matrices.
     """
     tracing = _by_tracing()
-    wanted = tracing.Wanted(first=True) if derivative == "row" else tracing.Wanted(second=True)
-    return tracing.data(call, call.plan, wanted)
+    wanted = {
+        "hessian": tracing.Wanted(second=True),
+        "row": tracing.Wanted(first=True),
+        "hvp": tracing.Wanted(product=True, direction=call.shape[1]),
+    }
+    return tracing.data(call, call.plan, wanted[derivative])
 
 
 def outline(call: Call, errors: bool) -> Outline:

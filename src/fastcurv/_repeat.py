@@ -35,7 +35,7 @@ class _Repeat(NamedTuple):
     taken: Callable[[tuple], tuple | None]  # the arguments that the function that is evaluated takes
     packed: int  # their identity
     shared: cpu.Shares
-    data: Callable[[tuple], tuple[tuple, tuple] | None]  # what the block takes before the matrices, and after them
+    data: Callable[..., tuple[tuple, tuple] | None]  # what the block takes before the matrices, and after them
     shapes: tuple[tuple[int, ...], ...]  # of points and of matrices, flattened; of the result
     longest: float  # seconds after which it is to be planned again
     may_tie: bool  # whether there are points at which results are NaN that can be told by a checked call
@@ -49,10 +49,8 @@ SHORT = 1e-2
 #: arguments that are worth a look at each
 MOST_ARGUMENTS = 16
 _REMEMBERED = (np.dtype(np.float64), np.dtype(np.int64))
-
-
 #: how refusals of what functions compute are noted
-DERIVATIVES = {"hessian": "hessian", "gradient": "row"}
+DERIVATIVES = {"hessian": "hessian", "gradient": "row", "hvp": "hvp"}
 
 
 def key_of(
@@ -80,22 +78,27 @@ def _kind(argument: Any) -> Any:
     return None
 
 
-def again(key: Any, x: np.ndarray, args: tuple, out: np.ndarray | None) -> np.ndarray | None:
-    """Hessians or gradients of a call that is remembered: at one point, a third of the time of a checked one."""
+def again(
+    key: Any, x: np.ndarray, args: tuple, out: np.ndarray | None, v: np.ndarray | None = None
+) -> np.ndarray | None:
+    """Results of a call that is remembered, at points and along directions v of the same shape: at one point, a third
+    of the time of a checked one.
+    """
     known = _repeats.get(key)
     if known is None:
         return None
     if not known.identity.is_current():  # what it reads was bound anew
         _repeats.pop(key, None)
         return None
-    data, taken = known.data(args), known.taken(args)
+    along = () if v is None else (read_only(v.reshape(known.shapes[0]).astype(np.float64)),)
+    data, taken = known.data(args, *along), known.taken(args)
     if data is None or taken is None or (known.shared.workers > 1 and not may_run_parallel()):
         return None
     packed = pack(taken, ())
     if packed.identity != known.packed:
         return None
     points, matrices, shape = known.shapes
-    result = output(out, shape, x.dtype, x=x, args=args)
+    result = output(out, shape, x.dtype, x=x, args=args, v=v)
     (before, after), H = data, result.reshape(matrices)
     start = perf_counter()
     with loop(known.shared.workers) as (address, workers):
@@ -123,12 +126,12 @@ def _same_for_all(call: launch.Call, formula: Any) -> Callable[[tuple], tuple[tu
 
 
 def remember(key: Any, call: launch.Call) -> None:
-    """Note a call that need not be prepared again: of Hessians, and of gradients of traced functions."""
-    function, derivative, is_gradient = call.function, DERIVATIVES[key[1]], key[1] == "gradient"
-    taken = launch.arguments_taken(call) if not is_gradient else lambda args: ()
+    """Note a call that need not be prepared again: of Hessians, and of gradients and products of traced functions."""
+    function, derivative, are_matrices = call.function, DERIVATIVES[key[1]], key[1] == "hessian"
+    taken = launch.arguments_taken(call) if are_matrices else lambda args: ()
     call = launch.by_known_method(call, derivative)
     (count, n), is_traced = call.shape, call.plan.method == "traced"
-    if is_gradient and not is_traced:
+    if not (are_matrices or is_traced):
         return
     formula, evaluations, divisible = None, 1, 1
     try:
@@ -156,7 +159,7 @@ def remember(key: Any, call: launch.Call) -> None:
     if len(_repeats) >= MOST_REPEATS:
         _repeats.clear()
     shapes = (count, n), (count, n, n), (*call.batch, n, n)
-    if is_gradient:
+    if not are_matrices:
         shapes = (count, n), (count, 1, n), (*call.batch, n)
     if data is None:
         return

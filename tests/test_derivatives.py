@@ -190,6 +190,22 @@ def test_repeated_gradients(n, dtype):
     np.testing.assert_array_equal(fc.gradient(fun, point, args), checked(point, args))
 
 
+def steep(x):
+    return np.sum(x * x) + abs(x[0] - 7.0)
+
+
+def test_what_overlaps_arguments_that_are_copied_is_taken():
+    """However often a call was made before."""
+
+    def fun(x, a):
+        return a[0] * x[0] ** 2 + a[1] * x[1] ** 2
+
+    x, numbers = np.array([1.0, 2.0]), np.arange(1.0, 7.0)
+    remembered("gradient", fun, x, (np.array([1.0, 2.0]),))
+    found = fc.gradient(fun, x, (numbers[::2][:2],), out=numbers[1:3])
+    np.testing.assert_array_equal(found, [2.0, 12.0])
+
+
 @pytest.mark.parametrize("n", [2, 9])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_repeated_products(n, dtype):
@@ -221,6 +237,10 @@ def test_repeated_products(n, dtype):
             np.testing.assert_array_equal(out, found)
     with pytest.raises(ValueError, match="out must not share memory with v"):
         fc.hvp(fun, x, v, (0.5,), out=v)
+    large = np.full((1, n), 0.4 * np.finfo(dtype).max, dtype)
+    with warnings.catch_warnings():  # sums of products may overflow
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(fc.hvp(steep, np.ones((1, n), dtype), large), 2 * large)
     np.testing.assert_array_equal(fc.hvp(fun, x, v[0], (0.5,)), fc.hvp(fun, x, np.tile(v[0], (7, 1)), (0.5,)))
     with pytest.raises(ValueError, match="v must have as many coordinates"):
         fc.hvp(fun, x, np.ones((7, n + 1)), (0.5,))

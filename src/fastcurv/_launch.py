@@ -253,7 +253,8 @@ def _settle_products(call: Call, found: Product, directions: np.ndarray, at: Cal
         chosen = read_only(by_point[rows].reshape(-1, n).astype(some.x.dtype))
         return at(some, np.empty((len(chosen), *found.product.shape[1:]), some.x.dtype), chosen)
 
-    told_by = found.product.reshape(count, -1).sum(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # only whether there is NaN is asked
+        told_by = found.product.reshape(count, -1).sum(axis=1)
     _settle(call, found, told_by, at_some, "product", "error")
 
 

@@ -1,6 +1,7 @@
 """Calls that come again and again, as in an optimiser: prepared once, then run after a look at what they are for.
 
-Results are those of the checked call, by the same machine code.
+Results are those of the checked call, by the same machine code; where a function is refused for other arguments after
+that, which then gives another method to checked calls, to rounding.
 """
 
 from __future__ import annotations
@@ -78,6 +79,12 @@ def _kind(argument: Any) -> Any:
     return None
 
 
+def _as_read(argument: Any) -> Any:
+    """An array that is read where it is; None for what is copied before."""
+    is_array = isinstance(argument, np.ndarray)
+    return argument if is_array and argument.ndim and argument.flags.c_contiguous else None
+
+
 def again(
     key: Any, x: np.ndarray, args: tuple, out: np.ndarray | None, v: np.ndarray | None = None
 ) -> np.ndarray | None:
@@ -98,7 +105,7 @@ def again(
     if packed.identity != known.packed:
         return None
     points, matrices, shape = known.shapes
-    result = output(out, shape, x.dtype, x=x, args=args, v=v)
+    result = output(out, shape, x.dtype, x=x, args=() if out is None else tuple(map(_as_read, args)), v=v)
     (before, after), H = data, result.reshape(matrices)
     start = perf_counter()
     with loop(known.shared.workers) as (address, workers):
@@ -128,6 +135,8 @@ def _same_for_all(call: launch.Call, formula: Any) -> Callable[[tuple], tuple[tu
 def remember(key: Any, call: launch.Call) -> None:
     """Note a call that need not be prepared again: of Hessians, and of gradients and products of traced functions."""
     function, derivative, are_matrices = call.function, DERIVATIVES[key[1]], key[1] == "hessian"
+    if not are_matrices and call.plan.method != "traced":  # nor will it be
+        return
     taken = launch.arguments_taken(call) if are_matrices else lambda args: ()
     call = launch.by_known_method(call, derivative)
     (count, n), is_traced = call.shape, call.plan.method == "traced"

@@ -66,10 +66,10 @@ def reading(n: int) -> Callable:
     def write(rows, b, x, g, H, w, value, status, rounding, tolerance, most):
         noise, norm = errors_of(x, g, H, n, rounding)
         error, negative, null = signs_of(w, norm, n)
-        largest = max(abs(value), max(abs(w[0]), abs(w[n - 1])))
+        is_lost = abs(value) >= most or abs(w[0]) >= most or abs(w[n - 1]) >= most or 0.0 * error + 0.0 * w[0] != 0.0
         for i in range(n):
-            largest = max(largest, abs(g[i]))
-        if status == OK and (0.0 * error + 0.0 * w[0] != 0.0 or largest >= most):
+            is_lost |= abs(g[i]) >= most
+        if status == OK and is_lost:
             status = NOT_FINITE
         poison = 0.0 if status == OK else math.nan
         first = b * size

@@ -16,7 +16,6 @@ import numpy as np
 
 from .._errors import CompilationError, DeviceError
 from ..function import cause_of, compiled
-from . import _cuda_numpy  # noqa: F401  what it teaches numba-cuda
 from ._arguments import Kinds, kinds_of
 from ._cuda_transfers import in_parts
 from ._kernels import block_of, digest_of

@@ -19,6 +19,7 @@ from numba import types
 from .._errors import DeviceError
 from .._plan import EVERY
 from ..differences._steps import is_outside
+from . import _cuda_numpy  # noqa: F401  what it teaches numba-cuda: min and max that keep NaN, in all kernels
 
 cuda: Any = numba_cuda
 INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; without an NVIDIA GPU use device='cpu'"

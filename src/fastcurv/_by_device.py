@@ -1,4 +1,4 @@
-"""Derivatives and spectra on CUDA devices, of points and matrices on the host."""
+"""Derivatives and spectra on CUDA devices: of points there, or of points and matrices on the host."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from . import _by_tracing as by_tracing
-from ._call import LANES, NO_STATUS, Call, Second
+from ._call import LANES, NO_STATUS, Call, Second, where
 from ._plan import Plan, check_local
-from ._rounding import estimate_all, rounding_of
+from ._rounding import rounding_of
 from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
 from .backends import _cusolver as cusolver
@@ -60,12 +60,12 @@ def rows_of(
 
 
 def matrices(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndarray, status: np.ndarray) -> None:
-    """One matrix of results for each point on the host; and its status, where there is room."""
+    """One matrix of results for each point; and, of points on the host, its status, where there is room."""
     _run(plan, prepared, work, slots_of(prepared, math.prod(out.shape[1:])), out, status)
 
 
 def values(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndarray) -> None:
-    """The values of a function at points on the host."""
+    """The values of a function."""
     _run(plan, prepared, work, np.array(prepared.program.values), out, NO_STATUS, are_values=True)
 
 
@@ -75,6 +75,9 @@ def _run(
 ) -> None:  # fmt: skip
     assert plan.device is not None
     rows = rows_of(prepared, plan, work.own.shape[1], slots, work.shared, out.dtype, are_values)
+    if not isinstance(work.points, np.ndarray):
+        rows.on_device(plan.device, work.points, work.own, out.reshape(math.prod(out.shape)))
+        return
     rows.from_host(plan.device, work.points, work.own, out.reshape(len(work.points), len(slots)))
     if status.size:
         (low, high), x = plan.bounds.rows, work.points
@@ -88,12 +91,11 @@ def second_order(plan: Plan, prepared: Prepared, work: by_tracing.Work, found: S
     """Values, gradients, Hessians and their errors."""
     count, n = work.points.shape
     slots = np.concatenate([prepared.program.values, prepared.slopes // LANES, slots_of(prepared, n * n)])
-    rows = np.empty((count, len(slots)))
+    here = where(work.points)
+    rows = here.room((count, len(slots)))
     _run(plan, prepared, work, slots, rows, found.status)
-    found.value[...], found.gradient[...] = rows[:, 0], rows[:, 1 : 1 + n]
-    found.hessian[...] = rows[:, 1 + n :].reshape(count, n, n)
-    errors = estimate_all(work.points, found.gradient, found.hessian)
-    found.gradient_error[...], found.hessian_error[...] = errors
+    here.part(rows, found.value, found.gradient, found.hessian)
+    here.estimate_all(work.points, found.gradient, found.hessian, found.gradient_error, found.hessian_error)
     return found
 
 

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, settle
+from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, where
 from ._plan import Plan, check_local, is_kept
 from .backends import cpu
 from .backends._kernels import Length, Operation, Role
 from .backends.cpu import Job
 from .differences import _tables as tables
 from .differences._hessian import MAX_SMALL, central_hessian_block
-from .differences._jacobian import central_jacobian_block, jacobian_block, magnitude_block
+from .differences._jacobian import central_jacobian_block, jacobian_block, widening_block
 from .differences._product import form_block, gradient_product_block, product_block
 from .differences._sided import sided_hessian_block
 from .function import UserFunction
@@ -26,20 +26,17 @@ ONE = np.ones(1)
 
 
 def widening(call: Call, plan: Plan, derivative: int, role: Role) -> np.ndarray:
-    """By how much noise widens the relative steps: (e_f / F eps)^(1 / (p + d)), F the largest |f| around x."""
+    """By how much noise widens the relative steps, at each point."""
     if not plan.widens or call.shape[0] == 0:
         return ONE
     formula = plan.formula(derivative, False)
-    magnitude = np.empty(call.shape[0])
     width = call.shape[1] if role.kind == "vector" and role.function is call.gradient else (call.length or 1)
-    job = Job(Operation(magnitude_block, _known(plan, width)), role)
+    job = Job(Operation(widening_block, _known(plan, width)), role)
     evaluations, run = 2 * call.shape[1] + 1, launcher(plan, call.points)
-    shared = run.plan_shares(job, call.shape[0], evaluations, 1)
-    data = (formula.steps, plan.bounds.rows, formula.reach, width, magnitude)
+    shared, found = run.plan_shares(job, call.shape[0], evaluations, 1), where(call.x).room(call.shape[0])
+    data = formula.steps, plan.bounds.rows, formula.reach, width, plan.noise_levels, plan.exponent(derivative), found
     run.launch(job, call.points, data, shared, evaluations)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.where(plan.noise > 0, np.nan_to_num(plan.noise / magnitude, nan=1.0, posinf=1.0), 0.0)
-    return (np.clip(level, plan.eps, 1.0) / plan.eps) ** plan.exponent(derivative)
+    return found
 
 
 def _known(plan: Plan, *sizes: int) -> tuple[int, ...]:
@@ -85,14 +82,15 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     """Jacobians of a function of m values."""
     count, n = call.shape
     formula = plan.formula(1, errors)
-    job, run = _first_job(plan, role, call.lanes, m, errors, False, None), launcher(plan, call.points)
+    job = _first_job(plan, role, call.lanes, m, errors, False, None)
+    run, here = launcher(plan, call.points), where(call.x)
     evaluations = 1 + _axis_evaluations(plan, formula) * n
     shared = run.plan_shares(job, count, evaluations, n, lanes=call.lanes)
-    error = np.empty((count, m, n)) if errors else NO_MATRICES
-    status = np.empty(shared.statuses(count), np.int8)
+    error = here.room((count, m, n)) if errors else NO_MATRICES
+    status = here.room(shared.statuses(count), np.int8)
     tables = _first_data(plan, formula, widening(call, plan, 1, role))
     run.launch(job, call.points, (*tables, NO_READER, status, NOTHING, NO_MATRIX, out, error), shared, evaluations)
-    status = settle(status, shared, out, *([error] if errors else []))
+    status = here.settle(status, shared, out, *([error] if errors else []))
     return First(out, error, status)
 
 
@@ -164,17 +162,17 @@ def second_order(
         scale = widening(call, plan, 2, Role(call.function, "row"))
         errors = errors or not plan.is_central  # for which the block has room in any case
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
-    run = launcher(plan, call.points)
+    run, here = launcher(plan, call.points), where(call.x)
     shared = run.plan_shares(job, count, evaluations, divisible, spacing, together, call.lanes)
     homes = shared.workers * spacing if shared.layout[2] else count
     needs_status = errors or call.gradient is not None or shared.is_within
     found = Second(
-        value=np.empty(count) if errors else NOTHING,
-        gradient=np.empty((count, n)) if errors else NO_MATRIX,
-        gradient_error=np.zeros((homes, n)) if errors else NO_MATRIX,
-        hessian=np.empty((homes, n, n)) if out is None else out,
-        hessian_error=np.empty((homes, n, n)) if errors else NO_MATRICES,
-        status=np.empty(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
+        value=here.room(count) if errors else NOTHING,
+        gradient=here.room((count, n)) if errors else NO_MATRIX,
+        gradient_error=here.zeros((homes, n)) if errors else NO_MATRIX,
+        hessian=here.room((homes, n, n)) if out is None else out,
+        hessian_error=here.room((homes, n, n)) if errors else NO_MATRICES,
+        status=here.room(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
         is_read=reader is not None and not shared.is_within,
     )
     task = (
@@ -183,13 +181,10 @@ def second_order(
     data = second_data(plan, formula, scale, call.gradient is not None, task, found)
     run.launch(job, call.points, data, shared, evaluations)
     if shared.is_within:
-        if call.gradient is not None:
-            for matrices in (found.hessian, found.hessian_error):
-                if matrices.size:
-                    matrices += matrices.swapaxes(1, 2)
-                    matrices *= 0.5
         poisoned = (found.hessian, found.hessian_error, found.gradient) if errors else (found.hessian,)
-        found = found._replace(status=settle(found.status, shared, *poisoned))
+        if call.gradient is not None:
+            here.symmetrise(*poisoned[:2])
+        found = found._replace(status=here.settle(found.status, shared, *poisoned))
     return found
 
 
@@ -265,19 +260,19 @@ class _Along(NamedTuple):
 def _along(call: Call, plan: Plan, how: _Along, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """Run a job over directions."""
     count = len(directions)
-    error = np.empty(out.shape) if errors else np.zeros((0,) * out.ndim)
+    run, here = launcher(plan, call.points), where(call.x)
+    error = here.room(out.shape) if errors else np.zeros((0,) * out.ndim)
     step, kind = np.zeros(3), 0 if plan.abs_step is None else 1
     step[kind] = how.formula.steps[2 * kind].max()
     step[2] = np.finfo(call.x.dtype if how.job.is_vectorized else np.float64).eps / 2  # others are given doubles
-    run = launcher(plan, call.points)
     shared = run.plan_shares(how.job, count, how.evaluations, how.divisible, lanes=call.lanes)
-    status = np.empty(shared.statuses(count), np.int8)
+    status = here.room(shared.statuses(count), np.int8)
     data = (
         directions, step, *how.steps, how.scale, how.offsets, how.weights, plan.noise_levels,
         float(np.abs(how.weights[0]).sum()), status, out, error,
     )  # fmt: skip
     run.launch(how.job, call.points, data, shared, how.evaluations, count)
-    status = settle(status, shared, out, *([error] if errors else []))
+    status = here.settle(status, shared, out, *([error] if errors else []))
     return Product(out, error, status)
 
 

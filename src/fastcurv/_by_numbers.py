@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ._by_differences import Outline
-from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, settle
+from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, where
 from ._plan import Plan, is_kept
-from ._rounding import estimate_all, of_forms, of_rows, rounding_of
+from ._rounding import rounding_of
 from .backends import cpu
 from .backends._kernels import Operation, Role
 from .backends.cpu import Job
@@ -21,16 +21,16 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     """Jacobians of a function of m values, or gradients."""
     count, n = call.shape
     job, parts = _first_job(role, n, plan.bounds.any, errors, False, None)
-    run = launcher(plan, call.points)
+    run, here = launcher(plan, call.points), where(call.x)
     shared = run.plan_shares(job, count, parts, parts)
-    error = np.empty((count, m, n)) if errors else NO_MATRICES
-    status = np.empty(shared.statuses(count), np.int8)
+    error = here.room((count, m, n)) if errors else NO_MATRICES
+    status = here.room(shared.statuses(count), np.int8)
     rounding = rounding_of(out.dtype)
     data = (plan.bounds.rows, status, out, NO_READER, NOTHING, NO_MATRIX, error, rounding)
     run.launch(job, call.points, data, shared, parts)
     if errors and shared.is_within:
-        error = of_rows(out)
-    status = settle(status, shared, out, *([error] if errors else []))
+        error = here.of_rows(out)
+    status = here.settle(status, shared, out, *([error] if errors else []))
     return First(out, error, status)
 
 
@@ -86,17 +86,17 @@ def second_order(
     job, _, parts, divisible, _ = outline(plan, call.function, call.gradient, errors)
     count, n = call.shape
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
-    run = launcher(plan, call.points)
+    run, here = launcher(plan, call.points), where(call.x)
     shared = run.plan_shares(job, count, parts, divisible, spacing, together)
     homes = shared.workers * spacing if shared.layout[2] else count
     needs_status = errors or call.gradient is not None or shared.is_within
     found = Second(
-        value=np.empty(count) if errors else NOTHING,
-        gradient=np.empty((count, n)) if errors else NO_MATRIX,
-        gradient_error=np.zeros((homes, n)) if errors else NO_MATRIX,
-        hessian=np.empty((homes, n, n)) if out is None else out,
-        hessian_error=np.empty((homes, n, n)) if errors else NO_MATRICES,
-        status=np.empty(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
+        value=here.room(count) if errors else NOTHING,
+        gradient=here.room((count, n)) if errors else NO_MATRIX,
+        gradient_error=here.zeros((homes, n)) if errors else NO_MATRIX,
+        hessian=here.room((homes, n, n)) if out is None else out,
+        hessian_error=here.room((homes, n, n)) if errors else NO_MATRICES,
+        status=here.room(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
         is_read=reader is not None and not shared.is_within,
     )
     task = (
@@ -112,20 +112,20 @@ def second_order(
     if shared.is_within:
         found = _completed(call, found, errors)
         poisoned = (found.hessian, found.hessian_error, found.gradient) if errors else (found.hessian,)
-        found = found._replace(status=settle(found.status, shared, *poisoned))
+        found = found._replace(status=here.settle(found.status, shared, *poisoned))
     return found
 
 
 def _completed(call: Call, found: Second, errors: bool) -> Second:
     """What is left to do for points that several tasks shared."""
-    H = found.hessian
+    here = where(call.x)
     if call.gradient is not None:
-        H += H.swapaxes(1, 2)
-        H *= 0.5
-    if errors and call.gradient is not None:
-        found.hessian_error[...] = of_rows(H, call.x.dtype)
-    elif errors:
-        found.gradient_error[...], found.hessian_error[...] = estimate_all(call.x, found.gradient, H)
+        here.symmetrise(found.hessian)
+    if not errors:
+        return found
+    if call.gradient is not None:
+        return found._replace(hessian_error=here.of_rows(found.hessian, call.x.dtype))
+    here.estimate_all(call.x, found.gradient, found.hessian, found.gradient_error, found.hessian_error)
     return found
 
 
@@ -153,17 +153,18 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
     found = _along(call, job, 1, directions, False, out)
     if not errors:
         return found
-    product = products(call, plan, directions, True, np.empty_like(directions))
-    return found._replace(error=of_forms(directions, product.error))
+    here = where(call.x)
+    product = products(call, plan, directions, True, here.room(directions.shape, directions.dtype))
+    return found._replace(error=here.of_forms(directions, product.error))
 
 
 def _along(call: Call, job: Job, parts: int, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """Run a job over directions."""
     count = len(directions)
-    run = launcher(call.plan, call.points)
+    run, here = launcher(call.plan, call.points), where(call.x)
     shared = run.plan_shares(job, count, parts, parts)
-    status = np.empty(shared.statuses(count), np.int8)
+    status = here.room(shared.statuses(count), np.int8)
     run.launch(job, call.points, (directions, status, out), shared, parts, count)
-    error = of_rows(out) if errors else NO_MATRIX
-    status = settle(status, shared, out, *([error] if errors else []))
+    error = here.of_rows(out) if errors else NO_MATRIX
+    status = here.settle(status, shared, out, *([error] if errors else []))
     return Product(out, error, status)

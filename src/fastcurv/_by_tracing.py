@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,11 +9,24 @@ import numpy as np
 
 from . import tracing
 from ._by_differences import Outline
-from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, by_device
+from ._call import (
+    LANES,
+    NO_MATRICES,
+    NO_MATRIX,
+    NO_READER,
+    NO_STATUS,
+    NOTHING,
+    Call,
+    First,
+    Product,
+    Second,
+    by_device,
+    where,
+)  # fmt: skip
 from ._errors import LengthError, TracingError, UndecidedError
 from ._inputs import new_array, read_only
 from ._plan import Plan
-from ._rounding import of_forms, of_rows, rounding_of
+from ._rounding import of_rows, rounding_of
 from ._sparse import SparseHessians
 from ._trust import hold_against_compiled
 from ._versions import NO_STARTS, Leaves, Prepared, Version
@@ -39,7 +51,7 @@ def _version(call: Call, vector: bool) -> Version:
     function, (_, args, point_args) = call.function, call.points
     if not isinstance(function, Compiled):
         raise TracingError(f"{function.name} is not a Python function")
-    own = tuple(array[0] if len(array) else np.zeros(array.shape[1:], array.dtype)[()] for array in point_args)
+    own = tuple(_of_first_point(array) for array in point_args)
     kinds = call.shape[1], vector, call.kinds
     case = kinds, tracing.others(args), tracing.others(own)
     shared = shared_numbers(args)
@@ -58,6 +70,13 @@ def _version(call: Call, vector: bool) -> Version:
     return found
 
 
+def _of_first_point(array: Any) -> Any:
+    """What the first point has of its own; zeros where there is none, or on a device."""
+    if isinstance(array, np.ndarray) and len(array):
+        return array[0]
+    return np.zeros(array.shape[1:], array.dtype)[()]
+
+
 def _remember(known: dict[Any, Any], case: Any, found: Any) -> Any:
     """Note what was found of a case; the oldest one is forgotten where there are too many."""
     while len(known) >= MOST_CASES:
@@ -68,9 +87,7 @@ def _remember(known: dict[Any, Any], case: Any, found: Any) -> Any:
 
 def _own(call: Call) -> np.ndarray:
     """The numbers that each point has of its own."""
-    count = len(call.x)
-    parts = [array.reshape(count, math.prod(array.shape[1:])) for array in call.points.point_args]
-    return np.concatenate(parts, axis=1, dtype=np.float64) if parts else np.zeros((len(call.x), 0))
+    return where(call.x).own_numbers(call.points.point_args, len(call.x))
 
 
 class Ready(NamedTuple):
@@ -192,7 +209,7 @@ def _values(prepared: Prepared, plan: Plan, work: Work, leaves: Leaves, m: int) 
     if leaves == "lanes":
         return _left_in_lanes(work, plan, prepared, job, LANES, None).value[:, None]
     if leaves == "all":
-        room = _room(count, n, count, np.empty((count, n, n)))
+        room = _room(work, count, np.empty((count, n, n)))
         _launch(plan, prepared, job, work, room)
         return room.value[:, None]
     if prepared.shape is not None:
@@ -213,15 +230,16 @@ def _matrices(matrix: np.ndarray) -> Second:
     return Second(NOTHING, NO_MATRIX, NO_MATRIX, matrix, NO_MATRICES, NO_STATUS, False)
 
 
-def _room(count: int, n: int, homes: int, hessian: np.ndarray) -> Second:
-    """Room for all second-order results, of which matrices are kept at so many homes."""
+def _room(work: Work, homes: int, hessian: np.ndarray) -> Second:
+    """Room for all second-order results, of which matrices are kept at so many homes; on devices without statuses."""
+    (count, n), here = work.points.shape, where(work.points)
     return Second(
-        value=np.empty(count),
-        gradient=np.empty((count, n)),
-        gradient_error=np.zeros((homes, n)),
+        value=here.room(count),
+        gradient=here.room((count, n)),
+        gradient_error=here.zeros((homes, n)),
         hessian=hessian,
-        hessian_error=np.empty((homes, n, n)),
-        status=np.empty(count, np.int8),
+        hessian_error=here.room((homes, n, n)),
+        status=np.empty(count, np.int8) if isinstance(work.points, np.ndarray) else NO_STATUS,
         is_read=False,
     )
 
@@ -281,16 +299,16 @@ def second_order(
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     shared = cpu.plan_shares(job, count, 1, 1, spacing, together, LANES)
     homes = shared.workers * spacing if shared.layout[2] else count
+    work = Work(call.x, _own(call), shared_numbers(call.points.args))
     H = np.empty((homes, n, n)) if out is None else out
-    found = _room(count, n, homes, H)._replace(is_read=reader is not None) if errors else _matrices(H)
+    found = _room(work, homes, H)._replace(is_read=reader is not None) if errors else _matrices(H)
     if plan.device is not None:
-        work = Work(call.x, _own(call), shared_numbers(call.points.args))
         if errors:
             return by_device().second_order(plan, prepared, work, found)
         by_device().matrices(plan, prepared, work, found.hessian, found.status)
         return found
     task = reader.from_memory(found, shared.layout, shared.workers) if reader is not None else NO_READER
-    Work(call.x, _own(call), shared_numbers(call.points.args)).launch(job, prepared, plan, shared, found, task)
+    work.launch(job, prepared, plan, shared, found, task)
     return found
 
 
@@ -418,25 +436,26 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     prepared, job, _ = _ready(call, plan, Wanted(first=True), vector=role.kind == "vector")
     _check_length(prepared, m)
     status = _along(call, plan, prepared, job, call.x, _own(call), out)
-    return First(out, of_rows(out) if errors else NO_MATRICES, status)
+    return First(out, where(call.x).of_rows(out) if errors else NO_MATRICES, status)
 
 
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """H v for the same number of directions at each point, without bounds."""
     own = _own(call)
     prepared, job, _ = _ready(call, plan, Wanted(product=True, direction=call.shape[1] + own.shape[1]))
-    status = _directed(call, plan, prepared, job, directions, own, out[:, None])
-    return Product(out, of_rows(out) if errors else NO_MATRIX, status)
+    status = _directed(call, plan, prepared, job, directions, own, out.reshape(len(out), 1, call.shape[1]))
+    return Product(out, where(call.x).of_rows(out) if errors else NO_MATRIX, status)
 
 
 def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """v'Hv for the same number of directions at each point, without bounds."""
     own = _own(call)
     prepared, job, _ = _ready(call, plan, Wanted(form=True, direction=call.shape[1] + own.shape[1]))
-    status = _directed(call, plan, prepared, job, directions, own, out[:, None, None])
-    error = NO_MATRIX
+    status = _directed(call, plan, prepared, job, directions, own, out.reshape(len(out), 1, 1))
+    error, here = NO_MATRIX, where(call.x)
     if errors:
-        error = of_forms(directions, products(call, plan, directions, True, np.empty_like(directions)).error)
+        room = here.room(directions.shape, directions.dtype)
+        error = here.of_forms(directions, products(call, plan, directions, True, room).error)
     return Product(out, error, status)
 
 
@@ -450,10 +469,9 @@ def _directed(
     call: Call, plan: Plan, prepared: Prepared, job: Job, directions: np.ndarray, own: np.ndarray, out: np.ndarray
 ) -> np.ndarray:
     """Run a job over directions, which are the last of the points' own numbers."""
-    each = len(directions) // max(len(call.x), 1)
-    points = call.x if each == 1 else np.repeat(call.x, each, axis=0)
-    own = np.concatenate([np.repeat(own, each, axis=0), directions], axis=1)
-    return _along(call, plan, prepared, job, read_only(points), own, out)
+    each, here = len(directions) // max(len(call.x), 1), where(call.x)
+    own = here.own_numbers((here.repeated(own, each), directions), len(directions))
+    return _along(call, plan, prepared, job, here.repeated(call.x, each), own, out)
 
 
 def _launch(plan: Plan, prepared: Prepared, job: Job, work: Work, room: Second) -> None:
@@ -469,7 +487,7 @@ def _along(
     call: Call, plan: Plan, prepared: Prepared, job: Job, points: np.ndarray, own: np.ndarray, out: np.ndarray
 ) -> np.ndarray:
     """Run a job for one matrix of results at each point; the status of each."""
-    status = np.empty(len(points), np.int8)
+    status = np.empty(len(points), np.int8) if isinstance(points, np.ndarray) else NO_STATUS
     room = _matrices(out)._replace(status=status)
     _launch(plan, prepared, job, Work(points, own, shared_numbers(call.points.args)), room)
     return status

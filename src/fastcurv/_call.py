@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import _results as results
 from ._errors import DeviceError
 from ._inputs import arguments, arguments_by_point, points_array, read_only
 from ._plan import Options, Plan, device_of, plan
 from .backends import cpu
-from .backends.cpu import Points, Shares
+from .backends.cpu import Points
 from .function import Compiled, UserFunction, Vectorized, exception_at, trial, user_function, values_at
 
 DEFAULT = Options()
@@ -50,7 +51,12 @@ def launcher(plan: Plan, points: Points) -> Any:
     """What shares out and launches jobs: the CPU, or a device, for points on the host or there."""
     if plan.device is None:
         return cpu
-    return by_device().jobs(plan.device) if isinstance(points.x, np.ndarray) else on_device().resident.JOBS
+    return by_device().jobs(plan.device) if isinstance(points.x, np.ndarray) else on_device().JOBS
+
+
+def where(x: Any) -> Any:
+    """The module for results that are where points x are: on the host, or on a device."""
+    return results if isinstance(x, np.ndarray) else on_device().results
 
 
 class Call(NamedTuple):
@@ -313,14 +319,3 @@ class Product(NamedTuple):
     product: np.ndarray
     error: np.ndarray
     status: np.ndarray
-
-
-def settle(status: np.ndarray, shared: Shares, *results: np.ndarray) -> np.ndarray:
-    """One status for each point; where a point had several tasks, what one of them found poisons all."""
-    if not shared.is_within:
-        return status
-    parts, count = int(shared.layout[1]), len(results[0])
-    status = status.reshape(-1, parts, shared.lanes).min(axis=1).reshape(-1)[:count].copy()
-    for array in results:
-        array[status != 0] = np.nan
-    return status

@@ -24,11 +24,11 @@ from ._call import (
     launcher,
     length_again,
     unknown_length,
+    where,
 )
 from ._errors import CompilationError, LanesError, TracingError, UndecidedError
 from ._inputs import arguments, read_only
 from ._plan import Plan, is_kept
-from ._rounding import add_noise, nearby
 from ._sparse import SparseHessians
 from ._ties import settle
 from .backends._arguments import pack
@@ -270,8 +270,9 @@ def _add_noise(
     Of points in float32 results are stored with less digits than that.
     """
     if call.plan.is_exact and call.x.dtype == np.float64 and out.size:
-        near = call.points._replace(x=read_only(nearby(call.x, call.plan.bounds.rows)))
-        add_noise(error, out, at(call._replace(points=near), np.empty_like(out)), axes)
+        here = where(call.x)
+        near = call.points._replace(x=here.nearby(call.x, call.plan.bounds.rows))
+        here.add_noise(error, out, at(call._replace(points=near), here.room(out.shape, out.dtype)), axes)
 
 
 def curvature_rows(call: Call, tolerance: float) -> np.ndarray | None:

@@ -16,21 +16,22 @@ import numpy as np
 from . import _resident as resident
 from ._by_device import checked_order
 from ._curvature import Curvature, checked_extras, checked_tolerance
-from ._derivatives import gradient, hessian, value
 from ._errors import LengthError
-from ._inputs import lives_on_device, number_array
+from ._inputs import lives_on_device, number_array, real_array
 from ._model import QuadraticModel
 from ._plan import Options, device_of
 from ._resident import Given
-from ._rounding import rounding_of
 from ._there_and_back import Home, Resident, ResidentModel
 from ._trust import SAMPLES
 from .backends import _cuda_arrays as arrays
 from .backends import _cuda_eigen as eigen
+from .backends import _cuda_results as results
 from .backends import cuda as backend
-from .backends._cuda_resident import copy_columns
+from .backends._cuda_resident import ResidentLauncher
 
 USUAL = Options()
+#: what launches jobs over points on the present device
+JOBS = ResidentLauncher(0)
 DIRECTED = ("hvp", "vhv")
 
 
@@ -54,8 +55,9 @@ def of_array(
         others = {name: home.fetched(value, name) for name, value in others.items()}
         asked |= {name: value for name, value in others.items() if not any(value is no for no in (None, False, ()))}
         args = home.fetched(args)
-        given = _given(name, fun, x, args, point_args, options, home, v, asked.keys())
-        if given is not None:
+        is_there = v is not None or name not in DIRECTED
+        given = _given(name, fun, x, args, point_args, options, home, v, asked.get("grad")) if is_there else None
+        if given is not None and "sparse" not in asked:
             found = _there(compute, given, asked, out)
             if found is not None:
                 return found
@@ -67,15 +69,12 @@ def of_array(
 
 
 def _given(
-    name: str, fun: Any, x: Any, args: tuple, point_args: Any, options: Options, home: Home, v: Any, asked: Any
+    name: str, fun: Any, x: Any, args: tuple, point_args: Any, options: Options, home: Home, v: Any, grad: Any
 ) -> Given | None:
-    """What is computed where points are; None where the host has to help, or to tell what is wrong."""
+    """What is computed where points are; None where the host has to tell what is wrong."""
     points = arrays.device_array(x, "x")
     *batch, n = points.shape or (0,)
-    unserved = {"noise", "grad", "sparse"} | ({"bounds"} if name in DIRECTED else set())
-    unserved |= {"return_error"} if name == "vhv" else set()
-    unserved |= asked - {"method"} if name == "quadratic_model" else set()
-    if unserved & asked or n == 0 or not isinstance(point_args, tuple):
+    if n == 0 or not isinstance(point_args, tuple):
         return None
     count, own = prod(batch), []
     for k, of_points in enumerate(point_args):
@@ -86,72 +85,60 @@ def _given(
         if array.dtype == np.float16:  # which functions are given as float64
             return None
         own.append(array.reshape(count, *array.shape[len(batch) :]))
-    directions = ()
+    directions, by_point = None, ()
     if name in DIRECTED:
-        if v is None or not lives_on_device(v):
+        found = _directions(points, v)
+        if found is None:
             return None
-        array = arrays.any_array(v, "v")
-        if array.shape != points.shape or array.dtype != points.dtype:
-            return None
-        directions = (array.reshape(count, n),)
-    return Given(name, fun, args, options, home, tuple(batch), points.reshape(count, n), tuple(own), directions)
+        directions, by_point = found
+    return Given(
+        name, fun, grad, args, options, home, tuple(batch), points.reshape(count, n), tuple(own), directions, by_point
+    )
+
+
+def _directions(points: Any, v: Any) -> tuple[Any, tuple[int, ...]] | None:
+    """Directions at points, (N k, n), and (k,) where there may be several; None where they are not as points are."""
+    shape, count = tuple(points.shape), prod(points.shape[:-1])
+    array = arrays.any_array(v if lives_on_device(v) else real_array(v, "v"), "v")
+    if array.dtype != points.dtype:
+        return None
+    if array.shape == shape:
+        return array.reshape(count, shape[-1]), ()
+    if array.shape == shape[-1:]:
+        return results.tiled(array, count), ()
+    *batch, several, n = (0, 0, *array.shape)
+    if (*batch[2:], n) == shape and several:
+        return array.reshape(count * several, n), (several,)
+    return None
 
 
 def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> Any:
     """Results, or None where no method is known by which they are computed where the points are."""
-    if given.name == "quadratic_model":
-        return _model(given, asked)
-    by = resident.served(given)
+    errors = asked.get("return_error", False)
+    derivative = "quadratic_model" if given.name == "hessian" and errors else given.name  # in one pass, as there
+    by = resident.served(given, derivative)
     if isinstance(by, resident.Unknown):
         rows = np.linspace(0, len(given.points) - 1, min(SAMPLES, len(given.points))).astype(int)
         if not len(rows):
             return None
         x, own, v = given.on_host(rows)
+        more = asked | given.levels_of(rows)
         try:
-            compute(given.fun, x, *v, given.args, point_args=own, device=f"cuda:{given.home.ordinal}", **asked)
+            compute(given.fun, x, *v, given.args, point_args=own, device=f"cuda:{given.home.ordinal}", **more)
         except ValueError:  # which others of the points may not cause, or do: the host tells
             return None
-        by = resident.served(given)
+        by = resident.served(given, derivative)
     if not isinstance(by, resident.Served):
         return None
+    if given.name == "quadratic_model":
+        return resident.modelled(given, by)
     if given.name == "curvature":
         tolerance = checked_tolerance(asked.get("critical_tol"), given.points.dtype)
         return resident.curved(given, by, tolerance, checked_extras(asked.get("extra", ())))
-    errors = asked.get("return_error", False)
-    if errors and not by.call.plan.is_exact:
-        return None
     try:
         return resident.computed(given, by, out, errors)
     except LengthError:  # of a function whose arguments decide on the number of its values
         return None
-
-
-def _model(given: Given, asked: dict[str, Any]) -> ResidentModel | None:
-    """A model by exact derivatives, computed where the points are; None where they are not.
-
-    Its methods, on the host, are those of a model with these fields.
-    """
-    if given.points.dtype != np.float64:  # whose results may be too large for each other's type
-        return None
-    (count, n), home, parts = given.points.shape, given.home, {}
-    for part in (value, gradient, hessian):
-        options = {} if part is value else asked
-        parts[part.__name__] = found = _there(part, given._replace(name=part.__name__), options, None)
-        if found is None:
-            return None
-    by = resident.served(given._replace(name="hessian"))
-    if not (isinstance(by, resident.Served) and by.call.plan.is_exact):
-        return None
-    made, room = home.results((*given.batch, n), given.points.dtype)
-    copy_columns(given.points, 0, room.reshape(count, n))
-    parts["point"] = home.handed_over(made)
-
-    def on_host() -> QuadraticModel:
-        fields = {name: home.fetched(part) for name, part in parts.items()}
-        largest = np.abs(fields["hessian"]).max(axis=(-2, -1), initial=0.0)  # of a matrix of n^2 errors, all the same
-        return QuadraticModel(**fields, hessian_error=n * rounding_of(given.points.dtype) * largest)
-
-    return ResidentModel(home, QuadraticModel, on_host, **parts)
 
 
 def _back(found: Any, home: Home, out: Any) -> Any:
@@ -202,8 +189,8 @@ def extremes(w: Any, device: Any) -> Any:
         *batch, n = values.shape
         made, room = home.results((*batch, 2), values.dtype)
         values, room = values.reshape(prod(batch), n), room.reshape(prod(batch), 2)
-        copy_columns(values, 0, room, 0, 1)
-        copy_columns(values, n - 1, room, 1, 1)
+        results.copy_columns(values, 0, room, 0, 1)
+        results.copy_columns(values, n - 1, room, 1, 1)
         return home.handed_over(made)
 
 

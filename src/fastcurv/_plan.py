@@ -90,6 +90,10 @@ class Plan:
         """The same on a CUDA device."""
         return replace(self, device=ordinal)
 
+    def with_noise(self, noise: Any, batch: tuple[int, ...]) -> Plan:
+        """The same with levels of noise at points of a batch."""
+        return replace(self, noise=_noise(noise, batch))
+
     def coarser(self, eps: float) -> Plan:
         """The same where values have no more digits than eps says."""
         return _coarser(self, eps)

@@ -9,40 +9,40 @@ import numpy as np
 
 from . import _by_tracing as by_tracing
 from . import _launch as launch
-from ._by_device import curvature_kernels, reading_of, rows_of, slots_of, takes_spectra
+from ._by_device import curvature_kernels, reading_of, takes_spectra
 from ._call import Call, call, was_tried
 from ._curvature import Curvature, of_device_rows
 from ._errors import CompilationError, UndecidedError
+from ._model import QuadraticModel
 from ._plan import Options
-from ._rounding import rounding_of
-from ._there_and_back import Home, Resident
+from ._there_and_back import Home, Resident, ResidentModel
 from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
+from .backends import _cuda_results as results
 from .backends._cuda_curvature import complete_extras, places_of
-from .backends._cuda_resident import (
-    ResidentLauncher,
-    copy_columns,
-    estimate_rows,
-    joined_columns,
-    nearby_points,
-    new_array,
-)
 from .backends._kernels import Role
 from .backends.cpu import Points
-from .backends.cuda import constant, cuda
+from .backends.cuda import cuda
 from .tracing import Wanted
 
-#: what launches jobs over points on the present device
-JOBS = ResidentLauncher(0)
-#: how refusals of what functions compute are noted; what programs are to compute, where directions begin at number d
+
+class Derivative(NamedTuple):
+    """How refusals of it are noted; what programs are to compute, where directions begin at number d."""
+
+    case: str
+    wanted: Any
+    leaves: by_tracing.Leaves = "matrices"
+
+
 DERIVATIVES = {
-    "value": ("value", lambda d: Wanted()),
-    "gradient": ("row", lambda d: Wanted(first=True)),
-    "jacobian": ("vector", lambda d: Wanted(first=True)),
-    "hessian": ("hessian", lambda d: Wanted(second=True)),
-    "hvp": ("hvp", lambda d: Wanted(product=True, direction=d)),
-    "vhv": ("vhv", lambda d: Wanted(form=True, direction=d)),
-    "curvature": ("curvature", lambda d: Wanted(first=True, second=True)),
+    "value": Derivative("value", lambda d: Wanted()),
+    "gradient": Derivative("row", lambda d: Wanted(first=True)),
+    "jacobian": Derivative("vector", lambda d: Wanted(first=True)),
+    "hessian": Derivative("hessian", lambda d: Wanted(second=True)),
+    "hvp": Derivative("hvp", lambda d: Wanted(product=True, direction=d)),
+    "vhv": Derivative("vhv", lambda d: Wanted(form=True, direction=d)),
+    "curvature": Derivative("curvature", lambda d: Wanted(first=True, second=True), "lanes"),
+    "quadratic_model": Derivative("hessian", lambda d: Wanted(first=True, second=True), "all"),
 }
 
 
@@ -51,21 +51,37 @@ class Given(NamedTuple):
 
     name: str
     fun: Any
+    grad: Any
     args: tuple
     options: Options
     home: Home
     batch: tuple[int, ...]
     points: Any  # (N, n)
     own: tuple  # arguments of each point, (N, ...)
-    directions: tuple  # (N, n), where there are some
+    directions: Any  # (N k, n), where there are some
+    by_point: tuple[int, ...]  # (k,) where there may be several directions at a point
+
+    @property
+    def each(self) -> int:
+        """How many directions there are at each point."""
+        return prod(self.by_point)
+
+    def levels_of(self, rows: Any) -> dict[str, Any]:
+        """Levels of noise, if points have their own, of some of them, as a keyword."""
+        levels = self.options.noise
+        return {} if np.ndim(levels) == 0 else {"noise": np.broadcast_to(levels, self.batch).reshape(-1)[rows]}
 
     def on_host(self, rows: Any) -> tuple[np.ndarray, tuple, tuple]:
         """Some points, what they have of their own, and their directions, on the host."""
-        x, *more = (
+        count, n = self.points.shape
+        more = () if self.directions is None else (self.directions.reshape(count, self.each * n),)
+        x, *others = (
             np.array([array[int(row)].copy_to_host() if array.ndim > 1 else array[int(row)] for row in rows])
-            for array in (self.points, *self.own, *self.directions)
+            for array in (self.points, *self.own, *more)
         )
-        return x, tuple(more[: len(self.own)]), tuple(more[len(self.own) :])
+        if more:
+            others[-1] = others[-1].reshape(len(rows), *self.by_point, n)
+        return x, tuple(others[: len(self.own)]), tuple(others[len(self.own) :])
 
 
 class Served(NamedTuple):
@@ -79,95 +95,134 @@ class Unknown(NamedTuple):
     """Whether it may be computed where the points are is not known before the function is tried at some."""
 
 
-def served(given: Given) -> Served | Unknown | None:
-    """None where it is not computed where the points are."""
+def served(given: Given, name: str) -> Served | Unknown | None:
+    """How a derivative of that name is computed; None where it is not where points are."""
     x, *own = (np.empty((0, *array.shape[1:]), array.dtype) for array in (given.points, *given.own))
-    is_vector, (derivative, wanted) = given.name == "jacobian", DERIVATIVES[given.name]
-    device = f"cuda:{given.home.ordinal}"
-    known = call(given.fun, x, given.args, tuple(own), device, vector=is_vector, options=given.options)
-    known = launch.by_known_method(known._replace(tells_ties=False), derivative)
+    is_vector, derivative = name == "jacobian", DERIVATIVES[name]
+    levels, device = given.options.noise, f"cuda:{given.home.ordinal}"
+    options = given.options if np.ndim(levels) == 0 else given.options._replace(noise=0.0)
+    known = call(given.fun, x, given.args, tuple(own), device, given.grad, vector=is_vector, options=options)
+    if options is not given.options:
+        known = known._replace(plan=known.plan.with_noise(levels, given.batch))
+    known = launch.by_known_method(known._replace(tells_ties=False), derivative.case)
     n = known.shape[1]
-    if given.name == "curvature" and not (known.plan.method == "traced" and takes_spectra(n)):
+    if name == "curvature" and not (known.plan.method == "traced" and takes_spectra(n)):
         return None
     if known.plan.method == "traced":
-        leaves = "lanes" if given.name == "curvature" else "matrices"
         try:
-            prepared = by_tracing.trusted(known, wanted(n + _width(given.own)), is_vector, leaves)
+            wanted = derivative.wanted(n + sum(prod(array.shape[1:]) for array in own))
+            prepared = by_tracing.trusted(known, wanted, is_vector, derivative.leaves)
             return Served(known, prepared) if prepared else Unknown()
         except UndecidedError:  # of arguments that steer it otherwise in each call
-            if given.name == "curvature" or not known.plan.others:
+            if name == "curvature" or not known.plan.others:
                 return None
-            known = launch.by_known_method(known.by_next_method, derivative)
+            known = launch.by_known_method(known.by_next_method, derivative.case)
         except CompilationError:  # which is noted, or told, where it is tried at some points
             return Unknown()
     return Served(known, None) if was_tried(known, is_vector) else Unknown()
 
 
-def _width(arrays: tuple) -> int:
-    """How many numbers arrays have for each point."""
-    return sum(prod(array.shape[1:]) for array in arrays)
-
-
 def computed(given: Given, by: Served, out: Any, errors: bool) -> Any:
-    """An array of results: `out` where there is one; with `errors`, of exact derivatives, that of their errors, too.
+    """An array of results: `out` where there is one; with `errors`, that of their errors, too.
 
-    None where it turns out that derivatives are not exact, or that a function has another number of values now.
+    None where it turns out that a function has another number of values now.
     """
     (count, n), dtype, home = given.points.shape, given.points.dtype, given.home
     m = len(by.prepared.program.values) if by.prepared else by.call.length or 1
-    tail = {"value": (), "gradient": (n,), "jacobian": (m, n), "hessian": (n, n), "hvp": (n,), "vhv": ()}[given.name]
+    tail = {
+        "value": (), "gradient": (n,), "jacobian": (m, n), "hessian": (n, n), "hvp": (*given.by_point, n),
+        "vhv": given.by_point,
+    }[given.name]  # fmt: skip
     # of other arguments of these types the number of values may be another
     by_types = given.name == "jacobian" and by.prepared is None and given.args
     if by_types and out is not None and tuple(out.shape)[-2:] != tail:
         return None
     made, room = home.results((*given.batch, *tail), dtype, out)
+    error = _compute(given, by.call, room.reshape(prod(room.shape)), m, errors)
     room = room.reshape(count, *tail)
-    _compute(given, by, given.points, room)
     if by_types and count and all(np.isnan(room[b].copy_to_host()).all() for b in range(0, count, -(-count // FEW))):
         return None
+    if given.name != "value" and (dtype == np.float32 or given.directions is not None):
+        rows = room.reshape(count * given.each, prod(room.shape) // max(1, count * given.each))
+        results.blank(rows, *([error] if errors else []), rows)
     found = home.handed_over(made, out)
-    if not errors:
-        return found
-    if not launch.by_known_method(by.call, DERIVATIVES[given.name][0]).plan.is_exact:
-        return None
-    made, error = home.results((*given.batch, *tail), dtype)
-    others, bounds = room, constant(np.array(by.call.plan.bounds.rows))
-    if dtype == np.float64:  # of float32 results are stored with less digits than a few roundings change
-        others = new_array(room.shape)
-        _compute(given, by, nearby_points(given.points, bounds), others)
-    estimate_rows(room, others, rounding_of(dtype), n * n if given.name == "hessian" else n, error)
-    return found, home.handed_over(made)
+    return (found, given_back(given, error, tail)) if errors else found
 
 
-def _compute(given: Given, by: Served, points: Any, room: Any) -> None:
-    """Results at points, in the place of those that were given."""
-    known, prepared = by
-    if prepared is None:
-        there = known._replace(points=Points(points, known.points.args, given.own))
-        _by_job(given.name, there, given.directions, room)
-        return
-    (count, *tail), own = room.shape, given.own + given.directions
-    slots = np.array(prepared.program.values) if given.name == "value" else slots_of(prepared, prod(tail))
-    shared = by_tracing.shared_numbers(known.points.args)
-    rows = rows_of(prepared, known.plan, _width(own), slots, shared, room.dtype, given.name == "value")
-    rows.on_device(given.home.ordinal, points, joined_columns(own, count), room.reshape(prod(room.shape)))
+def given_back(given: Given, array: Any, tail: tuple[int, ...], dtype: Any = None) -> Any:
+    """A copy of results of all points as an array of the library, in the type of the points or another."""
+    made, room = given.home.results((*given.batch, *tail), dtype or given.points.dtype)
+    results.assign(room, array)
+    return given.home.handed_over(made)
 
 
-def _by_job(name: str, there: Call, directions: tuple, room: Any) -> None:
-    """By a kernel of the CPU, compiled for the device."""
-    function, count = there.function, len(room)
+def _compute(given: Given, known: Call, room: Any, m: int, errors: bool) -> Any:
+    """Results where points are, into `room`, flat; their errors, if they are wanted."""
+    there = known._replace(points=Points(given.points, known.points.args, given.own), batch=given.batch)
+    (count, n), v, name = given.points.shape, given.directions, given.name
     if name == "value":
         launch.values(there, room)
     elif name == "gradient":
-        launch.first_order(there, Role(function, "row"), 1, False, room.reshape(count, 1, room.shape[1]))
+        return launch.first_order(there, Role(there.function, "row"), 1, errors, room.reshape(count, 1, n)).error
     elif name == "jacobian":
-        launch.first_order(there, Role(function, "vector"), room.shape[1], False, room)
+        return launch.first_order(there, Role(there.function, "vector"), m, errors, room.reshape(count, m, n)).error
     elif name == "hessian":
-        launch.second_order(there, errors=False, out=room)
+        room = room.reshape(count, n, n)
+        return launch.second_order(there, errors=errors, out=room, with_noise=errors).hessian_error
+    elif known.plan.bounds.any:
+        return _by_hessians(there, name, v, room, errors)
     elif name == "hvp":
-        launch.products(there, directions[0], False, room)
+        return launch.products(there, v, errors, room.reshape(v.shape)).error
+    elif there.gradient is not None:
+        product = launch.products(there, v, errors, results.room(v.shape))
+        results.assign(room, results.dot(v, product.product))
+        if errors:
+            error = results.of_forms(v, product.error)
+            results.add_rounding(error, room)
+            return error
     else:
-        launch.forms(there, directions[0], False, room)
+        return launch.forms(there, v, errors, room).error
+    return None
+
+
+def _by_hessians(there: Call, name: str, v: Any, room: Any, errors: bool) -> Any:
+    """Products or forms where bounds need Hessians: in double, for only what is made of them is rounded."""
+    count, n = there.shape
+    H = results.room((count, n, n))
+    E = launch.second_order(there, errors=errors, out=H, with_noise=errors).hessian_error
+    products = results.apply(H, v)
+    error = results.apply(E, v, absolute=True) if errors else None
+    if name == "hvp":
+        results.assign(room, products)
+        return error
+    results.assign(room, results.dot(v, products))
+    return results.of_forms(v, error) if errors else None
+
+
+def modelled(given: Given, by: Served) -> ResidentModel:
+    """Models, computed where the points are; their methods, on the host, are those of a model with these fields."""
+    (count, n), home, known = given.points.shape, given.home, by.call
+    there = known._replace(points=Points(given.points, known.points.args, given.own), batch=given.batch)
+    H = results.room((count, n, n))
+    found = launch.second_order(there, errors=True, out=H)
+    made = {
+        name: home.results((*given.batch, *tail), given.points.dtype)
+        for name, tail in {"point": (n,), "value": (), "gradient": (n,), "hessian": (n, n)}.items()
+    }
+    for name, source in (("point", given.points), ("value", found.value), ("gradient", found.gradient), ("hessian", H)):
+        results.assign(made[name][1], source)
+    rooms = {name: room.reshape(count, prod(room.shape) // max(1, count)) for name, (_, room) in made.items()}
+    norms = results.norms(found.hessian_error)
+    if given.points.dtype == np.float32:  # what is too large for it
+        for name in ("value", "gradient", "hessian"):
+            results.blank(rooms[name], norms, rooms["gradient"], rooms["hessian"])
+    parts = {name: home.handed_over(array) for name, (array, _) in made.items()}
+    parts["hessian_error"] = given_back(given, norms, (), np.float64)
+
+    def on_host() -> QuadraticModel:
+        return QuadraticModel(**{name: home.fetched(part) for name, part in parts.items()})
+
+    return ResidentModel(home, QuadraticModel, on_host, **parts)
 
 
 def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -> Resident | None:
@@ -181,15 +236,15 @@ def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -
     (known, prepared), (count, n), home = by, given.points.shape, given.home
     assert prepared is not None
     shared, dtype = by_tracing.shared_numbers(known.points.args), given.points.dtype
-    reading = reading_of(prepared, known.plan, _width(given.own), shared, dtype, tolerance)
-    own = joined_columns(given.own, count)
+    own = results.own_numbers(given.own, count)
+    reading = reading_of(prepared, known.plan, own.shape[1], shared, dtype, tolerance)
     rows = curvature_kernels(prepared).on_device(home.ordinal, given.points, own, reading)
     more = _extras(given, of_hessians, rows, extra) if of_hessians else {}
     fields = {}
 
     def give(name: str, tail: tuple[int, ...], source: Any, first: int, kind: Any = dtype) -> None:
         fields[name], room = home.results((*given.batch, *tail), kind)
-        copy_columns(source, first, room.reshape(count, prod(tail)))
+        results.copy_columns(source, first, room.reshape(count, prod(tail)))
 
     for name, first in places_of(n).items():
         if name != "critical":
@@ -219,7 +274,7 @@ OF_VECTORS = {"eigenvectors", "newton_step"}
 
 def _hessians_for(given: Given, extra: tuple[str, ...]) -> Served | None:
     """How Hessians are computed for these extras; None if their place is the host."""
-    by = served(given._replace(name="hessian"))
+    by = served(given, "hessian")
     is_there = takes_spectra(given.points.shape[1], True) if OF_VECTORS & set(extra) else True
     return by if isinstance(by, Served) and is_there else None
 
@@ -227,9 +282,9 @@ def _hessians_for(given: Given, extra: tuple[str, ...]) -> Served | None:
 def _extras(given: Given, by: Served, rows: Any, extra: tuple[str, ...]) -> dict[str, Any]:
     """Hessians, and eigenvectors and Newton steps if they are among the extras, in double."""
     count, n = given.points.shape
-    H, z, w, step = (new_array(shape) for shape in ((count, n, n), (count, n, n), (count, n), (count, n)))
+    H, z, w, step = (results.room(shape) for shape in ((count, n, n), (count, n, n), (count, n), (count, n)))
     if count:
-        _compute(given._replace(name="hessian"), by, given.points, H)
+        _compute(given._replace(name="hessian"), by.call, H.reshape(H.size), 1, False)
         if OF_VECTORS & set(extra):
             eigen.on_device(given.home.ordinal, H, w, z.reshape(count * n * n), True)
         complete_extras(rows, H, w, z, step)

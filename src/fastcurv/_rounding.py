@@ -75,10 +75,9 @@ def estimate_errors(x, g, H, g_error, H_error, rounding):
             H_error[i, j] = rounding * bend
 
 
-def estimate_all(x: np.ndarray, g: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def estimate_all(x: np.ndarray, g: np.ndarray, H: np.ndarray, g_error: np.ndarray, H_error: np.ndarray) -> None:
     """The same of all points, whose type is that of results: of gradients (N, n) and Hessians (N, n, n)."""
     rounding, bend = rounding_of(x.dtype), np.abs(H).max(axis=(1, 2), initial=0.0)
     lever = np.abs(H * x[:, None]).max(axis=(1, 2), initial=0.0)
-    slope = rounding * (np.abs(g).max(axis=1, initial=0.0) + lever)
-    bend = rounding * bend
-    return np.broadcast_to(slope[:, None], g.shape), np.broadcast_to(bend[:, None, None], H.shape)
+    slope = np.abs(g).max(axis=1, initial=0.0) + lever
+    g_error[...], H_error[...] = rounding * slope[:, None], rounding * bend[:, None, None]

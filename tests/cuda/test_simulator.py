@@ -478,30 +478,37 @@ def test_errors_of_exact_derivatives_stay_there(dtype):
 
 
 @pytest.mark.usefixtures("_foreign", "_without_transfers")
-def test_models_stay_there():
-    x, own = rng.normal(size=(2, 3, 3)), rng.uniform(1.0, 2.0, (2, 3))
-    for fun, options in ((chain, {}), (weighted, {"point_args": (own,)}), (until, {"method": "hyperdual"})):
-        there = {name: tuple(map(Foreign, a)) if name == "point_args" else a for name, a in options.items()}
-        found, expected = fc.quadratic_model(fun, Foreign(x), **there), fc.quadratic_model(fun, x, **options)
-        for name in ("point", "value", "gradient", "hessian"):
-            np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-10, atol=1e-10)
-        y = Foreign(x + 0.1)
-        own[...] = 100.0  # the model is that of the call
-        np.testing.assert_allclose(on_host(found(y)), expected(x + 0.1), rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(on_host(found.hessian_error), expected.hessian_error, rtol=1e-9)
-        own[...] = rng.uniform(1.0, 2.0, (2, 3))
+@pytest.mark.parametrize(
+    "fun, options",
+    [
+        (chain, {}), (weighted, {"point_args": True}), (until, {"method": "hyperdual"}), (until, {"method": "central"}),
+        (until, {"grad": slope}), (chain, {"bounds": (-2.0, 0.5)}), (chain, {"noise": 1e-3}),
+    ],
+    ids=["traced", "point_args", "hyperdual", "central", "grad", "bounds", "noise"],
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_models_stay_there(fun, options, dtype):
+    x, own = rng.normal(size=(2, 3, 3)).astype(dtype), rng.uniform(1.0, 2.0, (2, 3))
+    there, here = ({**options, "point_args": (a,)} if "point_args" in options else options for a in (Foreign(own), own))
+    found, expected = fc.quadratic_model(fun, Foreign(x), **there), fc.quadratic_model(fun, x, **here)
+    tolerance = 1e-9 if dtype == np.float64 else 2e-5
+    for name in ("point", "value", "gradient", "hessian", "hessian_error"):
+        given, wanted = on_host(getattr(found, name)), np.asarray(getattr(expected, name))
+        assert (given.shape, given.dtype) == (wanted.shape, wanted.dtype)
+        np.testing.assert_allclose(given, wanted, rtol=tolerance, atol=tolerance, err_msg=name)
+    y = (x + 0.1).astype(dtype)
+    own[...] = 100.0  # the model is that of the call
+    np.testing.assert_allclose(on_host(found(Foreign(y))), expected(y), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.usefixtures("_foreign")
-def test_models_by_differences_and_in_single_precision_come_back():
-    x = rng.normal(size=(4, 3))
-    for points, options in ((x, {"method": "central"}), (x.astype(np.float32), {})):
-        found, expected = (
-            fc.quadratic_model(chain, Foreign(points), **options),
-            fc.quadratic_model(chain, points, **options),
-        )
-        for name in ("gradient", "hessian", "hessian_error"):
-            np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-5)
+@pytest.mark.filterwarnings("ignore:.*overflow encountered in cast")  # as a device does without a word
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+def test_models_too_large_for_single_precision():
+    x = np.tile(np.array([1e20, 1.0]), (5, 1)).astype(np.float32)
+    x[0], x[1] = 1.0, 1e9
+    found, expected = fc.quadratic_model(large, Foreign(x)), fc.quadratic_model(large, x)
+    for name in ("value", "gradient", "hessian", "hessian_error"):
+        np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-5, err_msg=name)
 
 
 @pytest.mark.usefixtures("_foreign")
@@ -613,20 +620,61 @@ def large(x):
     return s * x[0] ** 4 + x[1]
 
 
+@pytest.mark.filterwarnings("ignore:.*overflow encountered in cast")  # as a device does without a word
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"method": "central"}, {"method": "forward"}, {"method": "central", "order": 4}, {"noise": 1e-3}, "levels"],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_errors_of_differences_stay_there(options, dtype):
+    x, v = rng.uniform(-1.0, 1.0, (2, 7, 3)).astype(dtype)
+    x[3, 1] = np.nan
+    options = {"noise": rng.uniform(0.0, 1e-2, 7)} if options == "levels" else options
+    common = {"return_error": True, **options}
+    for name, more in {"gradient": (), "hessian": (), "hvp": (v,), "vhv": (v,)}.items():
+        assert_there(name, until, x, *more, **common)
+    assert_there("jacobian", until_by_parts, x, **common)
+    single = np.tile(np.array([1e20, 1.0]), (5, 1)).astype(dtype)
+    single[0] = 1.0
+    assert_there("hessian", large, single, **({} if "noise" in options else options), return_error=True)
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize("method", ["hyperdual", "central"])
+@pytest.mark.parametrize("errors", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_derivatives_of_gradients_stay_there(method, errors, dtype):
+    x, v = rng.uniform(-1.0, 1.0, (2, 6, 3)).astype(dtype)
+    x[2, 0] = np.nan
+    for name, more in {"hessian": (), "hvp": (v,), "vhv": (v,)}.items():
+        assert_there(name, until, x, *more, grad=slope, method=method, return_error=errors)
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize("fun, method", [(chain, "auto"), (until, "hyperdual"), (until, "central")])
+@pytest.mark.parametrize("errors", [False, True])
+def test_directions_stay_there(fun, method, errors):
+    x, v = rng.uniform(-1.0, 1.0, (2, 6, 3))
+    x[2, 0] = np.nan
+    own = {"point_args": (rng.uniform(1.0, 2.0, 6),), "return_error": errors, "method": method}
+    for name in ("hvp", "vhv"):
+        assert_there(name, fun, x, np.stack([v, x, v], axis=1), **own)
+        assert_there(name, fun, x, v[0], **own)
+        assert_there(name, fun, x, v, bounds=(-0.9, 0.8), **own)
+        assert_there(name, fun, x[0], v, method=method, return_error=errors)
+    assert_there("hvp", fun, x, np.stack([v, x], axis=1), bounds=(-0.9, 0.8), **own)
+
+
 @pytest.mark.usefixtures("_foreign")
 def test_what_the_host_puts_together():
     x, v = rng.uniform(-1.0, 1.0, (2, 7, 3))
-    for name, more in {"gradient": (), "hessian": (), "hvp": (v,), "vhv": (v,)}.items():
-        assert_there(name, chain, x, *more, return_error=True)
-    assert_there("hvp", chain, x, np.stack([v, x], axis=1))
-    assert_there("hessian", until, x, grad=slope)
-    assert_there("gradient", chain, x, noise=1e-3, method="central")
+    assert_there("hvp", chain, x[:, None], v)  # one of many ways to broadcast
     H = fc.hessian(chain, Foreign(x), sparse=True)
     np.testing.assert_allclose(H.values, fc.hessian(chain, x, sparse=True).values)
     model, expected = fc.quadratic_model(chain, Foreign(x)), fc.quadratic_model(chain, x)
     assert isinstance(model, fc.QuadraticModel)
-    np.testing.assert_allclose(on_host(model.hessian), expected.hessian)
-    np.testing.assert_allclose(on_host(model.hessian_error), expected.hessian_error)
     np.testing.assert_allclose(on_host(model(Foreign(v))), expected(v))
     np.testing.assert_allclose(on_host(model.decrease(v)), expected.decrease(v))
     np.testing.assert_allclose(on_host(model.minimizer()), expected.minimizer())

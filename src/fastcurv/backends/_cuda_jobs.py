@@ -29,7 +29,7 @@ ENOUGH = 2**15
 #: what blocks call the arrays that they write to, of as many places for each point
 RESULTS = {
     "status", "value", "centre", "gradient", "gradient_error", "hessian", "hessian_error", "matrix", "error", "product",
-    "form", "magnitude",
+    "form", "widening",
 }  # fmt: skip
 #: and those that they read, which may have a place for each point
 BY_POINT = {"directions", "scale"}

@@ -263,10 +263,21 @@ def symmetrise(a):
             a[i, j] = a[j, i] = 0.5 * (a[i, j] + a[j, i])
 
 
-def magnitude_block(g, known, values):
-    """The largest |g_r| at x and at x +- h e_i, which noise is measured against; at x in double, as lanes are."""
+def widened(level, magnitude, eps, exponent):
+    """(e_f / F eps)^(1 / (p + d)), where noise e_f is more than rounding of the largest |f|, F, and no more than F."""
+    ratio = level / magnitude if level > 0.0 else 0.0
+    if not ratio <= 1.0:  # NaN, too
+        ratio = 1.0
+    return (max(ratio, eps) / eps) ** exponent
 
-    def block(task, worker, layout, points, arguments, steps, bounds, reach, width, magnitude):
+
+def widening_block(g, known, values):
+    """By how much noise widens relative steps: it is measured against the largest |g_r| at x and at x +- h e_i.
+
+    x is in double, as lanes are.
+    """
+
+    def block(task, worker, layout, points, arguments, steps, bounds, reach, width, noise, exponent, widening):
         n = points.shape[1]
         raised = stack_array(1, layout)
         x = stack_array(known, steps) if known else np.empty(n, steps.dtype)
@@ -274,11 +285,11 @@ def magnitude_block(g, known, values):
         begin, end = span(layout, task, len(points))
         for b in range(begin, end):
             copy(points[b], x)
-            magnitude[b] = 0.0
+            largest = 0.0
             if not is_outside(x, bounds):
                 point = (raised, arguments, b)
                 g(x, y, point)
-                magnitude[b] = largest_entry(y)
+                largest = largest_entry(y)
                 for i in range(n):
                     x_i = x[i]
                     side, h = axis_step(x, i, steps, 1.0, bounds, reach)
@@ -286,7 +297,8 @@ def magnitude_block(g, known, values):
                         if side == 0 or sign == 1:
                             x[i] = within(x_i + sign * h, i, bounds)
                             g(x, y, point)
-                            magnitude[b] = max(magnitude[b], largest_entry(y))
+                            largest = max(largest, largest_entry(y))
                     x[i] = x_i
+            widening[b] = widened(noise[min(b, len(noise) - 2) + 1], largest, noise[0], exponent)
 
     return block

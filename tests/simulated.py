@@ -48,7 +48,7 @@ def compile_for_the_host(replace: Replace) -> None:
     for name in ("cuda", "_cuda_eigen", "_cuda_groups", "_cuda_curvature"):
         replace(import_module(f"{backends}.{name}"), "device_function", _device_function)
     # small blocks: barriers between threads of Python take time
-    replace(import_module(f"{backends}.cuda"), "SHARED_BYTES", 0)
+    replace(import_module(f"{backends}._cuda_tiles"), "SHARED_BYTES", 0)
     replace(import_module(f"{backends}._cuda_jobs"), "compiled", _compiled_block)
     for name in ("_cuda_jobs", "_cuda_resident"):
         replace(import_module(f"{backends}.{name}"), "compile_for", lambda made, arguments, job: None)

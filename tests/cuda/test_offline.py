@@ -92,7 +92,7 @@ def kernel_of(function, n, wanted, single):
     double, word = types.float64, types.int64
     signature = (
         array(number, 2), array(double, 2), array(double, 1), array(word, 1), array(double, 1), array(double, 2),
-        array(word, 1), array(number, 1),
+        array(word, 1), array(number, 2),
     )  # fmt: skip
     return cuda.rows_kernel(cuda.device_function(made.evaluator()), shape), signature
 
@@ -167,7 +167,7 @@ def test_solvers_fit_into_registers(n, vectors, registers, processor):
     from fastcurv.backends import _cuda_eigen as eigen
 
     assert n <= eigen.IN_REGISTERS[vectors]
-    matrices, w, z = arrays(("f", 1), ("f", 2), ("f", 1))
+    matrices, w, z = arrays(("f", 2), ("f", 2), ("f", 2 if vectors else 1))
     kernel = eigen.eigen_kernel(eigen.solver(n, vectors))
     _, used = compiled(kernel, (matrices, tables(), tables(), w, z), processor)
     print(n, vectors, processor, used)
@@ -234,7 +234,7 @@ def test_curvature_fits_into_registers(n, registers, processor):
     program, places = rosenbrock_with_places(n)
     f = cuda.device_function(program.evaluator())
     kernel = curvature.curvature_kernel(f, n, 0, program.slots, places, False)
-    points, own, bounds, rows = arrays(("f", 2), ("f", 2), ("f", 2), ("f", 1))
+    points, own, bounds, rows = arrays(("f", 2), ("f", 2), ("f", 2), ("f", 2))
     number = types.float64
     _, used = compiled(
         kernel, (points, own, tables(), tables(), tables(), bounds, number, number, number, rows), processor
@@ -255,18 +255,18 @@ def test_curvature_of_many_coordinates(processor):
     n, number = 12, types.float64
     program, _ = rosenbrock_with_places(n)
     derive = curvature.derivatives_kernel(cuda.device_function(program.evaluator()), n, 0, program.slots, False)
-    matrix, vector, stack = *arrays(("f", 2), ("f", 1)), *arrays(("f", 3))
+    matrix, stack = arrays(("f", 2), ("f", 3))
     places = arrays(("i", 1))[0]
-    _, used = compiled(derive, (matrix, matrix, tables(), matrix, places, vector, matrix, stack), processor)
+    _, used = compiled(derive, (matrix, matrix, tables(), matrix, places, matrix, matrix, matrix), processor)
     print("derivatives", processor, used)
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= 8 * (program.slots + 1)
     assert used["registers"] <= 104
-    arguments = matrix, vector, matrix, stack, matrix, number, number, number, vector
+    arguments = matrix, matrix, matrix, stack, matrix, number, number, number, matrix
     _, used = compiled(curvature.reading_kernel(n), arguments, processor)
     print("reading", processor, used)
     assert used["stack"] == used["stores"] == used["loads"] == 0
-    assert used["registers"] <= 64
+    assert used["registers"] <= 104  # rows are in shared memory: no load waits for a store that might be to its place
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")

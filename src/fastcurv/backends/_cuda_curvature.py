@@ -20,6 +20,7 @@ from ..differences._steps import is_outside
 from ..tracing import Program
 from . import _cuda_eigen as eigen
 from ._cuda_lanes import for_thread
+from ._cuda_tiles import LONGEST, PIECE, loading, storing, threads_of, width_of, writing
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, launch, ordinals
 
@@ -28,33 +29,29 @@ from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, launch,
 OTHERS = 7
 
 
-def derivation(f: Callable, n: int, extra: int, slots: int, bounded: bool) -> Callable:
-    """``derive(points, own, b, tables, bounds, x, y)``: all results at a point, in y; its status."""
+def derivation(f: Callable, n: int, slots: int, bounded: bool) -> Callable:
+    """``derive(tables, bounds, x, y)``: all results at the point in x, with the numbers of its own, in y; its status."""
     violates = cuda.jit(device=True)(is_outside)
 
-    def derive(points, own, b, tables, bounds, x, y):
-        for i in range(n):
-            x[i] = points[b, i]
-        for i in range(extra):
-            x[n + i] = own[b, i]
+    def derive(tables, bounds, x, y):
         f(x, y, tables)
         poison = 0.0
         for k in range(slots):
             poison += 0.0 * y[k]
-        if bounded and violates(points[b], bounds):
+        if bounded and violates(x[:n], bounds):
             return OUTSIDE
         return NOT_FINITE if poison != 0.0 else OK
 
     return cuda.jit(device=True)(derive)
 
 
-def reading(n: int) -> Callable:
-    """``write(rows, b, x, g, H, w, value, status, rounding, tolerance, most)``: what is read of a point, into its row.
+def reading_out(n: int) -> Callable:
+    """``read_out(row, x, g, H, w, value, status, rounding, tolerance, most)``: what is read of a point, into its row.
 
     Of H the lower triangle is read; results from `most` on are not finite in the type of the points.
     """
     errors_of, signs_of, flatness, bend_of = map(for_thread, (rounding_errors, signs, is_critical, gradient_curvature))
-    size, places = 2 * n + OTHERS, places_of(n)
+    places = places_of(n)
     gradient, eigenvalues, spectrum_error, index, nullity, critical, bend, state = (
         places[name]
         for name in (
@@ -63,7 +60,7 @@ def reading(n: int) -> Callable:
         )
     )  # fmt: skip
 
-    def write(rows, b, x, g, H, w, value, status, rounding, tolerance, most):
+    def read_out(row, x, g, H, w, value, status, rounding, tolerance, most):
         noise, norm = errors_of(x, g, H, n, rounding)
         error, negative, null = signs_of(w, norm, n)
         is_lost = abs(value) >= most or abs(w[0]) >= most or abs(w[n - 1]) >= most or 0.0 * error + 0.0 * w[0] != 0.0
@@ -72,37 +69,47 @@ def reading(n: int) -> Callable:
         if status == OK and is_lost:
             status = NOT_FINITE
         poison = 0.0 if status == OK else math.nan
-        first = b * size
-        rows[first] = math.nan if status == OUTSIDE else value
+        row[0] = math.nan if status == OUTSIDE else value
         for i in range(n):
-            rows[first + gradient + i] = g[i] + poison
-            rows[first + eigenvalues + i] = w[i] + poison
-        rows[first + spectrum_error] = error + poison
-        rows[first + index] = negative if status == OK else -1.0
-        rows[first + nullity] = null if status == OK else -1.0
-        rows[first + critical] = 1.0 if status == OK and flatness(x, g, noise, H, n, tolerance) else 0.0
-        rows[first + bend] = bend_of(g, H, n) + poison
-        rows[first + state] = status
+            row[gradient + i] = g[i] + poison
+            row[eigenvalues + i] = w[i] + poison
+        row[spectrum_error] = error + poison
+        row[index] = negative if status == OK else -1.0
+        row[nullity] = null if status == OK else -1.0
+        row[critical] = 1.0 if status == OK and flatness(x, g, noise, H, n, tolerance) else 0.0
+        row[bend] = bend_of(g, H, n) + poison
+        row[state] = status
 
-    return cuda.jit(device=True)(write)
+    return cuda.jit(device=True)(read_out)
+
+
+def tiles_of(n: int, extra: int) -> tuple[tuple[int, int], ...]:
+    """Threads in a block, and numbers in their rows of shared memory, of one kernel or of the two of three that are
+    here: rows of results are there as a whole.
+    """
+    size = 2 * n + OTHERS
+    widths = (width_of(PIECE), size) if scratch_of(n) else (max(width_of(extra), size),)
+    return tuple((threads_of(width, eigen.THREADS), width) for width in widths)
 
 
 def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple, bounded: bool) -> Callable:
     """A row for each point; `places` are the slots of gradient and lower triangle."""
     method = eigen.solver(n, False)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
-    derive, write = derivation(f, n, extra, slots, bounded), reading(n)
-    slopes, lower = places
-    inputs = n + extra
+    load, derive, read_out = loading(n, extra), derivation(f, n, slots, bounded), reading_out(n)
+    inputs, size, (tile_shape,) = n + extra, 2 * n + OTHERS, tiles_of(n, extra)
+    store, (slopes, lower) = storing(size, size), places
 
     def kernel(points, own, tables, sweep_tables, order_tables, bounds, rounding, tolerance, most, rows):
+        tile = cuda.shared.array(tile_shape, types.float64)
         x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
         a, after = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
         found, w = cuda.local.array(after_order, types.float64), cuda.local.array(n, types.float64)
         g, H = cuda.local.array(n, types.float64), cuda.local.array((n, n), types.float64)
-        b = cuda.grid(1)
-        if b < points.shape[0]:
-            status = derive(points, own, b, tables, bounds, x, y)
+        b, count = cuda.grid(1), points.shape[0]
+        load(points, own, b, tile, x)
+        if b < count:
+            status = derive(tables, bounds, x, y)
             for i in range(n):
                 g[i] = y[slopes[i]]
                 for j in range(i + 1):
@@ -111,44 +118,71 @@ def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple,
             exponent, _ = solve(a, after, found, sweep_tables, order_tables)
             for i in range(n):
                 w[i] = math.ldexp(found[i], exponent)
-            write(rows, b, x, g, H, w, y[0], status, rounding, tolerance, most)
+            read_out(tile[cuda.threadIdx.x], x, g, H, w, y[0], status, rounding, tolerance, most)
+        cuda.syncthreads()
+        store(tile, rows, 0, count)
 
     return kernel
 
 
 def derivatives_kernel(f: Callable, n: int, extra: int, slots: int, bounded: bool) -> Callable:
-    """Value and status, gradient, and the lower triangle of the Hessian of each point, whose slots are `places`."""
-    derive, inputs = derivation(f, n, extra, slots, bounded), n + extra
+    """Value and status, gradient and Hessian of each point, of which the last two are in slots `places`."""
+    load, derive, inputs = loading(n, extra), derivation(f, n, slots, bounded), n + extra
+    tile_shape, _ = tiles_of(n, extra)
+
+    def slope(found, k):
+        y, places = found
+        return y[places[k]]
+
+    def entry(found, k):
+        y, places = found
+        return y[places[n + k]]
+
+    write_gradient, write_hessian = writing(n, slope), writing(n * n, entry)
 
     def kernel(points, own, tables, bounds, places, scalars, gradients, hessians):
+        tile = cuda.shared.array(tile_shape, types.float64)
         x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
-        b = cuda.grid(1)
-        if b < points.shape[0]:
-            status = derive(points, own, b, tables, bounds, x, y)
-            scalars[2 * b], scalars[2 * b + 1] = y[0], status
-            for i in range(n):
-                gradients[b, i] = y[places[i]]
-                for j in range(i + 1):
-                    hessians[b, i, j] = y[places[n + i * (i + 1) // 2 + j]]
+        b, count = cuda.grid(1), points.shape[0]
+        load(points, own, b, tile, x)
+        if b < count:
+            status = derive(tables, bounds, x, y)
+            scalars[b, 0], scalars[b, 1] = y[0], status
+        write_gradient((y, places), tile, gradients, b, count)
+        write_hessian((y, places), tile, hessians, b, count)
 
     return kernel
 
 
 def reading_kernel(n: int) -> Callable:
-    """A row for each point from what `derivatives_kernel` found, and eigenvalues."""
-    write = reading(n)
+    """A row for each point from what `derivatives_kernel` found, and eigenvalues.
+
+    Each thread reads what it needs by itself: most of that is its Hessian, for which shared memory has no room. Where
+    rows fit there, they are written together.
+    """
+    read_out, size, (_, tile_shape) = reading_out(n), 2 * n + OTHERS, tiles_of(n, 0)
+    store = storing(size, size)
 
     def kernel(points, scalars, gradients, hessians, spectra, rounding, tolerance, most, rows):
+        tile = cuda.shared.array(tile_shape, types.float64)
+        b, count, row = cuda.grid(1), points.shape[0], tile[cuda.threadIdx.x]
+        if b < count:
+            value, status = scalars[b, 0], int(scalars[b, 1])
+            read_out(row, points[b], gradients[b], hessians[b], spectra[b], value, status, rounding, tolerance, most)
+        cuda.syncthreads()
+        store(tile, rows, 0, count)
+
+    def kernel_of_long_rows(points, scalars, gradients, hessians, spectra, rounding, tolerance, most, rows):
         b = cuda.grid(1)
         if b < points.shape[0]:
-            value, status = scalars[2 * b], int(scalars[2 * b + 1])
-            write(rows, b, points[b], gradients[b], hessians[b], spectra[b], value, status, rounding, tolerance, most)
+            value, status, row = scalars[b, 0], int(scalars[b, 1]), rows[b]
+            read_out(row, points[b], gradients[b], hessians[b], spectra[b], value, status, rounding, tolerance, most)
 
-    return kernel
+    return kernel if size <= LONGEST else kernel_of_long_rows
 
 
 def places_of(n: int) -> dict[str, int]:
-    """In which column of rows what `reading` writes begins, by the names of `Curvature`."""
+    """In which column of rows what `reading_out` writes begins, by the names of `Curvature`."""
     after = 1 + 2 * n
     names = "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature", "status"
     return {"value": 0, "gradient": 1, "eigenvalues": 1 + n} | {name: after + k for k, name in enumerate(names)}
@@ -258,26 +292,43 @@ class CurvatureKernels:
 
     def _at_once(self, ordinal: int, given: Reading) -> Callable[..., None]:
         n, extra, _, _, *how = given
-        kernel, tables = self._kernel(given), self._tables(ordinal, given)
+        kernel, tables, ((block, _),) = self._kernel(given), self._tables(ordinal, given), tiles_of(n, extra)
         more = *eigen.tables_of(eigen.solver(n, False).tables), given.limits, *how
 
         def run(stream: Any, count: int, points: Any, own: Any, rows: Any) -> None:
-            own = own.reshape(count, extra) if extra else own
-            launch(kernel, count, eigen.THREADS, points.reshape(count, n), own, tables, *more, rows, stream=stream)
+            points, own, rows = _as_matrices(given, count, points, own, rows)
+            launch(kernel, count, block, points, own, tables, *more, rows, stream=stream)
 
         return run
 
     def _in_stages(self, ordinal: int, given: Reading) -> Callable[..., None]:
         n, extra, _, _, *how = given
         (derive, read), tables, limits = self._kernel(given), self._tables(ordinal, given), given.limits
-        places, solve = constant(np.array([*self._places[0], *self._places[1]])), eigen.solving(ordinal, n, False)
+        places, solve = constant(self._places_in_full(n)), eigen.solving(ordinal, n, False)
+        (block, _), (last_block, _) = tiles_of(n, extra)
 
         def run(stream: Any, count: int, points: Any, own: Any, rows: Any, *scratch: Any) -> None:
             scalars, gradients, hessians, spectra = scratch
-            points, own = points.reshape(count, n), own.reshape(count, extra) if extra else own
-            found, w = (scalars, gradients.reshape(count, n), hessians.reshape(count, n, n)), spectra.reshape(count, n)
-            launch(derive, count, eigen.THREADS, points, own, tables, limits, places, *found, stream=stream)
+            points, own, rows = _as_matrices(given, count, points, own, rows)
+            scalars, gradients, w = scalars.reshape(count, 2), gradients.reshape(count, n), spectra.reshape(count, n)
+            found = scalars, gradients, hessians.reshape(count, n * n)
+            launch(derive, count, block, points, own, tables, limits, places, *found, stream=stream)
             solve(stream, hessians, w, w)
-            launch(read, count, eigen.THREADS, points, *found, w, *how, rows, stream=stream)
+            found = scalars, gradients, hessians.reshape(count, n, n)
+            launch(read, count, last_block, points, *found, w, *how, rows, stream=stream)
 
         return run
+
+    def _places_in_full(self, n: int) -> np.ndarray:
+        """The slots of gradient and Hessian: whole rows are written together faster than halves one by one."""
+        slopes, lower = map(np.array, self._places)
+        rows, columns = np.indices((n, n))
+        i, j = np.maximum(rows, columns), np.minimum(rows, columns)
+        return np.concatenate([slopes, lower[i * (i + 1) // 2 + j].ravel()])
+
+
+def _as_matrices(given: Reading, count: int, points: Any, own: Any, rows: Any) -> tuple[Any, Any, Any]:
+    """What flat arrays hold of so many points, a row for each."""
+    n, extra = given.n, given.extra
+    own = own.reshape(count, extra) if extra else own
+    return points.reshape(count, n), own, rows.reshape(count, 2 * n + OTHERS)

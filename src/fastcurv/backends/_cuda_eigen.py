@@ -17,6 +17,7 @@ from ..symmetric import cyclic_sweep, in_order, triangle
 from ..tracing import straight_line
 from . import _cusolver as cusolver
 from ._cuda_groups import LEAST, MOST_SWEEPS, NEGLIGIBLE, group_kernel, group_of, tables_of_groups
+from ._cuda_tiles import fetching, storing, threads_of
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, constant, cuda, device_function, driver_errors, launch, ordinals, select
 
@@ -78,24 +79,41 @@ def solver(n: int, vectors: bool) -> Solver:
     return Solver(n, vectors, state, *sizes, cuda.jit(device=True)(solve), tables)
 
 
+def tile_of(n: int) -> tuple[int, int]:
+    """Threads in a block, where a thread has a matrix of its own, and the length of their rows in shared memory."""
+    width = n * n | 1
+    return threads_of(width, THREADS), width
+
+
 def eigen_kernel(method: Solver) -> Callable:
-    """Of flat matrices, of which lower triangles are read."""
+    """Of matrices (N, n * n), of which lower triangles are read; z is like these."""
     n, vectors, state, after_sweep, after_order, solve, _ = method
+    size, tile_shape = n * n, tile_of(n)
+    fetch, store_values, store_vectors = fetching(size, size), storing(n, n), storing(size, size)
 
     def kernel(matrices, sweep_tables, order_tables, w, z):
+        tile = cuda.shared.array(tile_shape, types.float64)
         x, y = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
         found = cuda.local.array(after_order, types.float64)
-        b = cuda.grid(1)
-        if b < w.shape[0]:
+        b, thread, count, poison = cuda.grid(1), cuda.threadIdx.x, w.shape[0], 0.0
+        fetch(matrices, tile, 0, count)
+        cuda.syncthreads()
+        if b < count:
             for i in range(n):
                 for j in range(i + 1):
-                    x[i * (i + 1) // 2 + j] = matrices[(b * n + i) * n + j]
+                    x[i * (i + 1) // 2 + j] = tile[thread, i * n + j]
             exponent, poison = solve(x, y, found, sweep_tables, order_tables)
             for i in range(n):
-                w[b, i] = math.ldexp(found[i], exponent) + poison
-            if vectors:
-                for k in range(n * n):
-                    z[b * n * n + k] = found[n + k] + poison
+                tile[thread, i] = math.ldexp(found[i], exponent) + poison
+        cuda.syncthreads()
+        store_values(tile, w, 0, count)
+        if vectors:
+            cuda.syncthreads()
+            if b < count:
+                for k in range(size):
+                    tile[thread, k] = found[n + k] + poison
+            cuda.syncthreads()
+            store_vectors(tile, z, 0, count)
 
     return kernel
 
@@ -121,15 +139,20 @@ def solving(ordinal: int, n: int, vectors: bool) -> Callable[..., None]:
     """
     if n > IN_SHARED_MEMORY[vectors]:
         return cusolver.solving(ordinal, n, vectors)
-    kernel = _kernel(n, vectors)
-    if n > IN_REGISTERS[vectors]:
+    kernel, by_groups = _kernel(n, vectors), n > IN_REGISTERS[vectors]
+    if by_groups:
         tables, (threads, together) = tables_of(tables_of_groups()), group_of(n)
         block = threads * together
     else:
-        tables, block, together = tables_of(solver(n, vectors).tables), THREADS, THREADS
+        tables, (block, _) = tables_of(solver(n, vectors).tables), tile_of(n)
+        together = block
 
     def solve(stream: Any, matrices: Any, w: Any, z: Any) -> None:
-        launch(kernel, -(-w.shape[0] // together) * block, block, matrices, *tables, w, z, stream=stream)
+        count = w.shape[0]
+        if not by_groups:
+            matrices = matrices.reshape(count, n * n)
+            z = z.reshape(count, n * n) if vectors else z
+        launch(kernel, -(-count // together) * block, block, matrices, *tables, w, z, stream=stream)
 
     return solve
 

@@ -20,15 +20,12 @@ from .._errors import DeviceError
 from .._plan import EVERY
 from ..differences._steps import is_outside
 from . import _cuda_numpy  # noqa: F401  what it teaches numba-cuda: min and max that keep NaN, in all kernels
+from ._cuda_tiles import PIECE, loading, storing, threads_of, width_of
 
 cuda: Any = numba_cuda
 INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; without an NVIDIA GPU use device='cpu'"
 #: rows of so many results are collected by a block of threads, and written together
 MOST_TOGETHER = 64
-#: longer ones, and coordinates, so many at once: threads that follow each other touch numbers that do
-PIECE = 32
-#: bytes of shared memory, by which a block of threads is chosen so that its rows fit
-SHARED_BYTES = 40_000
 #: bytes of arrays that kernels read and that are kept on a device: to copy one takes longer than a short kernel
 MOST_KEPT_BYTES = 2**12
 #: numbers from here on become infinite in single precision
@@ -50,20 +47,14 @@ class Shape(NamedTuple):
     are_values: bool  # of the function, which stay what they are where they are not finite
 
     @property
-    def is_staged(self) -> bool:
-        """Whether coordinates, and numbers of points' own, come by way of shared memory."""
-        return max(self.n, self.extra) <= PIECE
-
-    @property
     def width(self) -> int:
-        """How many numbers of each point shared memory has room for: an odd one, against conflicts of banks."""
-        inputs = max(self.n, self.extra) if self.is_staged else 0
-        return max(inputs, self.size if self.entries else PIECE) | 1
+        """How many numbers of each point shared memory has room for."""
+        return max(width_of(self.n, self.extra, self.size), (self.size if self.entries else 0) | 1)
 
     @property
     def threads(self) -> int:
         """Threads in a block."""
-        return max(32, min(128, SHARED_BYTES // (8 * self.width) // 32 * 32))
+        return threads_of(self.width, 128)
 
 
 def select(ordinal: int) -> Any:
@@ -119,9 +110,8 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
     n, extra, slots, size, bounded, entries, single, are_values = shape
     looks = single and not are_values
     inputs, threads, width, piece = n + extra, shape.threads, shape.width, size if entries else PIECE
-    load, store, poison_of = map(
-        cuda.jit(device=True), (loading(shape), storing(piece, size), poison_at(0 if are_values else slots, bounded))
-    )
+    load, store = loading(n, extra), storing(piece, size)
+    poison_of = cuda.jit(device=True)(poison_at(0 if are_values else slots, bounded))
 
     def short_rows(points, own, shared, indices, constants, bounds, table, rows):
         tile = cuda.shared.array((threads, width), types.float64)
@@ -161,62 +151,6 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
             cuda.syncthreads()
 
     return short_rows if entries else long_rows
-
-
-def loading(shape: Shape) -> Callable:
-    """``load(points, own, b, tile, x)``: the coordinates of a thread's point, and the numbers of its own.
-
-    A block of threads reads the rows of its points one after the other into shared memory, where they are not longer.
-    """
-
-    def staging(width: int) -> Callable:
-        def stage(source, tile):
-            thread, threads, first = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x * cuda.blockDim.x
-            for k in range(thread, min(threads, source.shape[0] - first) * width, threads):
-                tile[k // width, k % width] = source[first + k // width, k % width]
-
-        return cuda.jit(device=True)(stage)
-
-    n, extra = shape.n, shape.extra
-    stage_points, stage_own = staging(n), staging(extra)
-
-    def load(points, own, b, tile, x):
-        thread = cuda.threadIdx.x
-        stage_points(points, tile)
-        cuda.syncthreads()
-        if b < points.shape[0]:
-            for i in range(n):
-                x[i] = tile[thread, i]
-        if extra:
-            cuda.syncthreads()
-            stage_own(own, tile)
-            cuda.syncthreads()
-            if b < points.shape[0]:
-                for i in range(extra):
-                    x[n + i] = tile[thread, i]
-
-    def load_by_itself(points, own, b, tile, x):
-        if b < points.shape[0]:
-            for i in range(n):
-                x[i] = points[b, i]
-            for i in range(extra):
-                x[n + i] = own[b, i]
-
-    return load if shape.is_staged else load_by_itself
-
-
-def storing(piece: int, size: int) -> Callable:
-    """``store(tile, rows, start, count)``: rows of results, from `start` on, one after the other: `piece` numbers of
-    each, or those that are left, which the block's threads have in shared memory.
-    """
-
-    def store(tile, rows, start, count):
-        thread, threads, first = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x * cuda.blockDim.x
-        for k in range(thread, min(threads, count - first) * piece, threads):
-            if start + k % piece < size:
-                rows[(first + k // piece) * size + start + k % piece] = tile[k // piece, k % piece]
-
-    return store
 
 
 def poison_at(slots: int, bounded: bool) -> Callable:
@@ -319,5 +253,6 @@ class Rows(NamedTuple):
         return shared, *self.kernels.tables(ordinal), bounds, slots
 
     def _launch(self, given: tuple, points: Any, own: Any, rows: Any, stream: Any = 0) -> None:
-        made = self.kernels.made(self.shape)
-        launch(made, points.shape[0], self.shape.threads, points, own, *given, rows, stream=stream)
+        made, count = self.kernels.made(self.shape), points.shape[0]
+        rows = rows.reshape(count, self.shape.size)
+        launch(made, count, self.shape.threads, points, own, *given, rows, stream=stream)

@@ -94,6 +94,10 @@ class Plan:
         """The same with levels of noise at points of a batch."""
         return replace(self, noise=_noise(noise, batch))
 
+    def of_points(self, part: slice) -> Plan:
+        """The same for some of the points: of levels of noise those that are theirs."""
+        return self if len(self.noise) == 1 else replace(self, noise=self.noise[part])
+
     def coarser(self, eps: float) -> Plan:
         """The same where values have no more digits than eps says."""
         return _coarser(self, eps)

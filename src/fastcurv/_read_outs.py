@@ -135,6 +135,19 @@ def gradient_curvature(g, H, n):
     return uHu / uu
 
 
+def slope_error(known, error, x):
+    """max_i s_i e_g,i, with one more coordinate."""
+    return max(known, error * max(splat(1.0, known), abs(x)))
+
+
+def estimated_errors(x, g_error, E, n):
+    """What derivatives are known to by estimates: max_i s_i e_g,i and ||E||_F."""
+    noise = splat(0.0, E[0, 0])
+    for i in range(n):
+        noise = slope_error(noise, g_error[i], x[i])
+    return noise, frobenius(E, n)
+
+
 def rounding_errors(x, g, H, n, rounding):
     """What exact derivatives are known to: max_i s_i e_g,i and ||E||_F."""
     slope, bend, lever = largest_of(x, g, H, n)
@@ -238,7 +251,7 @@ def memory_block(way):
     lanes, side, known_n = way.lanes, way.block, way.n
     tag = f"memory_{way.tag}"
     packed, read = compiled(pack, tag), group_reader(way)
-    norms = compiled(frobenius, tag, exact=True)
+    norms, widest = compiled(frobenius, tag, exact=True), compiled(slope_error, tag, exact=True)
 
     def block(
         b, worker, layout, points, status, gradient, gradient_error, hessian, hessian_error, tolerance, scratch_rows,
@@ -260,7 +273,7 @@ def memory_block(way):
             x[i] = splat(0.0, noise) + take(flat_points, first * n + i, n, present - 1, lanes)
             g[i] = splat(0.0, noise) + take(gradient, first * n + i, n, present - 1, lanes)
             e_i = take(flat_errors, begin * n + i, n, present - 1, lanes)
-            noise = max(noise, e_i * max(splat(1.0, noise), abs(x[i])))
+            noise = widest(noise, e_i, x[i])
         known[NOISE] = noise
         packed(flat(hessian), begin * n * n, present, n, work, lanes, side)
         read(first, present, n, work, places_rows[worker], status, gradient, tolerance, results)

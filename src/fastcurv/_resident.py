@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from math import prod
 from typing import Any, NamedTuple
 
@@ -19,10 +20,10 @@ from ._there_and_back import Home, Resident, ResidentModel
 from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
 from .backends import _cuda_results as results
-from .backends._cuda_curvature import complete_extras, places_of
+from .backends._cuda_curvature import complete_extras, places_of, rows_from, width_of_rows
 from .backends._kernels import Role
 from .backends.cpu import Points
-from .backends.cuda import cuda
+from .backends.cuda import TOO_LARGE, cuda
 from .tracing import Wanted
 
 
@@ -106,7 +107,7 @@ def served(given: Given, name: str) -> Served | Unknown | None:
         known = known._replace(plan=known.plan.with_noise(levels, given.batch))
     known = launch.by_known_method(known._replace(tells_ties=False), derivative.case)
     n = known.shape[1]
-    if name == "curvature" and not (known.plan.method == "traced" and takes_spectra(n)):
+    if name == "curvature" and not takes_spectra(n):
         return None
     if known.plan.method == "traced":
         try:
@@ -114,11 +115,12 @@ def served(given: Given, name: str) -> Served | Unknown | None:
             prepared = by_tracing.trusted(known, wanted, is_vector, derivative.leaves)
             return Served(known, prepared) if prepared else Unknown()
         except UndecidedError:  # of arguments that steer it otherwise in each call
-            if name == "curvature" or not known.plan.others:
+            if not known.plan.others:
                 return None
-            known = launch.by_known_method(known.by_next_method, derivative.case)
+            known = known.by_next_method
         except CompilationError:  # which is noted, or told, where it is tried at some points
             return Unknown()
+    known = launch.by_known_method(known, "hessian" if name == "curvature" else derivative.case)
     return Served(known, None) if was_tried(known, is_vector) else Unknown()
 
 
@@ -230,16 +232,17 @@ def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -
 
     None where what `extra` names is not computed there.
     """
-    of_hessians = _hessians_for(given, extra) if extra else None
-    if extra and of_hessians is None:
+    (count, n), home, dtype = given.points.shape, given.home, given.points.dtype
+    if OF_VECTORS & set(extra) and not takes_spectra(n, True):
         return None
-    (known, prepared), (count, n), home = by, given.points.shape, given.home
-    assert prepared is not None
-    shared, dtype = by_tracing.shared_numbers(known.points.args), given.points.dtype
-    own = results.own_numbers(given.own, count)
-    reading = reading_of(prepared, known.plan, own.shape[1], shared, dtype, tolerance)
-    rows = curvature_kernels(prepared).on_device(home.ordinal, given.points, own, reading)
-    more = _extras(given, of_hessians, rows, extra) if of_hessians else {}
+    rows, H = _rows_of_program(given, by, tolerance) if by.prepared else _rows_by_jobs(given, by, tolerance, extra)
+    if extra and H is None:
+        of_hessians = served(given, "hessian")
+        if not isinstance(of_hessians, Served):
+            return None
+        H = results.room((count, n, n))
+        _compute(given._replace(name="hessian"), of_hessians.call, results.flat(H), 1, False)
+    more = _extras(given, rows, H, extra) if extra else {}
     fields = {}
 
     def give(name: str, tail: tuple[int, ...], source: Any, first: int, kind: Any = dtype) -> None:
@@ -256,9 +259,37 @@ def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -
 
     def on_host() -> Curvature:
         found = {name: more[name].copy_to_host() for name in extra}
-        return of_device_rows(known, given.batch, rows.copy_to_host(), found)
+        return of_device_rows(by.call, given.batch, rows.copy_to_host(), found)
 
     return Resident(home, Curvature, on_host, **fields)
+
+
+def _rows_of_program(given: Given, by: Served, tolerance: float) -> tuple[Any, None]:
+    """Rows of what curvature reads, by a program; Hessians are not kept."""
+    assert by.prepared is not None
+    own, shared = results.own_numbers(given.own, len(given.points)), by_tracing.shared_numbers(by.call.points.args)
+    reading = reading_of(by.prepared, by.call.plan, own.shape[1], shared, given.points.dtype, tolerance)
+    return curvature_kernels(by.prepared).on_device(given.home.ordinal, given.points, own, reading), None
+
+
+def _rows_by_jobs(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -> tuple[Any, Any]:
+    """The same by kernels of the CPU, so many points at once as memory is meant for; and Hessians, for extras."""
+    count, n = given.points.shape
+    rows, H = results.room((count, width_of_rows(n))), results.room((count, n, n)) if extra else None
+    most, step = MOST[given.points.dtype.char], max(1, count if extra else MATRIX_BYTES // (16 * n * n))
+    for first in range(0, count, step):
+        part = slice(first, min(first + step, count))
+        x, own = given.points[part], tuple(array[part] for array in given.own)
+        plan = by.call.plan.of_points(part)
+        there = by.call._replace(points=Points(x, by.call.points.args, own), batch=x.shape[:1], plan=plan)
+        matrices = results.room((len(x), n, n)) if H is None else H
+        found = launch.second_order(there, errors=True, out=matrices)
+        errors = found.gradient_error, found.hessian_error
+        read = rows_from(
+            given.home.ordinal, x, found.value, found.status, found.gradient, matrices, errors, tolerance, most
+        )
+        results.assign(rows[part], read)
+    return rows, H
 
 
 #: points that are looked at where all may be NaN
@@ -268,25 +299,21 @@ VECTORS = ("gradient", "eigenvalues")
 KINDS = {"index": np.int16, "nullity": np.int16, "status": np.int8}
 
 
+#: bytes of Hessians and their errors, on a device, that points are read from at once
+MATRIX_BYTES = 2**28
+#: from here on numbers are infinite in a type
+MOST = {"d": math.inf, "f": TOO_LARGE}
 #: extras that take eigenvectors
 OF_VECTORS = {"eigenvectors", "newton_step"}
 
 
-def _hessians_for(given: Given, extra: tuple[str, ...]) -> Served | None:
-    """How Hessians are computed for these extras; None if their place is the host."""
-    by = served(given, "hessian")
-    is_there = takes_spectra(given.points.shape[1], True) if OF_VECTORS & set(extra) else True
-    return by if isinstance(by, Served) and is_there else None
-
-
-def _extras(given: Given, by: Served, rows: Any, extra: tuple[str, ...]) -> dict[str, Any]:
+def _extras(given: Given, rows: Any, H: Any, extra: tuple[str, ...]) -> dict[str, Any]:
     """Hessians, and eigenvectors and Newton steps if they are among the extras, in double."""
     count, n = given.points.shape
-    H, z, w, step = (results.room(shape) for shape in ((count, n, n), (count, n, n), (count, n), (count, n)))
+    z, w, step = (results.room(shape) for shape in ((count, n, n), (count, n), (count, n)))
     if count:
-        _compute(given._replace(name="hessian"), by.call, H.reshape(H.size), 1, False)
         if OF_VECTORS & set(extra):
-            eigen.on_device(given.home.ordinal, H, w, z.reshape(count * n * n), True)
+            eigen.on_device(given.home.ordinal, H, w, results.flat(z), True)
         complete_extras(rows, H, w, z, step)
         cuda.synchronize()  # before what is not wanted is let go of
     found = {"hessian": H, "eigenvectors": z, "newton_step": step}

@@ -912,15 +912,54 @@ def quadratic(x):
     return (x[0] + x[1]) ** 2
 
 
-@pytest.mark.usefixtures("_foreign")
-def test_curvature_with_extras_comes_back():
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"method": "central"}, {"grad": slope}, {"method": "central", "bounds": (-2.0, 0.5)}, {"noise": "levels"}],
+    ids=["hyperdual", "central", "grad", "bounds", "noise"],
+)
+@pytest.mark.parametrize("n", [3, 9])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_curvature_by_jobs_stays_there(options, n, dtype, monkeypatch):
+    """A few points at once, without Hessians of all."""
+    monkeypatch.setattr("fastcurv._resident.MATRIX_BYTES", 16 * n * n * 4)
+    x = rng.uniform(-1.0, 1.0, (2, 5, n)).astype(dtype)
+    x[0, 1, 0] = np.nan
+    options = {**options, "noise": rng.uniform(0.0, 1e-3, (2, 5))} if "noise" in options else options
+    assert_same_curvature(until, x, **options)
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize("method", ["hyperdual", "central"])
+def test_extras_of_curvature_by_jobs_stay_there(method):
     x = rng.uniform(-1.0, 1.0, (6, 3))
-    found = fc.curvature(until, Foreign(x), extra=("hessian", "newton_step"))
-    expected = fc.curvature(until, x, extra=("hessian", "newton_step"))
-    for name in ("hessian", "newton_step", "kind"):
-        np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-10, atol=1e-12)
+    x[2, 1] = np.nan
+    assert_same_curvature(until, x, method=method, extra=("hessian", "newton_step"))
     with pytest.raises(ValueError, match="critical_tol must be"):
         fc.curvature(chain, Foreign(x), critical_tol=-1.0)
+
+
+@pytest.mark.filterwarnings("ignore:.*overflow encountered in cast")  # as a device does without a word
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+def test_curvature_too_large_for_single_precision():
+    x = np.tile(np.array([1e20, 1.0]), (5, 1)).astype(np.float32)
+    x[0], x[1] = 1.0, 1e9
+    assert_same_curvature(large, x)
+
+
+def assert_same_curvature(fun, x, extra=(), **options):
+    """The same of arrays on a device as of NumPy's."""
+    found, expected = (fc.curvature(fun, a, extra=extra, **options) for a in (Foreign(x), x))
+    # what differences lose of the spectrum of a device, which rounds otherwise
+    rtol, atol = (1e-3, 1e-3) if x.dtype == np.float32 else (1e-6, 1e-6)
+    for name in ("index", "nullity", "status", "kind"):
+        a, b = on_host(getattr(found, name)), getattr(expected, name)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    for name in ("value", "gradient", "eigenvalues", "eigenvalue_error", "gradient_curvature", *extra):
+        a, b = on_host(getattr(found, name)), getattr(expected, name)
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=name)
 
 
 @pytest.mark.usefixtures("_foreign")

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from .._read_outs import gradient_curvature, is_critical, rounding_errors, signs
+from .._read_outs import estimated_errors, gradient_curvature, is_critical, rounding_errors, signs
 from ..differences._outcome import NOT_FINITE, OK, OUTSIDE
 from ..differences._steps import is_outside
 from ..tracing import Program
 from . import _cuda_eigen as eigen
 from ._cuda_lanes import for_thread
+from ._cuda_results import copy_columns
 from ._cuda_tiles import LONGEST, PIECE, loading, storing, threads_of, width_of, writing
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, launch, ordinals
@@ -29,8 +30,13 @@ from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, launch,
 OTHERS = 7
 
 
+def width_of_rows(n: int) -> int:
+    """Numbers of a row."""
+    return 2 * n + OTHERS
+
+
 def derivation(f: Callable, n: int, slots: int, bounded: bool) -> Callable:
-    """``derive(tables, bounds, x, y)``: all results at the point in x, with the numbers of its own, in y; its status."""
+    """``derive(tables, bounds, x, y)``: all results in y, of the point in x, and the numbers of its own; its status."""
     violates = cuda.jit(device=True)(is_outside)
 
     def derive(tables, bounds, x, y):
@@ -46,11 +52,12 @@ def derivation(f: Callable, n: int, slots: int, bounded: bool) -> Callable:
 
 
 def reading_out(n: int) -> Callable:
-    """``read_out(row, x, g, H, w, value, status, rounding, tolerance, most)``: what is read of a point, into its row.
+    """``read_out(row, x, g, H, w, value, status, errors, tolerance, most)``: what is read of a point, into its row.
 
-    Of H the lower triangle is read; results from `most` on are not finite in the type of the points.
+    Of H the lower triangle is read. `errors` are those of the gradient, max_i s_i e_g,i, and of the Hessian, ||E||_F;
+    results from `most` on are not finite in the type of the points.
     """
-    errors_of, signs_of, flatness, bend_of = map(for_thread, (rounding_errors, signs, is_critical, gradient_curvature))
+    signs_of, flatness, bend_of = map(for_thread, (signs, is_critical, gradient_curvature))
     places = places_of(n)
     gradient, eigenvalues, spectrum_error, index, nullity, critical, bend, state = (
         places[name]
@@ -60,8 +67,8 @@ def reading_out(n: int) -> Callable:
         )
     )  # fmt: skip
 
-    def read_out(row, x, g, H, w, value, status, rounding, tolerance, most):
-        noise, norm = errors_of(x, g, H, n, rounding)
+    def read_out(row, x, g, H, w, value, status, errors, tolerance, most):
+        noise, norm = errors
         error, negative, null = signs_of(w, norm, n)
         is_lost = abs(value) >= most or abs(w[0]) >= most or abs(w[n - 1]) >= most or 0.0 * error + 0.0 * w[0] != 0.0
         for i in range(n):
@@ -87,17 +94,21 @@ def tiles_of(n: int, extra: int) -> tuple[tuple[int, int], ...]:
     """Threads in a block, and numbers in their rows of shared memory, of one kernel or of the two of three that are
     here: rows of results are there as a whole.
     """
-    size = 2 * n + OTHERS
-    widths = (width_of(PIECE), size) if scratch_of(n) else (max(width_of(extra), size),)
-    return tuple((threads_of(width, eigen.THREADS), width) for width in widths)
+    width = max(width_of(extra), width_of_rows(n))
+    return _tiles_in_stages(n) if scratch_of(n) else ((threads_of(width, eigen.THREADS), width),)
+
+
+def _tiles_in_stages(n: int) -> tuple[tuple[int, int], ...]:
+    return tuple((threads_of(width, eigen.THREADS), width) for width in (width_of(PIECE), width_of_rows(n)))
 
 
 def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple, bounded: bool) -> Callable:
     """A row for each point; `places` are the slots of gradient and lower triangle."""
     method = eigen.solver(n, False)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
-    load, derive, read_out = loading(n, extra), derivation(f, n, slots, bounded), reading_out(n)
-    inputs, size, (tile_shape,) = n + extra, 2 * n + OTHERS, tiles_of(n, extra)
+    load, derive = loading(n, extra), derivation(f, n, slots, bounded)
+    errors_of, read_out = for_thread(rounding_errors), reading_out(n)
+    inputs, size, (tile_shape,) = n + extra, width_of_rows(n), tiles_of(n, extra)
     store, (slopes, lower) = storing(size, size), places
 
     def kernel(points, own, tables, sweep_tables, order_tables, bounds, rounding, tolerance, most, rows):
@@ -118,7 +129,8 @@ def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple,
             exponent, _ = solve(a, after, found, sweep_tables, order_tables)
             for i in range(n):
                 w[i] = math.ldexp(found[i], exponent)
-            read_out(tile[cuda.threadIdx.x], x, g, H, w, y[0], status, rounding, tolerance, most)
+            errors = errors_of(x, g, H, n, rounding)
+            read_out(tile[cuda.threadIdx.x], x, g, H, w, y[0], status, errors, tolerance, most)
         cuda.syncthreads()
         store(tile, rows, 0, count)
 
@@ -154,29 +166,42 @@ def derivatives_kernel(f: Callable, n: int, extra: int, slots: int, bounded: boo
     return kernel
 
 
-def reading_kernel(n: int) -> Callable:
-    """A row for each point from what `derivatives_kernel` found, and eigenvalues.
+def reading_kernel(n: int, are_exact: bool) -> Callable:
+    """A row for each point from scalars, value and status, gradient, Hessian and eigenvalues.
 
+    `known` is what derivatives are known to: the rounding of exact ones, or estimated errors of gradients and Hessians.
     Each thread reads what it needs by itself: most of that is its Hessian, for which shared memory has no room. Where
     rows fit there, they are written together.
     """
-    read_out, size, (_, tile_shape) = reading_out(n), 2 * n + OTHERS, tiles_of(n, 0)
-    store = storing(size, size)
+    read_out, size, (_, tile_shape) = reading_out(n), width_of_rows(n), _tiles_in_stages(n)
+    store, of_rounding, of_estimates = storing(size, size), for_thread(rounding_errors), for_thread(estimated_errors)
 
-    def kernel(points, scalars, gradients, hessians, spectra, rounding, tolerance, most, rows):
+    def exact(x, g, H, b, rounding):
+        return of_rounding(x, g, H, n, rounding)
+
+    def estimated(x, g, H, b, known):
+        return of_estimates(x, known[0][b], known[1][b], n)
+
+    errors_of = cuda.jit(device=True)(exact if are_exact else estimated)
+
+    def read(row, b, points, scalars, gradients, hessians, spectra, known, tolerance, most):
+        x, g, H, value, status = points[b], gradients[b], hessians[b], scalars[b, 0], int(scalars[b, 1])
+        read_out(row, x, g, H, spectra[b], value, status, errors_of(x, g, H, b, known), tolerance, most)
+
+    read = cuda.jit(device=True)(read)
+
+    def kernel(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
         tile = cuda.shared.array(tile_shape, types.float64)
-        b, count, row = cuda.grid(1), points.shape[0], tile[cuda.threadIdx.x]
+        b, count = cuda.grid(1), points.shape[0]
         if b < count:
-            value, status = scalars[b, 0], int(scalars[b, 1])
-            read_out(row, points[b], gradients[b], hessians[b], spectra[b], value, status, rounding, tolerance, most)
+            read(tile[cuda.threadIdx.x], b, points, scalars, gradients, hessians, spectra, known, tolerance, most)
         cuda.syncthreads()
         store(tile, rows, 0, count)
 
-    def kernel_of_long_rows(points, scalars, gradients, hessians, spectra, rounding, tolerance, most, rows):
+    def kernel_of_long_rows(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
         b = cuda.grid(1)
         if b < points.shape[0]:
-            value, status, row = scalars[b, 0], int(scalars[b, 1]), rows[b]
-            read_out(row, points[b], gradients[b], hessians[b], spectra[b], value, status, rounding, tolerance, most)
+            read(rows[b], b, points, scalars, gradients, hessians, spectra, known, tolerance, most)
 
     return kernel if size <= LONGEST else kernel_of_long_rows
 
@@ -186,6 +211,30 @@ def places_of(n: int) -> dict[str, int]:
     after = 1 + 2 * n
     names = "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature", "status"
     return {"value": 0, "gradient": 1, "eigenvalues": 1 + n} | {name: after + k for k, name in enumerate(names)}
+
+
+def rows_from(
+    ordinal: int, points: Any, value: Any, status: Any, gradients: Any, hessians: Any, errors: tuple[Any, Any],
+    tolerance: float, most: float,
+) -> Any:  # fmt: skip
+    """Rows of points from derivatives, and the errors of gradients and Hessians, all on the present device."""
+    count, n = points.shape
+    scalars, w, rows = (cuda.device_array((count, width), np.float64) for width in (2, n, width_of_rows(n)))
+    if count:
+        copy_columns(value.reshape(count, 1), 0, scalars, 0, 1)
+        copy_columns(status.reshape(count, 1), 0, scalars, 1, 1)
+        solve = eigen.solving(ordinal, n, False)  # whose memory must not be let go of before
+        solve(0, hessians.reshape(count * n * n), w, w)
+        _, (block, _) = _tiles_in_stages(n)
+        given = points, scalars, gradients, hessians, w, errors, tolerance, most, rows
+        launch(_reading(n), count, block, *given)
+        cuda.synchronize()
+    return rows
+
+
+@cache
+def _reading(n: int) -> Any:
+    return cuda.jit(reading_kernel(n, are_exact=False))
 
 
 def complete_extras(rows: Any, hessians: Any, spectra: Any, vectors: Any, steps: Any) -> None:
@@ -255,7 +304,10 @@ class CurvatureKernels:
         if case not in self._made:
             f, known = device_function(self._program.evaluator()), (given.n, given.extra, self._program.slots)
             if scratch_of(given.n):
-                made = cuda.jit(derivatives_kernel(f, *known, case[1])), cuda.jit(reading_kernel(given.n))
+                made = (
+                    cuda.jit(derivatives_kernel(f, *known, case[1])),
+                    cuda.jit(reading_kernel(given.n, are_exact=True)),
+                )
             else:
                 made = cuda.jit(curvature_kernel(f, *known, self._places, case[1]))
             self._made[case] = made
@@ -264,9 +316,9 @@ class CurvatureKernels:
     def from_host(self, device: int, points: np.ndarray, own: np.ndarray, given: Reading) -> np.ndarray:
         """Rows of points on the host."""
         n = given.n
-        rows = np.empty((len(points), 2 * n + OTHERS))
+        rows = np.empty((len(points), width_of_rows(n)))
         scratch = scratch_of(n)
-        widths = 3 * n + given.extra + OTHERS + sum(scratch)
+        widths = n + given.extra + width_of_rows(n) + sum(scratch)
         in_parts(
             ordinals(device), max(1, CHUNK_BYTES // (8 * widths)), (points, own), (rows,),
             lambda ordinal: self._prepared(ordinal, given), scratch,
@@ -276,13 +328,13 @@ class CurvatureKernels:
     def on_device(self, ordinal: int, points: Any, own: Any, given: Reading) -> Any:
         """Rows of points on the present device, there."""
         count, n = points.shape
-        rows = cuda.device_array(count * (2 * n + OTHERS), np.float64)
+        rows = cuda.device_array(count * (width_of_rows(n)), np.float64)
         if count:
             scratch = [cuda.device_array(count * width, np.float64) for width in scratch_of(n)]
             run = self._prepared(ordinal, given)  # whose memory must not be let go of before
             run(0, count, points, own, rows, *scratch)
             cuda.synchronize()
-        return rows.reshape(count, 2 * n + OTHERS)
+        return rows.reshape(count, width_of_rows(n))
 
     def _prepared(self, ordinal: int, given: Reading) -> Callable[..., None]:
         return (self._in_stages if scratch_of(given.n) else self._at_once)(ordinal, given)
@@ -331,4 +383,4 @@ def _as_matrices(given: Reading, count: int, points: Any, own: Any, rows: Any) -
     """What flat arrays hold of so many points, a row for each."""
     n, extra = given.n, given.extra
     own = own.reshape(count, extra) if extra else own
-    return points.reshape(count, n), own, rows.reshape(count, 2 * n + OTHERS)
+    return points.reshape(count, n), own, rows.reshape(count, width_of_rows(n))

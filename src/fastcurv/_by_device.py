@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from . import _by_tracing as by_tracing
+from . import _launch as launch
 from ._call import LANES, NO_STATUS, Call, Second, where
 from ._plan import Plan, check_local
 from ._rounding import rounding_of
 from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
+from .backends import _cuda_results as results
 from .backends import _cusolver as cusolver
 from .backends import cuda as backend
-from .backends._cuda_curvature import CurvatureKernels, Reading
-from .backends._cuda_jobs import Launcher
+from .backends._cuda_curvature import CurvatureKernels, Reading, rows_from, width_of_rows
+from .backends._cuda_jobs import Launcher, rebuilt
+from .backends._cuda_transfers import in_parts
+from .backends.cpu import Points
 from .differences._outcome import NOT_FINITE, OK, OUTSIDE
 from .tracing import Program
+
+#: bytes of Hessians and their errors, on a device, that points are read from at once
+MATRIX_BYTES = 2**28
 
 
 def require(ordinal: int) -> None:
@@ -113,6 +122,46 @@ def curvature(call: Call, tolerance: float) -> np.ndarray:
     return curvature_kernels(prepared).from_host(plan.device, work.points, work.own, given)
 
 
+def curvature_by_jobs(call: Call, tolerance: float) -> np.ndarray | None:
+    """The same of functions that are not traced; None where each point has its own level of noise."""
+    (x, args, own), plan, count = call.points, call.plan, len(call.x)
+    assert plan.device is not None
+    if len(plan.noise) > 1:
+        return None
+    n, shapes = plan.n, [array.shape[1:] for array in own]
+    rows = np.empty((count, width_of_rows(n)))
+
+    def prepare(ordinal: int) -> Callable[..., None]:
+        def run(stream: Any, size: int, points: Any, *arrays: Any) -> None:
+            *given, target = arrays
+            there = tuple(rebuilt(array, (size, *shape)) for array, shape in zip(given, shapes, strict=True))
+            stream.synchronize()  # jobs over points that are there are not of a stream
+            points = Points(points.reshape(size, n), args, there)
+            some = call._replace(points=points, batch=(size,), plan=plan.on_device(ordinal))
+            results.assign(target, read_there(some, tolerance))
+
+        return run
+
+    step = max(1, MATRIX_BYTES // (16 * n * n))
+    in_parts(backend.ordinals(plan.device), step, (x, *own), (rows,), prepare)
+    return rows
+
+
+def read_there(call: Call, tolerance: float, hessians: Any = None) -> Any:
+    """Rows of what curvature reads of points on the present device, by jobs; Hessians are kept where they have room."""
+    count, n = call.shape
+    H = results.room((count, n, n)) if hessians is None else hessians
+    found = launch.second_order(call, errors=True, out=H)
+    errors, most = (found.gradient_error, found.hessian_error), _most(call.x.dtype)
+    assert call.plan.device is not None
+    return rows_from(call.plan.device, call.x, found.value, found.status, found.gradient, H, errors, tolerance, most)
+
+
+def _most(dtype: np.dtype) -> float:
+    """From here on numbers are infinite in a type."""
+    return backend.TOO_LARGE if dtype == np.float32 else math.inf
+
+
 def curvature_kernels(prepared: Prepared) -> CurvatureKernels:
     """What computes rows of what curvature reads, by a program."""
     program = prepared.program
@@ -128,8 +177,7 @@ def reading_of(
     """What points of a type have in common, with so many numbers of each point's own."""
     check_local(plan.n + extra + prepared.program.slots)
     bounds = np.array(plan.bounds.rows) if plan.bounds.any else None
-    most = backend.TOO_LARGE if dtype == np.float32 else math.inf
-    return Reading(plan.n, extra, shared, bounds, rounding_of(dtype), tolerance, most)
+    return Reading(plan.n, extra, shared, bounds, rounding_of(dtype), tolerance, _most(dtype))
 
 
 def solve(ordinal: int, matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -281,7 +281,8 @@ def curvature_rows(call: Call, tolerance: float) -> np.ndarray | None:
         return None
 
     def compute(way: Any, call: Call) -> np.ndarray | None:
-        return by_device().curvature(call, tolerance) if call.plan.method == "traced" else None
+        here = by_device()
+        return (here.curvature if call.plan.method == "traced" else here.curvature_by_jobs)(call, tolerance)
 
     return _by_best(call, "curvature", compute)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import _by_device as by_device
 from . import _by_tracing as by_tracing
 from . import _launch as launch
-from ._by_device import curvature_kernels, reading_of, takes_spectra
 from ._call import Call, call, was_tried
 from ._curvature import Curvature, of_device_rows
 from ._errors import CompilationError, UndecidedError
@@ -20,10 +19,10 @@ from ._there_and_back import Home, Resident, ResidentModel
 from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
 from .backends import _cuda_results as results
-from .backends._cuda_curvature import complete_extras, places_of, rows_from, width_of_rows
+from .backends._cuda_curvature import complete_extras, places_of, width_of_rows
 from .backends._kernels import Role
 from .backends.cpu import Points
-from .backends.cuda import TOO_LARGE, cuda
+from .backends.cuda import cuda
 from .tracing import Wanted
 
 
@@ -107,7 +106,7 @@ def served(given: Given, name: str) -> Served | Unknown | None:
         known = known._replace(plan=known.plan.with_noise(levels, given.batch))
     known = launch.by_known_method(known._replace(tells_ties=False), derivative.case)
     n = known.shape[1]
-    if name == "curvature" and not takes_spectra(n):
+    if name == "curvature" and not by_device.takes_spectra(n):
         return None
     if known.plan.method == "traced":
         try:
@@ -233,7 +232,7 @@ def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -
     None where what `extra` names is not computed there.
     """
     (count, n), home, dtype = given.points.shape, given.home, given.points.dtype
-    if OF_VECTORS & set(extra) and not takes_spectra(n, True):
+    if OF_VECTORS & set(extra) and not by_device.takes_spectra(n, True):
         return None
     rows, H = _rows_of_program(given, by, tolerance) if by.prepared else _rows_by_jobs(given, by, tolerance, extra)
     if extra and H is None:
@@ -268,27 +267,20 @@ def _rows_of_program(given: Given, by: Served, tolerance: float) -> tuple[Any, N
     """Rows of what curvature reads, by a program; Hessians are not kept."""
     assert by.prepared is not None
     own, shared = results.own_numbers(given.own, len(given.points)), by_tracing.shared_numbers(by.call.points.args)
-    reading = reading_of(by.prepared, by.call.plan, own.shape[1], shared, given.points.dtype, tolerance)
-    return curvature_kernels(by.prepared).on_device(given.home.ordinal, given.points, own, reading), None
+    reading = by_device.reading_of(by.prepared, by.call.plan, own.shape[1], shared, given.points.dtype, tolerance)
+    return by_device.curvature_kernels(by.prepared).on_device(given.home.ordinal, given.points, own, reading), None
 
 
 def _rows_by_jobs(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -> tuple[Any, Any]:
     """The same by kernels of the CPU, so many points at once as memory is meant for; and Hessians, for extras."""
     count, n = given.points.shape
     rows, H = results.room((count, width_of_rows(n))), results.room((count, n, n)) if extra else None
-    most, step = MOST[given.points.dtype.char], max(1, count if extra else MATRIX_BYTES // (16 * n * n))
+    step = max(1, count if extra else by_device.MATRIX_BYTES // (16 * n * n))
     for first in range(0, count, step):
         part = slice(first, min(first + step, count))
-        x, own = given.points[part], tuple(array[part] for array in given.own)
-        plan = by.call.plan.of_points(part)
-        there = by.call._replace(points=Points(x, by.call.points.args, own), batch=x.shape[:1], plan=plan)
-        matrices = results.room((len(x), n, n)) if H is None else H
-        found = launch.second_order(there, errors=True, out=matrices)
-        errors = found.gradient_error, found.hessian_error
-        read = rows_from(
-            given.home.ordinal, x, found.value, found.status, found.gradient, matrices, errors, tolerance, most
-        )
-        results.assign(rows[part], read)
+        points = Points(given.points[part], by.call.points.args, tuple(array[part] for array in given.own))
+        there = by.call._replace(points=points, batch=points.x.shape[:1], plan=by.call.plan.of_points(part))
+        results.assign(rows[part], by_device.read_there(there, tolerance, H))
     return rows, H
 
 
@@ -299,10 +291,6 @@ VECTORS = ("gradient", "eigenvalues")
 KINDS = {"index": np.int16, "nullity": np.int16, "status": np.int8}
 
 
-#: bytes of Hessians and their errors, on a device, that points are read from at once
-MATRIX_BYTES = 2**28
-#: from here on numbers are infinite in a type
-MOST = {"d": math.inf, "f": TOO_LARGE}
 #: extras that take eigenvectors
 OF_VECTORS = {"eigenvectors", "newton_step"}
 

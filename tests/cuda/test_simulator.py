@@ -214,6 +214,30 @@ def test_curvature_by_numbers(n):
                 np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=name)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"method": "central"}, {"grad": slope}, {"bounds": (-0.9, 0.9)}, {"noise": 1e-3}, {"noise": np.full(9, 1e-3)}],
+    ids=["hyperdual", "central", "grad", "bounds", "noise", "levels"],
+)
+def test_curvature_by_jobs_of_points_on_the_host(options, monkeypatch):
+    """In parts, and without Hessians on the host where all points have the same noise."""
+    from fastcurv import _by_device
+
+    parts, read = [], _by_device.read_there
+    monkeypatch.setattr(_by_device, "MATRIX_BYTES", 16 * 9 * 4)
+    monkeypatch.setattr(_by_device, "read_there", lambda call, *more: parts.append(len(call.x)) or read(call, *more))
+    x, own = rng.uniform(-1.0, 1.0, (9, 3)), {"point_args": (rng.uniform(1.0, 2.0, 9),), **options}
+    x[2, 0] = np.nan
+    if "grad" in own:
+        del own["point_args"]
+    found, expected = (fc.curvature(until, x, device=device, **own) for device in ("cuda", "cpu"))
+    for name in ("status", "index", "nullity", "kind"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+    for name in ("value", "gradient", "eigenvalues", "eigenvalue_error"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6, atol=1e-6, err_msg=name)
+    assert parts == ([] if np.ndim(options.get("noise")) else [4, 4, 1])
+
+
 def test_bounds_points_own_arguments_and_data():
     x = rng.uniform(-1.0, 1.0, (11, 3))
     assert_same("hessian", chain, x, bounds=(-0.5, [1.0, 0.5, np.inf]))
@@ -479,7 +503,7 @@ def test_errors_of_exact_derivatives_stay_there(dtype):
 
 @pytest.mark.usefixtures("_foreign", "_without_transfers")
 @pytest.mark.parametrize(
-    "fun, options",
+    ("fun", "options"),
     [
         (chain, {}), (weighted, {"point_args": True}), (until, {"method": "hyperdual"}), (until, {"method": "central"}),
         (until, {"grad": slope}), (chain, {"bounds": (-2.0, 0.5)}), (chain, {"noise": 1e-3}),
@@ -653,7 +677,7 @@ def test_derivatives_of_gradients_stay_there(method, errors, dtype):
 
 
 @pytest.mark.usefixtures("_foreign", "_without_transfers")
-@pytest.mark.parametrize("fun, method", [(chain, "auto"), (until, "hyperdual"), (until, "central")])
+@pytest.mark.parametrize(("fun", "method"), [(chain, "auto"), (until, "hyperdual"), (until, "central")])
 @pytest.mark.parametrize("errors", [False, True])
 def test_directions_stay_there(fun, method, errors):
     x, v = rng.uniform(-1.0, 1.0, (2, 6, 3))
@@ -922,7 +946,7 @@ def quadratic(x):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_curvature_by_jobs_stays_there(options, n, dtype, monkeypatch):
     """A few points at once, without Hessians of all."""
-    monkeypatch.setattr("fastcurv._resident.MATRIX_BYTES", 16 * n * n * 4)
+    monkeypatch.setattr("fastcurv._by_device.MATRIX_BYTES", 16 * n * n * 4)
     x = rng.uniform(-1.0, 1.0, (2, 5, n)).astype(dtype)
     x[0, 1, 0] = np.nan
     options = {**options, "noise": rng.uniform(0.0, 1e-3, (2, 5))} if "noise" in options else options

@@ -111,10 +111,7 @@ class _Moved:
     def rebuilt(self, count: int, arrays: tuple, constants: list[Any], stream: Any) -> tuple[Any, tuple, tuple]:
         """Points, their own arguments, and what the block takes, of so many points on a device."""
         first = len(self._own_shapes)
-        x, *own = (
-            array.reshape((count, *shape)) if prod(shape) else cuda.device_array((count, *shape), array.dtype)
-            for array, shape in zip(arrays, self._own_shapes, strict=False)
-        )
+        x, *own = (rebuilt(array, (count, *shape)) for array, shape in zip(arrays, self._own_shapes, strict=False))
         given = list(constants)
         others = list(arrays[first:])
         if self._levels is not None:
@@ -126,6 +123,11 @@ class _Moved:
             length, *rest = self._data[k].shape
             given[k] = array.reshape((length // self._count * count, *rest))
         return x, tuple(own), tuple(given)
+
+
+def rebuilt(array: Any, shape: tuple[int, ...]) -> Any:
+    """Part of what was sent to a device, flat, in its shape."""
+    return array.reshape(shape) if prod(shape) else cuda.device_array(shape, array.dtype)
 
 
 def check_arguments(values: tuple, name: str = "args") -> None:

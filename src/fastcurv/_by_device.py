@@ -50,7 +50,7 @@ def rows_of(
     prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray, dtype: np.dtype,
     are_values: bool = False,
 ) -> backend.Rows:  # fmt: skip
-    """What computes rows of results of a type, of those slots, by a program."""
+    """What computes rows of results of a type, in its precision, of those slots, by a program."""
     program = prepared.program
     check_local(plan.n + extra + program.slots)
     entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
@@ -85,14 +85,14 @@ def _run(
 
 
 def second_order(plan: Plan, prepared: Prepared, work: by_tracing.Work, found: Second) -> Second:
-    """Values, gradients, Hessians and their errors."""
-    count, n = work.points.shape
+    """Values, gradients, Hessians and their errors; all in the precision of Hessians."""
+    (count, n), dtype = work.points.shape, found.hessian.dtype
     slots = np.concatenate([prepared.program.values, prepared.slopes // LANES, slots_of(prepared, n * n)])
-    rows = np.empty((count, len(slots)))
+    rows = np.empty((count, len(slots)), dtype)
     _run(plan, prepared, work, slots, rows, found.status)
     found.value[...], found.gradient[...] = rows[:, 0], rows[:, 1 : 1 + n]
     found.hessian[...] = rows[:, 1 + n :].reshape(count, n, n)
-    errors = estimate_all(work.points, found.gradient, found.hessian)
+    errors = estimate_all(work.points, found.gradient, found.hessian, plan.arithmetic(dtype))
     found.gradient_error[...], found.hessian_error[...] = errors
     return found
 

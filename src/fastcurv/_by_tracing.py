@@ -410,7 +410,7 @@ def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessian
     job = prepared.job(call.x.dtype, plan.bounds.any, "matrices")
     _along(call, plan, prepared, job, call.x, _own(call), found)
     found = found[:, 0]
-    return pattern._replace(values=found), of_rows(found) if errors else NO_MATRIX
+    return pattern._replace(values=found), _errors_of(found, plan) if errors else NO_MATRIX
 
 
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
@@ -418,7 +418,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     prepared, job, _ = _ready(call, plan, Wanted(first=True), vector=role.kind == "vector")
     _check_length(prepared, m)
     status = _along(call, plan, prepared, job, call.x, _own(call), out)
-    return First(out, of_rows(out) if errors else NO_MATRICES, status)
+    return First(out, _errors_of(out, plan) if errors else NO_MATRICES, status)
 
 
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
@@ -426,7 +426,7 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
     own = _own(call)
     prepared, job, _ = _ready(call, plan, Wanted(product=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out[:, None])
-    return Product(out, of_rows(out) if errors else NO_MATRIX, status)
+    return Product(out, _errors_of(out, plan) if errors else NO_MATRIX, status)
 
 
 def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
@@ -438,6 +438,11 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
     if errors:
         error = of_forms(directions, products(call, plan, directions, True, np.empty_like(directions)).error)
     return Product(out, error, status)
+
+
+def _errors_of(rows: np.ndarray, plan: Plan) -> np.ndarray:
+    """What rows of results are known to."""
+    return of_rows(rows, arithmetic=plan.arithmetic(rows.dtype))
 
 
 def _check_length(prepared: Prepared, m: int) -> None:

@@ -267,9 +267,9 @@ def _add_noise(
 ) -> None:
     """Add to errors of exact derivatives how much these change by a few roundings of x; ``at(call, out)`` takes them.
 
-    Of points in float32 results are stored with less digits than that.
+    What is computed in more digits than it is stored with does not tell.
     """
-    if call.plan.is_exact and call.x.dtype == np.float64 and out.size:
+    if call.plan.is_exact and call.plan.arithmetic(call.x.dtype) == call.x.dtype and out.size:
         near = call.points._replace(x=read_only(nearby(call.x, call.plan.bounds.rows)))
         add_noise(error, out, at(call._replace(points=near), np.empty_like(out)), axes)
 

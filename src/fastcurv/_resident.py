@@ -132,10 +132,11 @@ def computed(given: Given, by: Served, out: Any, errors: bool) -> Any:
         return None
     made, error = home.results((*given.batch, *tail), dtype)
     others, bounds = room, constant(np.array(by.call.plan.bounds.rows))
-    if dtype == np.float64:  # of float32 results are stored with less digits than a few roundings change
-        others = new_array(room.shape)
+    arithmetic = by.call.plan.arithmetic(dtype)
+    if arithmetic == dtype:  # else results are stored with less digits than a few roundings change
+        others = new_array(room.shape, dtype)
         _compute(given, by, nearby_points(given.points, bounds), others)
-    estimate_rows(room, others, rounding_of(dtype), n * n if given.name == "hessian" else n, error)
+    estimate_rows(room, others, rounding_of(dtype, arithmetic), n * n if given.name == "hessian" else n, error)
     return found, home.handed_over(made)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._inputs import read_only
-from .._rounding import NEARBY
+from .._rounding import NEARBY, eps_of
 from ._arguments import kinds_of
 from ._cuda_jobs import RESULTS, THREADS, Launcher, check_arguments, compile_for, kernel_of, there
 from .cpu import Job, Points, Shares
@@ -121,28 +121,28 @@ def _copying() -> Any:
     return kernel
 
 
-def new_array(shape: tuple[int, ...]) -> Any:
-    """Room for numbers of float64 on the present device."""
-    return cuda.device_array(shape, np.float64)
+def new_array(shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
+    """Room for numbers on the present device."""
+    return cuda.device_array(shape, dtype)
 
 
 def nearby_points(points: Any, bounds: Any) -> Any:
     """What `_rounding.nearby` gives, of points and bounds on the present device."""
     found = cuda.device_array(points.shape, points.dtype)
-    launch(_moving(), math.prod(points.shape), THREADS, points, bounds, found)
+    launch(_moving(), math.prod(points.shape), THREADS, points, bounds, NEARBY * eps_of(points.dtype), found)
     return found
 
 
 @cache
 def _moving() -> Any:
     @cuda.jit
-    def kernel(points, bounds, found):
+    def kernel(points, bounds, distance, found):
         k = cuda.grid(1)
         n = points.shape[1]
         if k < points.shape[0] * n:
             b, i = k // n, k % n
             x = points[b, i]
-            moved = x + (-NEARBY if i % 3 == 1 else NEARBY) * abs(x)
+            moved = x + (-distance if i % 3 == 1 else distance) * abs(x)
             if bounds[0, i] <= x <= bounds[1, i]:
                 found[b, i] = min(max(moved, bounds[0, i]), bounds[1, i])
             else:

@@ -2,13 +2,16 @@
 
 import math
 
+import in_single
 import mpmath
 import numpy as np
 import pytest
 import references
 from problems import PROBLEMS
+from published import PUBLISHED
 
 import fastcurv as fc
+from fastcurv._rounding import add_noise, nearby, of_rows
 
 ORDERS = (2, 4, 6, 8)
 # targets: relative max-norm, worst point, smooth and well-scaled functions
@@ -16,6 +19,7 @@ HESSIAN = {2: 5e-6, 4: 1e-7, 6: 2e-8, 8: 5e-9}
 HESSIAN_FLOAT32 = {2: 5e-2, 4: 3e-2}
 GRADIENT = 1e-8
 GRADIENT_FLOAT32 = 1e-3
+EXACT_FLOAT32 = 8e-6
 
 WELL_SCALED = [problem for problem in PROBLEMS if "ill-conditioned" not in problem.tags]
 every_problem = pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
@@ -82,6 +86,28 @@ def test_float32(name):
     gradient = fc.gradient(problem.fun, points, problem.args, return_error=True)[0]
     assert gradient.dtype == np.float32
     assert worst(gradient, exact.gradient) <= GRADIENT_FLOAT32
+
+
+def test_exact_derivatives_in_single_precision_and_their_errors():
+    """As devices compute those of float32 points. Where gradients nearly vanish, rounding x alone changes as much."""
+    single, inside = np.dtype(np.float32), []
+    for problem in [*PROBLEMS, *PUBLISHED]:
+        exact = references.load(problem.name, single=True)
+        x = exact.points.astype(single)
+        both = np.concatenate([x, nearby(x, np.empty((0, 0)))])
+        _, g, H = in_single.derivatives(problem.fun, both, problem.args)
+        lever = np.abs(exact.hessian * exact.points[:, None]).sum(axis=2).max(axis=1)
+        size = np.abs(exact.gradient).max(axis=1)
+        wrong = np.abs(g[: len(x)] - exact.gradient).max(axis=1)
+        assert (wrong <= np.maximum(EXACT_FLOAT32 * size, np.finfo(single).eps * lever)).all(), problem.name
+        wrong = np.abs(H[: len(x)] - exact.hessian).max(axis=(1, 2))
+        assert (wrong <= EXACT_FLOAT32 * np.abs(exact.hessian).max(axis=(1, 2))).all(), problem.name
+        for found, truth in ((g, exact.gradient), (H.reshape(len(both), -1), exact.hessian.reshape(len(x), -1))):
+            here, there = found[: len(x)], found[len(x) :]
+            error = of_rows(here, arithmetic=single)
+            add_noise(error, here, there, (1,))
+            inside.append((np.abs(here - truth) <= error).ravel())
+    assert np.concatenate(inside).mean() >= 0.99
 
 
 def test_four_point_stencil_is_as_accurate():

@@ -22,6 +22,8 @@ from ._report import Begun, Row, Setting, WrongError, rows_in_time, told
 HEADER = ["what", "n", "type", "points", "worst error / allowed", "result"]
 EXACT = {"float64": 1e-11, "float32": 1e-6}
 """Allowed, relative to each number, and a hundredth of it to the largest: functions of a device round otherwise."""
+IN_SINGLE = 1e-5
+"""The same of derivatives that are computed in float32, relative to the largest, too."""
 RAGGED, ODD = 1001, 333
 """Points: no multiple of a block of threads."""
 LARGE = 3 * 2**20
@@ -67,10 +69,10 @@ def ratio(found: Any, expected: np.ndarray, allowed: Any) -> float:
         return float(np.nanmax(np.abs(found - expected) / allowed, initial=0.0))
 
 
-def near(found: Any, expected: np.ndarray, relative: float) -> float:
+def near(found: Any, expected: np.ndarray, relative: float, of_largest: float = 1e-2) -> float:
     """The same, where exact results are allowed their rounding."""
     scale = max(1.0, np.nanmax(np.abs(expected), initial=0.0))
-    return ratio(found, expected, relative * np.abs(expected) + 1e-2 * relative * scale)
+    return ratio(found, expected, relative * (np.abs(expected) + of_largest * scale))
 
 
 def combined(what: str, n: int, kind: str, points: int, checks: dict[str, Check]) -> Row:
@@ -132,6 +134,8 @@ def traced_row(n: int, kind: str, setting: Setting) -> Row:
     rng = np.random.default_rng([setting.seed, n])
     x, v = points_of(rng, count, n, kind), rng.normal(size=(count, n)).astype(kind)
     compare, checks = partial(near, relative=EXACT[kind]), {}
+    if kind == "float32":
+        compare = partial(near, relative=IN_SINGLE, of_largest=1.0)
     for operation, more in ((fc.gradient, ()), (fc.hessian, ()), (fc.hvp, (v,)), (fc.vhv, (v,))):
         checks |= both_ways(operation, chain, (x, *more), compare, method="traced")
     checks |= both_ways(fc.value, chain, (x,), compare)

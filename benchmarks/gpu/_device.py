@@ -83,10 +83,10 @@ class Ceilings(NamedTuple):
     float64: float  # sums and products, by fused multiply-adds in registers
     float32: float
 
-    def used(self, milliseconds: float, bytes_moved: float, operations: float) -> str:
-        """How much of the nearer ceiling so many bytes, and operations in float64, in some time are."""
+    def used(self, milliseconds: float, bytes_moved: float, operations: float, kind: str) -> str:
+        """How much of the nearer ceiling so many bytes, and operations in a type, in some time are."""
         seconds = milliseconds * 1e-3
-        memory, arithmetic = bytes_moved / seconds / self.copied, operations / seconds / self.float64
+        memory, arithmetic = bytes_moved / seconds / self.copied, operations / seconds / getattr(self, kind)
         return f"{memory:.2f} memory" if memory >= arithmetic else f"{arithmetic:.2f} arithmetic"
 
 

@@ -59,7 +59,7 @@ def rows_of(
     prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray, dtype: np.dtype,
     are_values: bool = False,
 ) -> backend.Rows:  # fmt: skip
-    """What computes rows of results of a type, of those slots, by a program."""
+    """What computes rows of results of a type, in its precision, of those slots, by a program."""
     program = prepared.program
     check_local(plan.n + extra + program.slots)
     entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
@@ -97,14 +97,15 @@ def _run(
 
 
 def second_order(plan: Plan, prepared: Prepared, work: by_tracing.Work, found: Second) -> Second:
-    """Values, gradients, Hessians and their errors."""
-    count, n = work.points.shape
+    """Values, gradients, Hessians and their errors; all in the precision of Hessians."""
+    (count, n), dtype = work.points.shape, found.hessian.dtype
     slots = np.concatenate([prepared.program.values, prepared.slopes // LANES, slots_of(prepared, n * n)])
     here = where(work.points)
-    rows = here.room((count, len(slots)))
+    rows = here.room((count, len(slots)), dtype)
     _run(plan, prepared, work, slots, rows, found.status)
     here.part(rows, found.value, found.gradient, found.hessian)
-    here.estimate_all(work.points, found.gradient, found.hessian, found.gradient_error, found.hessian_error)
+    errors = found.gradient_error, found.hessian_error
+    here.estimate_all(work.points, found.gradient, found.hessian, *errors, plan.arithmetic(dtype))
     return found
 
 

@@ -26,7 +26,7 @@ from ._call import (
 from ._errors import LengthError, TracingError, UndecidedError
 from ._inputs import new_array, read_only
 from ._plan import Plan
-from ._rounding import of_rows, rounding_of
+from ._rounding import rounding_of
 from ._sparse import SparseHessians
 from ._trust import hold_against_compiled
 from ._versions import NO_STARTS, Leaves, Prepared, Version
@@ -428,7 +428,7 @@ def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessian
     job = prepared.job(call.x.dtype, plan.bounds.any, "matrices")
     _along(call, plan, prepared, job, call.x, _own(call), found)
     found = found[:, 0]
-    return pattern._replace(values=found), of_rows(found) if errors else NO_MATRIX
+    return pattern._replace(values=found), _errors_of(found, plan) if errors else NO_MATRIX
 
 
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
@@ -436,7 +436,7 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     prepared, job, _ = _ready(call, plan, Wanted(first=True), vector=role.kind == "vector")
     _check_length(prepared, m)
     status = _along(call, plan, prepared, job, call.x, _own(call), out)
-    return First(out, where(call.x).of_rows(out) if errors else NO_MATRICES, status)
+    return First(out, _errors_of(out, plan) if errors else NO_MATRICES, status)
 
 
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
@@ -444,7 +444,7 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
     own = _own(call)
     prepared, job, _ = _ready(call, plan, Wanted(product=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out.reshape(len(out), 1, call.shape[1]))
-    return Product(out, where(call.x).of_rows(out) if errors else NO_MATRIX, status)
+    return Product(out, _errors_of(out, plan) if errors else NO_MATRIX, status)
 
 
 def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
@@ -457,6 +457,11 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
         room = here.room(directions.shape, directions.dtype)
         error = here.of_forms(directions, products(call, plan, directions, True, room).error)
     return Product(out, error, status)
+
+
+def _errors_of(rows: np.ndarray, plan: Plan) -> np.ndarray:
+    """What rows of results are known to."""
+    return where(rows).of_rows(rows, arithmetic=plan.arithmetic(rows.dtype))
 
 
 def _check_length(prepared: Prepared, m: int) -> None:

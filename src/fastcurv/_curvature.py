@@ -320,8 +320,8 @@ def curvature(
     Returns
     -------
     Curvature
-        Of an array on a GPU its fields are arrays there: computed there from the points where `fun` can be traced. What
-        is made of fields when asked is made on the host, and put there.
+        Of an array on a GPU its fields are arrays there. What is made of fields when asked is made on the host, and put
+        there.
 
     Raises
     ------

@@ -267,9 +267,9 @@ def _add_noise(
 ) -> None:
     """Add to errors of exact derivatives how much these change by a few roundings of x; ``at(call, out)`` takes them.
 
-    Of points in float32 results are stored with less digits than that.
+    What is computed in more digits than it is stored with does not tell.
     """
-    if call.plan.is_exact and call.x.dtype == np.float64 and out.size:
+    if call.plan.is_exact and call.plan.arithmetic(call.x.dtype) == call.x.dtype and out.size:
         here = where(call.x)
         near = call.points._replace(x=here.nearby(call.x, call.plan.bounds.rows))
         here.add_noise(error, out, at(call._replace(points=near), here.room(out.shape, out.dtype)), axes)

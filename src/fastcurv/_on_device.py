@@ -1,8 +1,8 @@
 """Arrays that live on a CUDA device: the same calls, and arrays of the same kind there.
 
-Values, derivatives, `curvature` and spectra are computed where the arrays are: but for `args`, and some sample points
-of functions new to us, nothing crosses to the host. What the host puts together, as errors of differences, goes there
-and comes back.
+All is computed where the arrays are: but for `args`, levels of noise, and some sample points of functions new to us,
+nothing crosses to the host. There also goes, and comes back, what we do not tell on a device: what is wrong with
+arguments, and whether they broadcast.
 """
 
 from __future__ import annotations

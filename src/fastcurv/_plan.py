@@ -81,6 +81,12 @@ class Plan:
         """Whether derivatives are exact to rounding, not differences."""
         return self.method in ("traced", "hyperdual")
 
+    def arithmetic(self, dtype: np.dtype) -> np.dtype:
+        """The type of numbers that exact derivatives of a type are computed in: on devices, of traced functions, it is
+        that; else float64.
+        """
+        return dtype if self.device is not None and self.method == "traced" else np.dtype(np.float64)
+
     @cached_property
     def next(self) -> Plan:
         """The same by the method that is taken where this one cannot be."""

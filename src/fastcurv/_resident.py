@@ -204,7 +204,7 @@ def modelled(given: Given, by: Served) -> ResidentModel:
     """Models, computed where the points are; their methods, on the host, are those of a model with these fields."""
     (count, n), home, known = given.points.shape, given.home, by.call
     there = known._replace(points=Points(given.points, known.points.args, given.own), batch=given.batch)
-    H = results.room((count, n, n))
+    H = results.room((count, n, n), given.points.dtype)
     found = launch.second_order(there, errors=True, out=H)
     made = {
         name: home.results((*given.batch, *tail), given.points.dtype)

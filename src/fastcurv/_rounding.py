@@ -8,22 +8,27 @@ import numpy as np
 
 from ._inputs import dot
 
+DOUBLE = np.dtype(np.float64)
 #: in units of eps times the largest entry at a point (15 seen, 45 in an ill-conditioned formula)
-ROUNDING = 64 * float(np.finfo(np.float64).eps)
-
-#: relative distance of points that results are compared with
-NEARBY = 8 * float(np.finfo(np.float64).eps)
-
-
-def rounding_of(dtype: np.dtype) -> float:
-    """Of results that are computed in float64 and stored in a type."""
-    return ROUNDING + (float(np.finfo(dtype).eps) / 2 if dtype != np.float64 else 0.0)
+ROUNDING = 64
+#: relative distance of points that results are compared with, in units of eps
+NEARBY = 8
 
 
-def of_rows(rows: np.ndarray, dtype: Any = None) -> np.ndarray:
+def eps_of(dtype: np.dtype) -> float:
+    """Twice what a number of a type is rounded by."""
+    return float(np.finfo(dtype).eps)
+
+
+def rounding_of(dtype: np.dtype, arithmetic: np.dtype = DOUBLE) -> float:
+    """Of results that are computed in one type and stored in another."""
+    return ROUNDING * eps_of(arithmetic) + (eps_of(dtype) / 2 if dtype != arithmetic else 0.0)
+
+
+def of_rows(rows: np.ndarray, dtype: Any = None, arithmetic: np.dtype = DOUBLE) -> np.ndarray:
     """Of each entry as much as of the largest along the last axis; `dtype` is that of results, where it is another."""
     largest = np.abs(rows).max(axis=-1, keepdims=True, initial=0.0)
-    return np.broadcast_to(rounding_of(dtype or rows.dtype) * largest, rows.shape).copy()
+    return np.broadcast_to(rounding_of(dtype or rows.dtype, arithmetic) * largest, rows.shape).copy()
 
 
 def of_forms(directions: np.ndarray, errors: np.ndarray) -> np.ndarray:
@@ -33,12 +38,12 @@ def of_forms(directions: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 def nearby(x: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """Points a few roundings away, within bounds, where the same formulas round otherwise."""
-    signs = np.where(np.arange(x.shape[1]) % 3 == 1, -1.0, 1.0)
-    with np.errstate(invalid="ignore"):  # infinite coordinates
-        found = x + NEARBY * signs * np.abs(x)
+    signs = np.where(np.arange(x.shape[1]) % 3 == 1, -1.0, 1.0).astype(x.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite coordinates
+        found = x + NEARBY * eps_of(x.dtype) * signs * np.abs(x)
     if len(bounds):
         found = np.where((bounds[0] <= x) & (x <= bounds[1]), found.clip(bounds[0], bounds[1]), x)
-    return found
+    return found.astype(x.dtype, copy=False)
 
 
 def add_noise(errors: np.ndarray, results: np.ndarray, others: np.ndarray, axes: tuple[int, ...]) -> None:
@@ -75,9 +80,11 @@ def estimate_errors(x, g, H, g_error, H_error, rounding):
             H_error[i, j] = rounding * bend
 
 
-def estimate_all(x: np.ndarray, g: np.ndarray, H: np.ndarray, g_error: np.ndarray, H_error: np.ndarray) -> None:
+def estimate_all(
+    x: np.ndarray, g: np.ndarray, H: np.ndarray, g_error: np.ndarray, H_error: np.ndarray, arithmetic: Any = DOUBLE
+) -> None:
     """The same of all points, whose type is that of results: of gradients (N, n) and Hessians (N, n, n)."""
-    rounding, bend = rounding_of(x.dtype), np.abs(H).max(axis=(1, 2), initial=0.0)
+    rounding, bend = rounding_of(x.dtype, arithmetic), np.abs(H).max(axis=(1, 2), initial=0.0)
     lever = np.abs(H * x[:, None]).max(axis=(1, 2), initial=0.0)
     slope = np.abs(g).max(axis=1, initial=0.0) + lever
     g_error[...], H_error[...] = rounding * slope[:, None], rounding * bend[:, None, None]

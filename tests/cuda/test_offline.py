@@ -7,6 +7,7 @@ that are looked up in a table, of functions of many coordinates.
 import itertools
 import math
 import re
+import struct
 from types import SimpleNamespace
 from unittest import mock
 
@@ -91,7 +92,7 @@ def kernel_of(function, n, wanted, single):
 
     double, word = types.float64, types.int64
     signature = (
-        array(number, 2), array(double, 2), array(double, 1), array(word, 1), array(double, 1), array(double, 2),
+        array(number, 2), array(double, 2), array(number, 1), array(word, 1), array(number, 1), array(double, 2),
         array(word, 1), array(number, 2),
     )  # fmt: skip
     return cuda.rows_kernel(cuda.device_function(made.evaluator()), shape), signature
@@ -117,7 +118,8 @@ def compiled(kernel, signature, processor):
         nvjitlink.complete(linker)
         log = bytearray(nvjitlink.get_info_log_size(linker))
         nvjitlink.get_info_log(linker, log)
-        assert nvjitlink.get_linked_cubin_size(linker) > 0
+        cubin = bytearray(nvjitlink.get_linked_cubin_size(linker))
+        nvjitlink.get_linked_cubin(linker, cubin)
     finally:
         nvjitlink.destroy(linker)
     patterns = {
@@ -125,7 +127,23 @@ def compiled(kernel, signature, processor):
         "stores": r"(\d+) bytes spill stores", "loads": r"(\d+) bytes spill loads",
     }  # fmt: skip
     # of the kernel and of what it calls, as the slow way of sine
-    return text, {name: sum(map(int, re.findall(pattern, log.decode()))) for name, pattern in patterns.items()}
+    used = {name: sum(map(int, re.findall(pattern, log.decode()))) for name, pattern in patterns.items()}
+    return text, used | {"doubles": doubles_in(bytes(cubin))}
+
+
+def doubles_in(cubin):
+    """How many instructions of machine code multiply, add, or do both, in double precision.
+
+    Instructions of Volta and later take 16 bytes; their low nine bits say what they do: DMUL, DADD, DFMA.
+    """
+    first_section, *_, size, count, _ = struct.unpack_from("<Q4xHHHHHH", cubin, 40)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", cubin, first_section + k * size) for k in range(count)]
+    found = 0
+    for _, kind, flags, _, offset, length, *_ in sections:
+        if kind == 1 and flags & 4:  # contents, executable
+            for at in range(offset, offset + length, 16):
+                found += int.from_bytes(cubin[at : at + 2], "little") & 0x1FF in (0x28, 0x29, 0x2B)
+    return found
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
@@ -281,7 +299,7 @@ def test_what_settles_and_copies_fits_into_registers(processor):
     for kernel, signature in (
         (resident._settling(), (status, word, rows, word, types.boolean)),
         (resident._copying(), (matrix, word, types.Array(types.int16, 2, "C"), word, word)),
-        (resident._moving(), (matrix, matrix, matrix)),
+        (resident._moving(), (matrix, matrix, types.float64, matrix)),
         (resident._estimating(), (rows, rows, rows, types.float64, word)),
         (curvature._completing(8), (matrix, stack, matrix, stack, matrix)),
     ):
@@ -511,13 +529,34 @@ OTHERS = {
 }
 
 
+#: functions of single precision whose code takes a few doubles: for arguments beyond 1e5; for series
+SOME_DOUBLES = {"sin", "cos", "tan", "gamma", "lgamma"}
+
+
+@pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("name", [name for name in ONE_ARGUMENT if hasattr(math, name)] + list(OTHERS))
-def test_every_function_compiles(name):
+def test_every_function_compiles(name, single):
     function = OTHERS.get(name) or (lambda x: getattr(math, name)(x[0]) * x[1])
-    _, used = compiled(*kernel_of(function, 2, HESSIAN, False), (9, 0))
+    ptx, used = compiled(*kernel_of(function, 2, HESSIAN, single), (9, 0))
     print(name, used)
     if name != "lgamma":
         assert used["stores"] == used["loads"] == 0
+    if single and name not in SOME_DOUBLES:
+        assert b".f64" not in ptx
+        assert used["doubles"] == 0
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize(
+    ("function", "n", "wanted"),
+    [(rosenbrock, 4, HESSIAN), (rosenbrock, 70, GRADIENT), (muller_brown, 2, HESSIAN)],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_single_precision_takes_no_doubles(function, n, wanted, processor):
+    """Of which consumers' devices compute one where they compute 64 in single precision."""
+    (ptx, single), (_, double) = (compiled(*kernel_of(function, n, wanted, s), processor) for s in (True, False))
+    assert b".f64" not in ptx
+    assert single["doubles"] == 0 < double["doubles"]
 
 
 def test_arithmetic_is_ieee():
@@ -526,7 +565,9 @@ def test_arithmetic_is_ieee():
     def roots(x):
         return np.sqrt(x[0]) / x[1] + 1.0 / x[0]
 
-    ptx, _ = compiled(*kernel_of(roots, 2, HESSIAN, False), (9, 0))
-    assert b"sqrt.rn.f64" in ptx
-    assert b"div.rn.f64" in ptx or b"rcp.rn.f64" in ptx
-    assert b".approx.f64" not in ptx
+    for single, kind in ((False, b"f64"), (True, b"f32")):
+        ptx, _ = compiled(*kernel_of(roots, 2, HESSIAN, single), (9, 0))
+        assert b"sqrt.rn." + kind in ptx
+        assert b"div.rn." + kind in ptx or b"rcp.rn." + kind in ptx
+        assert b".approx." + kind not in ptx
+        assert b".ftz" not in ptx

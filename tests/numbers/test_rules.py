@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import in_single
 import numpy as np
 import pytest
 from mpmath import mp
@@ -39,7 +40,7 @@ class Floats:
     def where(self, condition, a, b):
         return a if condition else b
 
-    def single(self, x):
+    def short(self, x):
         return np.float64(np.float32(x))
 
     def cbrt(self, x):
@@ -73,24 +74,35 @@ def evaluated(rule, *operands):
         return [float(part) for part in rule(Floats(), *(np.float64(x) for x in operands))]
 
 
-def ulp(size):
-    """The distance of doubles of this size; that of subnormal numbers at the least."""
-    exponent = mp.frexp(size)[1] if size else -1021
-    return mp.ldexp(1, min(max(exponent, -1021), 1024) - 53)
+class Format(NamedTuple):
+    """A kind of floating-point numbers: their digits, and exponents of the least normal one and beyond the largest."""
+
+    digits: int
+    least: int
+    largest: int
 
 
-def error(found, exact, size=0):
+DOUBLE, SINGLE = Format(53, -1021, 1024), Format(24, -125, 128)
+
+
+def ulp(size, kind=DOUBLE):
+    """The distance of numbers of this size; that of subnormal numbers at the least."""
+    exponent = mp.frexp(size)[1] if size else kind.least
+    return mp.ldexp(1, min(max(exponent, kind.least), kind.largest) - kind.digits)
+
+
+def error(found, exact, size=0, kind=DOUBLE):
     """|found - exact| in ulp of the exact value, or `size` if larger; infinite for a NaN or a zero of wrong sign."""
     wrong_sign = (math.copysign(1.0, found) < 0) != (exact < 0)
     if math.isnan(found) or (found == 0 and exact != 0 and size <= abs(exact) and wrong_sign):
         return INF
-    largest = mp.ldexp(1, 1024)
+    largest = mp.ldexp(1, kind.largest)
     found = mp.mpf(found) if math.isfinite(found) else mp.sign(found) * largest
     exact = min(max(exact, -largest), largest)
-    return float(abs(found - exact) / ulp(max(abs(exact), min(size, largest))))
+    return float(abs(found - exact) / ulp(max(abs(exact), min(size, largest)), kind))
 
 
-def worst_errors(rule, exact, points, sizes=None):
+def worst_errors(rule, exact, points, sizes=None, evaluated=evaluated, kind=DOUBLE):
     """[(error, where)] for each part of a rule: the worst one. Parts that `exact` has as None are not looked at."""
     with mp.workdps(DIGITS):
         worst: list[Any] = [(-1.0, None)] * len(exact(*map(mp.mpf, points[0])))
@@ -100,7 +112,7 @@ def worst_errors(rule, exact, points, sizes=None):
             units = sizes(*reals) if sizes else [0] * len(expected)
             for part, (a, b, unit) in enumerate(zip(evaluated(rule, *operands), expected, units, strict=True)):
                 if b is not None:
-                    worst[part] = max(worst[part], (error(a, b, unit), operands))
+                    worst[part] = max(worst[part], (error(a, b, unit, kind), operands))
     return worst
 
 
@@ -880,3 +892,65 @@ def test_invalid_where_square_roots_of_squares_vanish():
     found = fc.hessian(lambda x: math.sqrt(x[0] * x[0] + x[1] * x[1]), [[0.0, 0.0], [3.0, 4.0]], method="hyperdual")
     assert np.isnan(found[0]).all()
     np.testing.assert_allclose(found[1], [[0.128, -0.096], [-0.096, 0.072]], rtol=1e-14)
+
+
+# in single precision, as programs are compiled for float32 points on devices
+
+IN_SINGLE = {
+    "abs": lambda x: abs(x[0]),
+    "cbrt": lambda x: np.cbrt(x[0]),
+    "exp2": lambda x: np.exp2(x[0]),
+    "atan2": lambda x: math.atan2(x[0], x[1]),
+    "hypot": lambda x: math.hypot(x[0], x[1]),
+    "pow": lambda x: x[0] ** x[1],
+}
+
+
+def _of_math(name):
+    return lambda x: getattr(math, name)(x[0])
+
+
+def errors_in_single(name, exact, points, sizes=None):
+    """The worst errors of a function and its derivatives, in the order of the rules."""
+    points = np.array(points, np.float32)
+    value, g, H = in_single.derivatives(IN_SINGLE.get(name) or _of_math(name), points)
+    upper = [H[:, i, j] for i in range(points.shape[1]) for j in range(i, points.shape[1])]
+    found = dict(zip(map(tuple, points.tolist()), np.stack([value, *g.T, *upper], axis=1).tolist(), strict=True))
+    return worst_errors(name, exact, list(found), sizes, lambda name, *x: found[x], SINGLE)
+
+
+def points_in_single(case):
+    """Those of a case, and others of all magnitudes, that are normal numbers within its domain."""
+    rng = np.random.default_rng(1)
+    found = np.ldexp(rng.uniform(1.0, 2.0, 200), rng.integers(-125, 127, 200))
+    found = np.concatenate([np.ravel(points_of(case)), found, -found, rng.uniform(-104.0, 89.0, 300)])
+    with np.errstate(over="ignore"):
+        found = np.unique(found.astype(np.float32)).tolist()
+    return [
+        (x,)
+        for x in found
+        if math.isfinite(x) and x != 0 and case.low < x < case.high and not (case.poles and is_pole(x))
+    ]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_functions_of_one_variable_in_single_precision(name):
+    """To as many units as in double precision, and one."""
+    case = CASES[name]
+    points = points_in_single(case)
+    if name == "gamma":  # below, it is subnormal in single precision
+        points = [(x,) for (x,) in points if x > -33.0]
+    assert_within(errors_in_single(name, case.exact, points, case.sizes), [bound + 1 for bound in case.bounds])
+
+
+@pytest.mark.parametrize(("name", "exact"), [("atan2", atan2), ("hypot", hypot), ("pow", pow_exact)])
+def test_functions_of_two_variables_in_single_precision(name, exact):
+    rng = np.random.default_rng(2)
+    points = rng.uniform(0.1, 3.0, (200, 2)) * 2.0 ** rng.integers(-2, 3, (200, 1))
+    # zeros: of the mixed derivative of atan2 where |x| = |y|, of 1 + y log x of that of powers
+    sizes = {
+        "atan2": lambda y, x: (0, 0, 0, 0, 1 / (x * x + y * y), 0),
+        "pow": lambda x, y: (0, 0, x**y, abs(y) * x ** (y - 2), x ** (y - 1) * (1 + y), x**y),
+    }
+    # a rounded exponent is magnified by log x
+    assert_within(errors_in_single(name, exact, points, sizes.get(name)), (4, 6, 6, 10, 10, 10))

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 FILES = tuple(Path(__file__).with_name(name) for name in ("references.npz", "published.npz"))
+#: the same of all problems, at four of their points rounded to single precision
+SINGLE = Path(__file__).with_name("single.npz")
 
 
 class Reference(NamedTuple):
@@ -17,9 +19,9 @@ class Reference(NamedTuple):
     hessian: np.ndarray
 
 
-def load(name: str) -> Reference:
-    """The reference of the problem of this name."""
-    for file in FILES:
+def load(name: str, *, single: bool = False) -> Reference:
+    """The reference of the problem of this name; at points of single precision, where that is wanted."""
+    for file in (SINGLE,) if single else FILES:
         with np.load(file) as stored:
             if f"{name}/points" in stored:
                 return Reference(*(stored[f"{name}/{part}"] for part in Reference._fields))

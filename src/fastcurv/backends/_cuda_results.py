@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._read_outs import frobenius
-from .._rounding import NEARBY, estimate_errors, rounding_of
+from .._rounding import DOUBLE, NEARBY, eps_of, estimate_errors, rounding_of
 from ..differences._outcome import OK
 from ._cuda_lanes import for_thread
 from .cpu import Shares
@@ -107,10 +107,10 @@ def _symmetrise(b, matrices):
             matrices[b, i, j] = matrices[b, j, i] = 0.5 * (matrices[b, i, j] + matrices[b, j, i])
 
 
-def of_rows(rows: Any, dtype: Any = None) -> Any:
+def of_rows(rows: Any, dtype: Any = None, arithmetic: np.dtype = DOUBLE) -> Any:
     """Of each entry as much as of the largest along the last axis; `dtype` is that of results, where it is another."""
     (*_, width), errors = rows.shape, room(rows.shape)
-    rounding = rounding_of(np.dtype(dtype or rows.dtype))
+    rounding = rounding_of(np.dtype(dtype or rows.dtype), arithmetic)
     _estimate_rows(rows.size // max(1, width), flat(rows), width, rounding, flat(errors))
     return errors
 
@@ -161,9 +161,9 @@ def _apply(d, matrices, v, absolute, found):
         found[d, i] = total
 
 
-def estimate_all(x: Any, g: Any, H: Any, g_error: Any, H_error: Any) -> None:
+def estimate_all(x: Any, g: Any, H: Any, g_error: Any, H_error: Any, arithmetic: np.dtype = DOUBLE) -> None:
     """Of gradients (N, n) and Hessians (N, n, n), at points whose type is that of results."""
-    _estimate(x.shape[0], x, g, H, g_error, H_error, rounding_of(x.dtype))
+    _estimate(x.shape[0], x, g, H, g_error, H_error, rounding_of(x.dtype, arithmetic))
 
 
 def norms(matrices: Any) -> Any:
@@ -181,16 +181,16 @@ def _norm(b, matrices, found):
 def nearby(x: Any, bounds: np.ndarray) -> Any:
     """Points a few roundings away."""
     found = room(x.shape, x.dtype)
-    _move(math.prod(x.shape), x, constant(np.ascontiguousarray(bounds)), found)
+    _move(math.prod(x.shape), x, constant(np.ascontiguousarray(bounds)), NEARBY * eps_of(x.dtype), found)
     return found
 
 
 @over
-def _move(k, points, bounds, found):
+def _move(k, points, bounds, distance, found):
     n = points.shape[1]
     b, i = k // n, k % n
     x = points[b, i]
-    moved = x + (-NEARBY if i % 3 == 1 else NEARBY) * abs(x)
+    moved = x + (-distance if i % 3 == 1 else distance) * abs(x)
     if bounds[0, i] <= x <= bounds[1, i]:
         found[b, i] = min(max(moved, bounds[0, i]), bounds[1, i])
     else:

@@ -26,9 +26,9 @@ def width_of(*sizes: int) -> int:
     return min(max(sizes), PIECE) | 1
 
 
-def threads_of(width: int, most: int) -> int:
-    """Threads in a block, for a tile with rows of so many numbers: whole warps, one at least."""
-    return max(32, min(most, SHARED_BYTES // (8 * width) // 32 * 32))
+def threads_of(width: int, most: int, size: int = 8) -> int:
+    """Threads in a block, for a tile with rows of so many numbers of `size` bytes: whole warps, one at least."""
+    return max(32, min(most, SHARED_BYTES // (size * width) // 32 * 32))
 
 
 def fetching(piece: int, size: int) -> Callable:

@@ -28,7 +28,7 @@ INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; with
 MOST_TOGETHER = 64
 #: bytes of arrays that kernels read and that are kept on a device: to copy one takes longer than a short kernel
 MOST_KEPT_BYTES = 2**12
-#: numbers from here on become infinite in single precision
+#: numbers from here on become infinite where they are rounded to single precision
 TOO_LARGE = float(np.finfo(np.float32).max) * (1 + 2.0**-25)
 #: bytes of a part of points that come from the host, on a device, and on the host where the device fetches it
 CHUNK_BYTES = 2**26
@@ -43,8 +43,13 @@ class Shape(NamedTuple):
     size: int  # numbers of a row of results
     bounded: bool
     entries: tuple[int, ...]  # the slots of a row where it is short, else empty
-    single: bool  # results are float32
+    single: bool  # results are float32, and all numbers that they are computed from
     are_values: bool  # of the function, which stay what they are where they are not finite
+
+    @property
+    def real(self) -> Any:
+        """Numba's type of numbers."""
+        return types.float32 if self.single else types.float64
 
     @property
     def width(self) -> int:
@@ -54,7 +59,7 @@ class Shape(NamedTuple):
     @property
     def threads(self) -> int:
         """Threads in a block."""
-        return threads_of(self.width, 128)
+        return threads_of(self.width, 128, self.real.bitwidth // 8)
 
 
 def select(ordinal: int) -> Any:
@@ -104,44 +109,39 @@ def driver_errors() -> Iterator[None]:
 
 
 def rows_kernel(f: Callable, shape: Shape) -> Callable:
-    """A row of results for each point: of derivatives NaN where one of all is not finite, or too large for the type of
-    rows, or the point violates its bounds.
+    """A row of results for each point: of derivatives NaN where one of all is not finite, or the point violates its
+    bounds.
+
+    Of float32 points arithmetic is in float32: many devices have few units for more.
     """
-    n, extra, slots, size, bounded, entries, single, are_values = shape
-    looks = single and not are_values
+    n, extra, slots, size, bounded, entries, _, are_values = shape
     inputs, threads, width, piece = n + extra, shape.threads, shape.width, size if entries else PIECE
+    real, looked_at = shape.real, 0 if are_values else slots
+    nothing = real(0.0)
     load, store = loading(n, extra), storing(piece, size)
-    poison_of = cuda.jit(device=True)(poison_at(0 if are_values else slots, bounded))
+    poison_of = cuda.jit(device=True)(poison_at(looked_at, bounded, real))
 
     def short_rows(points, own, shared, indices, constants, bounds, table, rows):
-        tile = cuda.shared.array((threads, width), types.float64)
-        x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
+        tile = cuda.shared.array((threads, width), real)
+        x, y = cuda.local.array(inputs, real), cuda.local.array(slots, real)
         b, thread, count = cuda.grid(1), cuda.threadIdx.x, points.shape[0]
         load(points, own, b, tile, x)
         if b < count:
             f(x, y, (shared, indices, constants))
             poison = poison_of(points, bounds, b, y)
-            if looks:
-                for k in range(size):
-                    if abs(y[entries[k]]) >= TOO_LARGE:
-                        poison = math.nan
             for k in range(size):
                 tile[thread, k] = y[entries[k]] + poison
         cuda.syncthreads()
         store(tile, rows, 0, count)
 
     def long_rows(points, own, shared, indices, constants, bounds, table, rows):
-        tile = cuda.shared.array((threads, width), types.float64)
-        x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
-        b, thread, count, poison = cuda.grid(1), cuda.threadIdx.x, points.shape[0], 0.0
+        tile = cuda.shared.array((threads, width), real)
+        x, y = cuda.local.array(inputs, real), cuda.local.array(slots, real)
+        b, thread, count, poison = cuda.grid(1), cuda.threadIdx.x, points.shape[0], nothing
         load(points, own, b, tile, x)
         if b < count:
             f(x, y, (shared, indices, constants))
             poison = poison_of(points, bounds, b, y)
-            if looks:
-                for k in range(size):
-                    if abs(y[table[k]]) >= TOO_LARGE:
-                        poison = math.nan
         for start in range(0, size, PIECE):
             if b < count:
                 for k in range(start, min(start + PIECE, size)):
@@ -153,16 +153,16 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
     return short_rows if entries else long_rows
 
 
-def poison_at(slots: int, bounded: bool) -> Callable:
+def poison_at(slots: int, bounded: bool, real: Any) -> Callable:
     """``poison(points, bounds, b, y)``: 0, or NaN where a result at point b is not finite, or b is out of bounds."""
-    violates = cuda.jit(device=True)(is_outside)
+    violates, nothing, lost = cuda.jit(device=True)(is_outside), real(0.0), real(math.nan)
 
     def poison(points, bounds, b, y):
-        found = 0.0
+        found = nothing
         for k in range(slots):
-            found += 0.0 * y[k]
+            found += nothing * y[k]
         if bounded and violates(points[b], bounds):
-            found = math.nan
+            found = lost
         return found
 
     return poison
@@ -174,7 +174,7 @@ class Kernels:
     def __init__(self, program: Any):
         self._evaluate, self._tables = program.evaluator(), program.tables
         self._made: dict[Shape, Callable] = {}
-        self._copied: dict[int, tuple] = {}
+        self._copied: dict[tuple[int, bool], tuple] = {}
 
     def made(self, shape: Shape) -> Callable:
         """The kernel, to be compiled for types when it is launched."""
@@ -182,16 +182,23 @@ class Kernels:
             self._made[shape] = cuda.jit(rows_kernel(device_function(self._evaluate), shape))
         return self._made[shape]
 
-    def tables(self, ordinal: int) -> tuple:
-        """Indices and constants on the present device."""
-        if ordinal not in self._copied:
-            self._copied[ordinal] = tuple(map(copied, self._tables))
-        return self._copied[ordinal]
+    def tables(self, ordinal: int, single: bool = False) -> tuple:
+        """Indices and constants, those `single` or double, on the present device."""
+        if (ordinal, single) not in self._copied:
+            indices, constants = self._tables
+            self._copied[ordinal, single] = copied(indices), copied(in_type(constants, single))
+        return self._copied[ordinal, single]
 
 
 def device_function(evaluate: Callable) -> Callable:
     """What a kernel calls."""
     return cuda.jit(device=True)(evaluate)
+
+
+def in_type(numbers: np.ndarray, single: bool) -> np.ndarray:
+    """Numbers as code of a precision reads them; what is too large for it becomes infinite."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32) if single else numbers
 
 
 def copied(array: np.ndarray) -> Any:
@@ -249,8 +256,9 @@ class Rows(NamedTuple):
             cuda.synchronize()
 
     def _given(self, ordinal: int) -> tuple:
-        shared, bounds, slots = map(constant, (self.shared, self.bounds, self.slots))
-        return shared, *self.kernels.tables(ordinal), bounds, slots
+        single = self.shape.single
+        shared, bounds, slots = map(constant, (in_type(self.shared, single), self.bounds, self.slots))
+        return shared, *self.kernels.tables(ordinal, single), bounds, slots
 
     def _launch(self, given: tuple, points: Any, own: Any, rows: Any, stream: Any = 0) -> None:
         made, count = self.kernels.made(self.shape), points.shape[0]

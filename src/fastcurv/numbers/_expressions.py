@@ -175,22 +175,40 @@ class Expression:
 class Emitter:
     """The namespace of functions that rules are given, for code that a builder writes: `m.sin(x)` and the like."""
 
-    def __init__(self, context: Any, builder: ir.IRBuilder):
+    def __init__(self, context: Any, builder: ir.IRBuilder, real: ir.Type = DOUBLE):
         self.context, self.builder = context, builder
+        #: the type of plain numbers, and of the lanes of vectors
+        self.real = real
+
+    @property
+    def is_single(self) -> bool:
+        """Whether numbers are of single precision."""
+        return self.real != DOUBLE
+
+    @property
+    def bytes(self) -> int:
+        """Those of a plain number."""
+        return 4 if self.is_single else 8
+
+    @property
+    def number(self) -> types.Float:
+        """Numba's type of plain numbers."""
+        return types.float32 if self.is_single else types.float64
 
     @property
     def is_for_cuda(self) -> bool:
         """Whether code is written for a CUDA device."""
         return self.builder.module.triple.startswith("nvptx")
 
-    def constant(self, number: float, like: ir.Type = DOUBLE) -> Any:
-        """A number as a value of an LLVM type."""
+    def constant(self, number: float, like: ir.Type | None = None) -> Any:
+        """A number as a value of an LLVM type; what is too large for it becomes infinite."""
+        like = self.real if like is None else like
         return ir.Constant(like, [number] * like.count if isinstance(like, ir.VectorType) else number)
 
     def alike(self, *operands: Any) -> list[Any]:
         """Expressions and floats as LLVM values of one type: vectors if one of them is."""
         kinds = [x.value.type for x in operands if isinstance(x, Expression)]
-        kind = next((kind for kind in kinds if isinstance(kind, ir.VectorType)), DOUBLE)
+        kind = next((kind for kind in kinds if isinstance(kind, ir.VectorType)), self.real)
         return [
             self.spread(x.value, kind) if isinstance(x, Expression) else self.constant(float(x), kind) for x in operands
         ]
@@ -204,13 +222,13 @@ class Emitter:
         return self.builder.shuffle_vector(self.builder.insert_element(undefined, value, first), undefined, mask)
 
     def intrinsic(self, name: str, *operands: Any) -> Expression:
-        """An LLVM intrinsic of doubles."""
+        """An LLVM intrinsic."""
         values = self.alike(*operands)
-        kind = values[0].type
-        suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+        kind, bits = values[0].type, "f32" if self.is_single else "f64"
+        suffix = f"v{kind.count}{bits}" if isinstance(kind, ir.VectorType) else bits
         signature = ir.FunctionType(kind, [kind] * len(values))
         # CUDA's compiler knows few of LLVM's, and has a library of its own for the others
-        symbol = f"__nv_{name}" if self.is_for_cuda else f"llvm.{name}.{suffix}"
+        symbol = f"__nv_{name}{'f' * self.is_single}" if self.is_for_cuda else f"llvm.{name}.{suffix}"
         function = cgutils.get_or_insert_function(self.builder.module, signature, symbol)
         return Expression(self, self.builder.call(function, values))
 
@@ -221,10 +239,14 @@ class Emitter:
             return chosen if isinstance(chosen, Expression) else Expression(self, self.constant(chosen))
         return Expression(self, self.builder.select(condition.value, *self.alike(a, b)))
 
-    def single(self, x: Expression) -> Expression:
-        """x rounded to single precision."""
-        narrow = self.builder.fptrunc(x.value, ir.FloatType())
-        return Expression(self, self.builder.fpext(narrow, DOUBLE))
+    def short(self, x: Expression) -> Expression:
+        """x to half of its digits, whose square is exact: double precision to single, that to 12 bits."""
+        builder, kind = self.builder, x.value.type
+        if self.is_single:
+            bits = builder.and_(builder.bitcast(x.value, cgutils.int32_t), ir.Constant(cgutils.int32_t, -(1 << 12)))
+            return Expression(self, builder.bitcast(bits, kind))
+        narrow = ir.VectorType(ir.FloatType(), kind.count) if isinstance(kind, ir.VectorType) else ir.FloatType()
+        return Expression(self, builder.fpext(builder.fptrunc(x.value, narrow), kind))
 
     def floor(self, x):
         return self.intrinsic("floor", x)
@@ -255,10 +277,10 @@ class Emitter:
         return self._call(_special.mod, x, self.where(y == 0.0, math.nan, y))
 
     def digamma(self, x):
-        return self._call(_special.digamma, x)
+        return self._in_double(_special.digamma, x)
 
     def trigamma(self, x):
-        return self._call(_special.trigamma, x)
+        return self._in_double(_special.trigamma, x)
 
     def __getattr__(self, name: str):
         if name in ("sin", "cos", "exp", "log"):  # LLVM makes one call of a sine and a cosine
@@ -271,11 +293,19 @@ class Emitter:
         if self.is_for_cuda:
             return self.intrinsic("tgamma" if function is math.gamma else function.__name__, *operands)
         known = self.context.typing_context.resolve_value_type(function)
-        signature = known.get_call_type(self.context.typing_context, (types.float64,) * len(operands), {})
+        signature = known.get_call_type(self.context.typing_context, (self.number,) * len(operands), {})
         call = self.context.get_function(known, signature)
         return Expression(self, call(self.builder, self.alike(*operands)))
 
     def _call(self, function: Any, *operands: Any) -> Expression:
         """A Python function, compiled for scalars."""
-        signature = types.float64(*[types.float64] * len(operands))
+        signature = self.number(*[self.number] * len(operands))
         return Expression(self, self.context.compile_internal(self.builder, function, signature, self.alike(*operands)))
+
+    def _in_double(self, function: Any, x: Expression) -> Expression:
+        """A Python function whose series and recurrences are made for double precision."""
+        if not self.is_single:
+            return self._call(function, x)
+        wide = self.builder.fpext(x.value, DOUBLE)
+        found = self.context.compile_internal(self.builder, function, types.float64(types.float64), [wide])
+        return Expression(self, self.builder.fptrunc(found, self.real))

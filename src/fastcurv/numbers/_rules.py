@@ -1,8 +1,8 @@
 """One table of elementary functions: the value of each, and its first and second derivatives.
 
 A rule is a plain function of a namespace `m` and arguments that know ``+ - * /`` and comparisons. `m` has the functions
-of `math`, ``where(condition, a, b)``, ``single(x)`` (x to 24 bits), ``digamma`` and ``trigamma``; so a rule serves any
-number: machine code that is being written, floats, mpmath's reals, symbols.
+of `math`, ``where(condition, a, b)``, ``short(x)`` (x to half of its digits), ``digamma`` and ``trigamma``; so a rule
+serves any number: machine code that is being written, floats, mpmath's reals, symbols.
 
 Formulas are chosen to keep a few ulp wherever the function is defined: derivatives are not made from values that have
 lost digits (asin' by 1/sqrt((1 - x)(1 + x)), tanh' by 1/cosh²).
@@ -216,7 +216,7 @@ def gaussian(m, x):
     exp(-x²) would carry the rounding of x² (451 ulp at x = 26), and -2x magnify that of a subnormal exp(-x²).
     """
     near = m.where(abs(x) < 30.0, x, m.copysign(30.0, x))  # beyond, both are 0
-    h = m.single(near)
+    h = m.short(near)
     half = m.exp(-0.5 * h * h)
     rest = TWO_OVER_SQRT_PI * m.exp((h - x) * (h + x)) * half
     return rest * half, -2.0 * near * rest * half

@@ -1,7 +1,8 @@
 """Machine code of programs: one point in each lane of a vector, or plain numbers, by the same emitter.
 
 The code is ``evaluate(inputs, results, (shared, indices, constants))``: coordinates and the points' own numbers, one
-after the other; one result for each slot; the numbers that all points share; the tables of `Program.tables`.
+after the other; one result for each slot; the numbers that all points share; the tables of `Program.tables`. Where
+inputs are of single precision, so are all other numbers, and arithmetic is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numba.core import cgutils
 
 from .._lazy import cached_property
 from ..backends._native import WORD, intrinsic
-from ..numbers._expressions import DOUBLE, Expression
+from ..numbers._expressions import Expression
 from ..numbers._rules import integer_power
 from ..simd import native_bytes
 from ._emitter import LaneEmitter
@@ -111,15 +112,15 @@ def _write_side_by_side(instances: list[_Instance], node: int) -> None:
 class _Tables:
     """Columns of a program's tables, as code reads them: each class has its own part of the indices and constants."""
 
-    def __init__(self, builder: ir.IRBuilder, indices: Any, constants: Any):
-        self._builder, self._next = builder, {"indices": 0, "constants": 0}
+    def __init__(self, m: LaneEmitter, indices: Any, constants: Any):
+        self._m, self._builder, self._next = m, m.builder, {"indices": 0, "constants": 0}
         self._data = {"indices": indices, "constants": constants}
 
     def reader(self, columns: Columns, which: str) -> Callable[[Any, int], Any]:
         """A function of instance and column: the entry, read or computed."""
         builder, first, width = self._builder, self._next[which], len(columns.varying)
         self._next[which] += width * columns.count
-        kind = WORD if which == "indices" else DOUBLE
+        kind = WORD if which == "indices" else self._m.real
         place = {column: k for k, column in enumerate(columns.varying)}
 
         def read(instance: Any, column: int) -> Any:
@@ -148,12 +149,13 @@ def evaluator(program: Program) -> Callable:
                 for kind, part in zip(args.types, cgutils.unpack_tuple(builder, values[2]), strict=True)
             )
             vector = context.get_value_type(inputs.dtype)
-            m = LaneEmitter(context, builder)
+            m = LaneEmitter(context, builder, getattr(vector, "element", vector))
+            assert all(context.get_value_type(part.dtype) == m.real for part in args.types[::2]), args
             x, y = (
                 builder.bitcast(data(kind, value), vector.as_pointer())
                 for kind, value in ((inputs, values[0]), (results, values[1]))
             )
-            _write(m, program, vector, x, y, shared, _Tables(builder, indices, constants))
+            _write(m, program, vector, x, y, shared, _Tables(m, indices, constants))
             return context.get_dummy_value()
 
         return types.void(inputs, results, args), codegen
@@ -172,10 +174,10 @@ def _write(m: LaneEmitter, program: Program, vector: ir.Type, x: Any, y: Any, sh
     zero = m.constant(0.0, vector)
     if direct:
         for slot in set(range(program.slots)) - set(written):
-            builder.store(zero, builder.gep(y, [ir.Constant(WORD, slot)]), align=8)
+            builder.store(zero, builder.gep(y, [ir.Constant(WORD, slot)]), align=m.bytes)
     else:
         with cgutils.for_range(builder, ir.Constant(WORD, program.slots)) as loop:
-            builder.store(zero, builder.gep(y, [loop.index]), align=8)
+            builder.store(zero, builder.gep(y, [loop.index]), align=m.bytes)
     for c in program.classes:
         code = _ClassCode(m, c, vector, (x, y, shared), tables)
         if c.count == 1:
@@ -259,10 +261,10 @@ class _ClassCode:
         """Add a node times numbers, summed over instances, to the results."""
         m, builder, y, graph = self.m, self.m.builder, self.memory[1], self.c.graph
         places = [builder.gep(y, [self.slot(first, use.result)]) for use in uses]
-        sums = [cgutils.alloca_once_value(builder, builder.load(place, align=8)) for place in places]
+        sums = [cgutils.alloca_once_value(builder, builder.load(place, align=m.bytes)) for place in places]
         with cgutils.for_range(builder, count) as loop:
             place = builder.add(builder.mul(loop.index, ir.Constant(WORD, apart)), ir.Constant(WORD, number))
-            node = Expression(m, builder.load(builder.gep(kept, [place]), align=8))
+            node = Expression(m, builder.load(builder.gep(kept, [place]), align=m.bytes))
             leaf = self._leaves(builder.add(first, loop.index))
 
             def read(a: int) -> Expression:
@@ -275,7 +277,7 @@ class _ClassCode:
                 added = Expression(m, builder.load(total)) + read(use.second) * scaled[use.first]
                 builder.store(added.value, total)
         for place, total in zip(places, sums, strict=True):
-            builder.store(builder.load(total), place, align=8)
+            builder.store(builder.load(total), place, align=m.bytes)
 
     def write_all(self, first: Any, count: Any, together: int, kept: Any = None) -> None:
         """Compute so many instances, and add them to the results."""
@@ -297,7 +299,7 @@ class _ClassCode:
                 for number, node in enumerate(nodes):
                     place = builder.add(builder.mul(row, ir.Constant(WORD, len(nodes))), ir.Constant(WORD, number))
                     value = self.m.spread(instance(node).value, self.vector)
-                    builder.store(value, builder.gep(kept, [place]), align=8)
+                    builder.store(value, builder.gep(kept, [place]), align=self.m.bytes)
 
         self.write([builder.add(first, row) for row in rows], adds=True, keep=keep)
 
@@ -318,12 +320,12 @@ class _ClassCode:
             _write_side_by_side(found, output)
             results = [instance(output) for instance in found]
             place = builder.gep(y, [self.slot(instances[0], k)])
-            total = Expression(m, builder.load(place, align=8)) if adds else None
+            total = Expression(m, builder.load(place, align=m.bytes)) if adds else None
             for result in results:
                 if not isinstance(result, Expression):
                     result = Expression(m, m.constant(result, self.vector))
                 total = result if total is None else total + result
-            builder.store(m.spread(total.value, self.vector), place, align=8)  # pyright: ignore
+            builder.store(m.spread(total.value, self.vector), place, align=m.bytes)  # pyright: ignore
         for node in self.products:
             _write_side_by_side(found, node)
         if keep is not None:
@@ -347,7 +349,7 @@ class _ClassCode:
         def leaf(kind: str, number: int) -> Expression:
             entry = self.readers[kind](instance, number)
             if kind in ("x", "own"):
-                entry = builder.load(builder.gep(x, [entry]), align=8)
+                entry = builder.load(builder.gep(x, [entry]), align=m.bytes)
             elif kind == "shared":
                 entry = builder.load(builder.gep(shared, [entry]))
             return Expression(m, entry)

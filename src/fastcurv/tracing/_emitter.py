@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from ..numbers._expressions import DOUBLE, Emitter, Expression
+from ..numbers._expressions import Emitter, Expression
 from ..numbers._rules import tanh_by_exp
 from ..simd import Vector
 
@@ -46,13 +46,8 @@ class LaneEmitter(Emitter):
             return super().where(condition, a, b)
         values, kind = self.alike(a, b), condition.value.type
         if isinstance(kind, ir.VectorType):
-            values = [self.spread(value, ir.VectorType(DOUBLE, kind.count)) for value in values]
+            values = [self.spread(value, ir.VectorType(self.real, kind.count)) for value in values]
         return Expression(self, self.builder.select(condition.value, *values))
-
-    def single(self, x: Expression) -> Expression:
-        kind = x.value.type
-        narrow = ir.VectorType(ir.FloatType(), kind.count) if isinstance(kind, ir.VectorType) else ir.FloatType()
-        return Expression(self, self.builder.fpext(self.builder.fptrunc(x.value, narrow), kind))
 
     def __getattr__(self, name: str) -> Callable:
         if name in ("ceil", "rint"):

@@ -17,7 +17,7 @@ OPERATIONS: dict[str, Callable] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "neg": operator.neg,
     "abs": abs, "lt": operator.lt, "le": operator.le, "eq": operator.eq, "ne": operator.ne,
     "and": operator.and_, "or": operator.or_, "not": np.logical_not, "where": lambda c, a, b: a if c else b,
-    "power": lambda a, n: a**n, "pow": np.power, "single": lambda a: np.float64(np.float32(a)),
+    "power": lambda a, n: a**n, "pow": np.power, "short": lambda a: np.float64(np.float32(a)),
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "atan2": np.arctan2, "digamma": _special.digamma, "trigamma": _special.trigamma,
     "mod": np.mod, "fmod": np.fmod, "unsigned": lambda a: a + 0.0,

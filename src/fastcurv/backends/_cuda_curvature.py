@@ -30,7 +30,7 @@ OTHERS = 7
 
 
 def derivation(f: Callable, n: int, slots: int, bounded: bool) -> Callable:
-    """``derive(tables, bounds, x, y)``: all results at the point in x, with the numbers of its own, in y; its status."""
+    """``derive(tables, bounds, x, y)``: all results, in y, at the point in x, beside numbers of its own; its status."""
     violates = cuda.jit(device=True)(is_outside)
 
     def derive(tables, bounds, x, y):

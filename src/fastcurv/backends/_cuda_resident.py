@@ -11,7 +11,8 @@ import numpy as np
 from .._inputs import read_only
 from .._rounding import NEARBY
 from ._arguments import kinds_of
-from ._cuda_jobs import RESULTS, THREADS, Launcher, check_arguments, compile_for, kernel_of, there
+from ._cuda_jobs import Launcher, check_arguments, compile_for, kernels_of, there
+from ._cuda_places import RESULTS, THREADS, as_matrices
 from .cpu import Job, Points, Shares
 from .cuda import constant, copied, cuda, driver_errors, launch
 
@@ -42,13 +43,15 @@ class ResidentLauncher(Launcher):
             return
         check_arguments(points.args)
         own = tuple(read_only(np.empty((1, *array.shape[1:]), array.dtype)) for array in points.point_args)
-        made, names = kernel_of(job, kinds_of(points.args, own))
-        parts = int(plan.layout[1])
+        kernels, parts = kernels_of(job, kinds_of(points.args, own)), int(plan.layout[1])
+        names, made = kernels.names, kernels.made(points.x, data, plan.tasks)
         status = cuda.device_array(plan.tasks if parts > 1 else items, np.int8)
         given = tuple(status if name == "status" else _place(name, a) for name, a in zip(names, data, strict=True))
-        arguments = plan.tasks, constant(plan.layout), points.x, (there(points.args), points.point_args), given
-        compile_for(made, arguments, job)
-        launch(made, plan.tasks, THREADS, *arguments)
+        own_places = there(points.args), points.point_args
+        given = as_matrices(made.places, count, given)
+        arguments = plan.tasks, constant(plan.layout), points.x, own_places, given
+        compile_for(made.kernel, arguments, job)
+        launch(made.kernel, plan.tasks, made.threads, *arguments)
         for name, array in zip(names, data, strict=True):
             if name in RESULTS and not isinstance(array, np.ndarray) and "status" in names:
                 looks = name == "product" or array.dtype == np.float32

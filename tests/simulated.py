@@ -42,6 +42,10 @@ def _compiled_block(block: Callable, tag: str, **flags: Any) -> Callable:
     return lambda *arguments: made(*map(_plain, arguments))
 
 
+def _numbers(memory: np.ndarray, first: int, shape: Any, lanes: int, room: int) -> np.ndarray:
+    return memory[first : first + math.prod(np.atleast_1d(shape))].reshape(shape)
+
+
 def compile_for_the_host(replace: Replace) -> None:
     """Programs and blocks are compiled for the CPU, and kernels in the simulator call them."""
     backends = "fastcurv.backends"
@@ -50,6 +54,7 @@ def compile_for_the_host(replace: Replace) -> None:
     # small blocks: barriers between threads of Python take time
     replace(import_module(f"{backends}._cuda_tiles"), "SHARED_BYTES", 0)
     replace(import_module(f"{backends}._cuda_jobs"), "compiled", _compiled_block)
+    replace(import_module(f"{backends}._cuda_places"), "numbers", _numbers)
     for name in ("_cuda_jobs", "_cuda_resident"):
         replace(import_module(f"{backends}.{name}"), "compile_for", lambda made, arguments, job: None)
 

@@ -161,6 +161,11 @@ def test_kernels_fit_into_registers(function, n, wanted, single, registers, stac
     assert used["registers"] <= registers
 
 
+def shared_bytes(ptx):
+    """Of shared memory that a block of threads takes."""
+    return sum(int(size) for size in re.findall(rb"\.shared [^\n]*\[(\d+)\];", ptx))
+
+
 #: n, whether with vectors, most registers
 SOLVERS = [(2, False, 40), (3, False, 64), (4, False, 80), (6, False, 128), (8, False, 208)]
 SOLVERS += [(2, True, 48), (3, True, 80), (4, True, 128), (5, True, 184), (6, True, 240)]
@@ -187,8 +192,9 @@ def test_solvers_fit_into_registers(n, vectors, registers, processor):
     assert n <= eigen.IN_REGISTERS[vectors]
     matrices, w, z = arrays(("f", 2), ("f", 2), ("f", 2 if vectors else 1))
     kernel = eigen.eigen_kernel(eigen.solver(n, vectors))
-    _, used = compiled(kernel, (matrices, tables(), tables(), w, z), processor)
+    ptx, used = compiled(kernel, (matrices, tables(), tables(), w, z), processor)
     print(n, vectors, processor, used)
+    assert 0 < shared_bytes(ptx) <= 48 * 1024
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
 
@@ -205,7 +211,7 @@ def test_groups_of_threads_fit_into_shared_memory(n, vectors, registers, process
     assert eigen.IN_REGISTERS[vectors] < n <= eigen.IN_SHARED_MEMORY[vectors]
     matrices, w, z = arrays(("f", 1), ("f", 2), ("f", 1))
     ptx, used = compiled(groups.group_kernel(n, vectors), (matrices, tables(), tables(), w, z), processor)
-    shared = sum(int(size) for size in re.findall(rb"\.shared [^\n]*\[(\d+)\];", ptx))
+    shared = shared_bytes(ptx)
     print(n, vectors, processor, used, shared)
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
@@ -287,6 +293,18 @@ def test_curvature_of_many_coordinates(processor):
     assert used["registers"] <= 104  # rows are in shared memory: no load waits for a store that might be to its place
 
 
+@pytest.mark.parametrize(("n", "is_staged"), [(74, True), (75, False)])
+def test_rows_of_curvature_fit_into_shared_memory(n, is_staged):
+    from numba import types
+
+    from fastcurv.backends import _cuda_curvature as curvature
+
+    (matrix, stack), number = arrays(("f", 2), ("f", 3)), types.float64
+    arguments = matrix, matrix, matrix, stack, matrix, number, number, number, matrix
+    ptx, _ = compiled(curvature.reading_kernel(n), arguments, (9, 0))
+    assert (0 < shared_bytes(ptx) <= 48 * 1024) if is_staged else shared_bytes(ptx) == 0
+
+
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
 def test_what_settles_and_copies_fits_into_registers(processor):
     from numba import types
@@ -338,7 +356,7 @@ JOBS = [
     ("hessian", EXACT, 8, 104, 0),
     ("hessian", EXACT, 12, 160, 0),
     ("hvp", EXACT, 4, 128, 0),
-    ("vhv", EXACT, 4, 72, 0),
+    ("vhv", EXACT, 4, 80, 0),
     ("gradient", CENTRAL, 4, 184, 256),
     ("jacobian", CENTRAL, 4, 184, 320),
     ("hessian", CENTRAL, 2, 96, 384),
@@ -354,13 +372,17 @@ class HandedError(Exception):
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize("many", [False, True], ids=["few", "many"])
 @pytest.mark.parametrize(
     ("name", "options", "n", "registers", "stack"),
     JOBS,
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
 )
-def test_jobs_fit_into_registers(name, options, n, registers, stack, processor, monkeypatch):
-    """Blocks of the CPU, compiled for a device; the user's function raises, and takes arguments of points."""
+def test_jobs_fit_into_registers(name, options, n, registers, stack, many, processor, monkeypatch):
+    """Blocks of the CPU, compiled for a device; the user's function raises, and takes arguments of points.
+
+    Of few points differences are shared by several tasks, of many each has its own.
+    """
     from numba import typeof, types
 
     from fastcurv import _by_device
@@ -379,6 +401,7 @@ def test_jobs_fit_into_registers(name, options, n, registers, stack, processor, 
 
     monkeypatch.setattr(_by_device, "require", lambda ordinal: None)
     monkeypatch.setattr(_by_device, "jobs", Launcher)
+    monkeypatch.setattr(jobs, "ENOUGH", 1 if many else jobs.ENOUGH)
     x, v, own = np.ones((3, n)), np.ones((3, n)), np.ones(3)
     with pytest.raises(HandedError) as handed:
         getattr(fc, name)(
@@ -386,10 +409,13 @@ def test_jobs_fit_into_registers(name, options, n, registers, stack, processor, 
             (np.ones(n),), point_args=(own,), device="cuda", **options,
         )  # fmt: skip
     job, points, data, plan = handed.value.args
-    kernel, _ = jobs.kernel_of(job, kinds_of(points.args, points.point_args))
+    made = jobs.kernels_of(job, kinds_of(points.args, points.point_args)).made(points.x, data, plan.tasks)
+    data = jobs.as_matrices(made.places, len(points.x), data)
     arguments = 1, plan.layout, points.x, (points.args, points.point_args), data
-    _, used = compiled(kernel.py_func, tuple(map(there, arguments)), processor)
-    print(name, options, n, processor, used)
+    ptx, used = compiled(made.kernel.py_func, tuple(map(there, arguments)), processor)
+    assert shared_bytes(ptx) <= 48 * 1024
+    assert any(place.kind == "read" for place in made.places) == (plan.tasks == len(points.x))
+    print(name, options, n, [place.kind for place in made.places], processor, used)
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= stack
     assert used["registers"] <= registers
@@ -414,7 +440,7 @@ def test_what_a_device_cannot_run_is_named(fun, reason):
     from fastcurv.function import user_function
 
     job = Job(Operation(value_block), Role(user_function(fun), "scalar"))
-    kernel, _ = jobs.kernel_of(job, Kinds())
+    kernel = jobs.tasks_kernel(jobs.kernels_of(job, Kinds()).block)
     points, values = arrays(("f", 2), ("f", 1))
     nothing, word = types.Tuple(()), types.int64
     signature = word, types.Array(word, 1, "C"), points, types.Tuple((nothing, nothing)), types.Tuple((values,))
@@ -424,7 +450,7 @@ def test_what_a_device_cannot_run_is_named(fun, reason):
             return kind
 
         def compile(self, kinds):
-            compiled(kernel.py_func, kinds, (9, 0))
+            compiled(kernel, kinds, (9, 0))
 
     with pytest.raises(fc.CompilationError, match=rf"(?s)for a CUDA device: .*{reason}.*Use device='cpu'"):
         jobs.compile_for(Kernel(), signature, job)
@@ -478,8 +504,8 @@ def test_blocks_call_no_tasks():
         for kind, ndim in ((number, 2), (types.int8, 1), (number, 3), (word, 1), (number, 1))
     )
     data = types.Tuple((points, statuses, hessians, words, vector, points, points, hessians, number))
-    kernel, _ = jobs.kernel_of(job, Kinds())
-    ptx, _ = compiled(kernel.py_func, (word, words, points, types.Tuple((empty, empty)), data), (9, 0))
+    kernel = jobs.tasks_kernel(jobs.kernels_of(job, Kinds()).block)
+    ptx, _ = compiled(kernel, (word, words, points, types.Tuple((empty, empty)), data), (9, 0))
     assert b"prototype" not in ptx
 
 

@@ -176,6 +176,67 @@ def test_numbers_with_bounds_and_points_own_arguments():
         np.testing.assert_allclose(getattr(model, name), getattr(expected, name), rtol=1e-13)
 
 
+@pytest.mark.usefixtures("_foreign")
+@pytest.mark.parametrize(
+    ("n", "dtype", "options", "names"),
+    [
+        (8, np.float64, {"method": "central"}, ["hessian"]),
+        (9, np.float64, {"method": "central", "return_error": True}, ["hessian", "gradient"]),
+        (3, np.float64, {"method": "forward", "noise": np.linspace(1e-4, 1e-3, 34)}, ["hvp", "hessian"]),
+        (3, np.float32, {"method": "hyperdual"}, ["hessian", "jacobian", "vhv"]),
+    ],
+)
+def test_a_task_for_each_of_many_points(n, dtype, options, names, monkeypatch):
+    """More than a block has threads. What a thread has of its own is copied as far as there is room: of 9 coordinates
+    gradients and errors are, and Hessians are not.
+    """
+    from fastcurv.backends import _cuda_jobs
+
+    monkeypatch.setattr(_cuda_jobs, "ENOUGH", 1)
+    x, v = rng.uniform(-1.0, 1.0, (2, 34, n)).astype(dtype)
+    for name in names:
+        more = (v,) if name in ("hvp", "vhv") else ()
+        fun = until_by_parts if name == "jacobian" else until
+        assert_same(name, fun, x, *more, point_args=(rng.uniform(1.0, 2.0, 34),), **options)
+    assert_there(names[0], until, x[:33], *([v[:33]] if names[0] == "hvp" else []), method=options["method"])
+
+
+def test_what_threads_have_of_their_own():
+    """Short rows are copied, while there is room; what all points share, or is empty, is itself."""
+    from fastcurv.backends._cuda_places import MOST_OF_OWN, places_of, threads_for, widths_of
+
+    names = "steps", "scale", "noise", "status", "value", "gradient", "hessian", "hessian_error"
+
+    def kinds(n, count, dtype=np.float64):
+        one, levels = np.ones(1 if n < 8 else count), np.ones(2 if n < 8 else 1 + count)
+        data = np.ones((3, n)), one, levels, np.ones(count, np.int8), np.ones(count), np.ones((count, n))
+        matrices = np.ones((count, n, n), dtype), np.ones((0, 0, 0))
+        places = places_of(names, np.ones((count, n), dtype), (*data, *matrices))
+        assert 8 * sum(widths_of(places)) * max(threads_for(places), 64) <= 48 * 1024
+        assert sum(place.size for place in places if place.kind != "levels") <= MOST_OF_OWN
+        return [place.kind for place in places], [place.single for place in places if place.size]
+
+    assert kinds(2, 5) == (["read", "same", "same", "same", "row", "row", "written", "written", "same"], [False] * 3)
+    assert kinds(3, 5, np.float32)[1] == [True, False, True]
+    assert kinds(9, 5)[0] == ["read", "same", "row", "levels", "row", "row", "written", "row", "same"]
+    assert kinds(76, 5)[0] == ["read", "same", "row", "levels", "row", "row", "row", "row", "same"]
+    assert kinds(77, 5)[0] == ["row", "same", "row", "levels", "row", "row", "row", "row", "same"]
+    assert kinds(1, 1)[0] == ["row", "same", "same", "same", "row", "row", "row", "row", "same"]
+
+
+def test_more_coordinates_than_a_piece():
+    x, own = rng.uniform(-1.0, 1.0, (3, 35)), rng.uniform(1.0, 2.0, (3, 33))
+
+    def fun(x, a):
+        return np.sum(x[1:] ** 2 * x[:-1]) + np.sum(a**2) * x[0] ** 3
+
+    for name in ("gradient", "hessian"):
+        assert_same(name, fun, x, point_args=(own,))
+    found, expected = (fc.curvature(fun, x[:, :3], point_args=(own,), device=device) for device in ("cuda", "cpu"))
+    np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-10, atol=1e-12)
+    np.testing.assert_array_equal(found.kind, expected.kind)
+
+
 def test_jobs_in_parts(monkeypatch):
     from fastcurv.backends import _cuda_jobs
 

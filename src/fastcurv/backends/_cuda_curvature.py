@@ -36,7 +36,7 @@ def width_of_rows(n: int) -> int:
 
 
 def derivation(f: Callable, n: int, slots: int, bounded: bool) -> Callable:
-    """``derive(tables, bounds, x, y)``: all results in y, of the point in x, and the numbers of its own; its status."""
+    """``derive(tables, bounds, x, y)``: all results, in y, at the point in x, beside numbers of its own; its status."""
     violates = cuda.jit(device=True)(is_outside)
 
     def derive(tables, bounds, x, y):

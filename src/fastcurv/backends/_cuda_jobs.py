@@ -10,29 +10,21 @@ import re
 from collections.abc import Callable
 from inspect import signature
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._errors import CompilationError, DeviceError
 from ..function import cause_of, compiled
 from ._arguments import Kinds, kinds_of
+from ._cuda_places import BY_POINT, RESULTS, Place, as_matrices, places_of, points_kernel, threads_for
 from ._cuda_transfers import in_parts
 from ._kernels import block_of, digest_of
 from .cpu import Job, Points, Shares
 from .cuda import CHUNK_BYTES, constant, cuda, driver_errors, launch, ordinals
 
-#: threads in a block
-THREADS = 64
 #: with fewer points, several tasks share the work at each
 ENOUGH = 2**15
-#: what blocks call the arrays that they write to, of as many places for each point
-RESULTS = {
-    "status", "value", "centre", "gradient", "gradient_error", "hessian", "hessian_error", "matrix", "error", "product",
-    "form", "widening",
-}  # fmt: skip
-#: and those that they read, which may have a place for each point
-BY_POINT = {"directions", "scale"}
 
 
 class Launcher:
@@ -57,9 +49,9 @@ class Launcher:
         if count == 0 or items == 0:
             return
         check_arguments(points.args)
-        made, names = kernel_of(job, kinds_of(points.args, points.point_args))
-        moved = _Moved(names, data, points)
-        tasks = plan.tasks // count
+        kernels = kernels_of(job, kinds_of(points.args, points.point_args))
+        moved, tasks = _Moved(kernels.names, data, points), plan.tasks // count
+        made = kernels.made(points.x, data, plan.tasks)
 
         def prepare(ordinal: int) -> Callable[..., None]:
             constants, layout = moved.constants(), constant(plan.layout)
@@ -67,9 +59,9 @@ class Launcher:
 
             def run(stream: Any, part: int, *arrays: Any) -> None:
                 x, own, given = moved.rebuilt(part, arrays, constants, stream)
-                arguments = part * tasks, layout, x, (shared, own), given
-                compile_for(made, arguments, job)
-                launch(made, part * tasks, THREADS, *arguments, stream=stream)
+                arguments = part * tasks, layout, x, (shared, own), as_matrices(made.places, part, given)
+                compile_for(made.kernel, arguments, job)
+                launch(made.kernel, part * tasks, made.threads, *arguments, stream=stream)
 
             return run
 
@@ -154,17 +146,40 @@ def there(value: Any) -> Any:
     return constant(value) if value.size else cuda.device_array(value.shape, value.dtype)
 
 
+class Made(NamedTuple):
+    """A kernel, to be compiled for types when it is launched, and how its arguments are given to it."""
+
+    kernel: Any
+    places: tuple[Place, ...]
+    threads: int
+
+
+class JobKernels:
+    """The kernels of a job: that of tasks which share points, and those of one for each point, by what these have."""
+
+    def __init__(self, block: Callable, digest: str, own: int):
+        self.names = tuple(signature(block).parameters)[5:]
+        self.block, self._own = compiled(block, digest, inline_helpers=True), own
+        self._made: dict[tuple[Place, ...], Made] = {}
+
+    def made(self, points: Any, data: tuple, tasks: int) -> Made:
+        """The one for so many tasks at all points."""
+        places = places_of(self.names, points, data) if tasks == len(points) else ()
+        if places not in self._made:
+            kernel = points_kernel(self.block, places, self._own) if places else tasks_kernel(self.block)
+            self._made[places] = Made(cuda.jit(kernel), places, threads_for(places))
+        return self._made[places]
+
+
 #: by their digests: jobs are made anew where options of a call are
-_made: dict[str, tuple[Any, tuple[str, ...]]] = {}
+_made: dict[str, JobKernels] = {}
 
 
-def kernel_of(job: Job, kinds: Kinds) -> tuple[Any, tuple[str, ...]]:
-    """The kernel of a job, to be compiled for types when it is launched, and the names of its data."""
+def kernels_of(job: Job, kinds: Kinds) -> JobKernels:
+    """The kernels of a job, for arguments of such types."""
     digest = digest_of(job.operation, job.roles, "native", kinds)
     if digest not in _made:
-        block = block_of(job.operation, job.roles, kinds)
-        names = tuple(signature(block).parameters)[5:]
-        _made[digest] = cuda.jit(tasks_kernel(compiled(block, digest, inline_helpers=True))), names
+        _made[digest] = JobKernels(block_of(job.operation, job.roles, kinds), digest, len(kinds.own))
     return _made[digest]
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from .._inputs import read_only
 from ._arguments import kinds_of
-from ._cuda_jobs import THREADS, Launcher, check_arguments, compile_for, kernel_of, there
+from ._cuda_jobs import Launcher, check_arguments, compile_for, kernels_of, there
+from ._cuda_places import as_matrices
 from .cpu import Job, Points, Shares
 from .cuda import constant, cuda, driver_errors, launch
 
@@ -23,9 +24,10 @@ class ResidentLauncher(Launcher):
             return
         check_arguments(points.args)
         own = tuple(read_only(np.empty((1, *array.shape[1:]), array.dtype)) for array in points.point_args)
-        made, _ = kernel_of(job, kinds_of(points.args, own))
-        arguments = plan.tasks, constant(plan.layout), points.x, (there(points.args), points.point_args), there(data)
-        compile_for(made, arguments, job)
-        launch(made, plan.tasks, THREADS, *arguments)
+        made = kernels_of(job, kinds_of(points.args, own)).made(points.x, data, plan.tasks)
+        given = as_matrices(made.places, count, there(data))
+        arguments = plan.tasks, constant(plan.layout), points.x, (there(points.args), points.point_args), given
+        compile_for(made.kernel, arguments, job)
+        launch(made.kernel, plan.tasks, made.threads, *arguments)
         with driver_errors():
             cuda.synchronize()

@@ -31,28 +31,28 @@ def threads_of(width: int, most: int, size: int = 8) -> int:
     return max(32, min(most, SHARED_BYTES // (size * width) // 32 * 32))
 
 
-def fetching(piece: int, size: int) -> Callable:
+def fetching(piece: int, size: int, column: int = 0) -> Callable:
     """``fetch(rows, tile, start, count)``: from `start` on, `piece` numbers of each row of a block's threads, or those
-    that are left of its `size`, into their tile, of a matrix with `count` rows.
+    that are left of its `size`, into their tile, from `column` on, of a matrix with `count` rows.
     """
 
     def fetch(rows, tile, start, count):
         thread, threads, first = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x * cuda.blockDim.x
         for k in range(thread, min(threads, count - first) * piece, threads):
             if start + k % piece < size:
-                tile[k // piece, k % piece] = rows[first + k // piece, start + k % piece]
+                tile[k // piece, column + k % piece] = rows[first + k // piece, start + k % piece]
 
     return cuda.jit(device=True)(fetch)
 
 
-def storing(piece: int, size: int) -> Callable:
+def storing(piece: int, size: int, column: int = 0) -> Callable:
     """``store(tile, rows, start, count)``: the same, from the tile into the matrix."""
 
     def store(tile, rows, start, count):
         thread, threads, first = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x * cuda.blockDim.x
         for k in range(thread, min(threads, count - first) * piece, threads):
             if start + k % piece < size:
-                rows[first + k // piece, start + k % piece] = tile[k // piece, k % piece]
+                rows[first + k // piece, start + k % piece] = tile[k // piece, column + k % piece]
 
     return cuda.jit(device=True)(store)
 

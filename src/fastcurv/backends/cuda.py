@@ -262,5 +262,6 @@ class Rows(NamedTuple):
 
     def _launch(self, given: tuple, points: Any, own: Any, rows: Any, stream: Any = 0) -> None:
         made, count = self.kernels.made(self.shape), points.shape[0]
-        rows = rows.reshape(count, self.shape.size)
-        launch(made, count, self.shape.threads, points, own, *given, rows, stream=stream)
+        if count:
+            rows = rows.reshape(count, self.shape.size)
+            launch(made, count, self.shape.threads, points, own, *given, rows, stream=stream)

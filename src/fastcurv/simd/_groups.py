@@ -51,12 +51,12 @@ def own_row(rows, worker):
 
 @intrinsic
 def numbers(typing_context, memory, offset, shape, lanes, room):
-    """Part of a flat array of float64, as an array of as many numbers, or vectors, as `shape` says.
+    """Part of a flat array of numbers, as an array of as many of these, or vectors, as `shape` says.
 
     Where `room`, known at compile time, is not 0, an array of its own for so many, on the stack: with known indices it
     lives in registers.
     """
-    kind = _kind(types.float64, lanes)
+    kind = _kind(memory.dtype, lanes)
     if kind is None or not isinstance(room, types.IntegerLiteral):
         return None
     ndim = len(shape) if isinstance(shape, types.BaseTuple) else 1

@@ -158,7 +158,7 @@ def solver_row(vectors: bool, n: int, kind: str, setting: Setting) -> Row:
     times = interleaved({"fastcurv": (lambda: solve(matrices), "events"), **others.runs})
     moved = (2 * n * n if vectors else n * n) + n
     formed = 9 * n**3 if vectors else 4 / 3 * n**3
-    used = ceilings().used(times["fastcurv"], np.dtype(kind).itemsize * count * moved, count * formed, "float64")
+    used = ceilings().used(times["fastcurv"], np.dtype(kind).itemsize * count * moved, count * formed, kind)
     _let_go()
     return Row(
         [

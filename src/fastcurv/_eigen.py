@@ -50,7 +50,7 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
         Only lower triangles are read. float32 is computed in float32, all else in float64.
     device : {"auto", "cpu", "cuda", "cuda:1", ...}
         Where to compute; "auto" is where `a` lives. CUDA devices solve matrices of up to 48 rows, values alone of up
-        to 64, by Jacobi's method, in float64; larger ones by cuSOLVER, in the type of `a`.
+        to 64, by Jacobi's method; larger ones by cuSOLVER.
 
     Returns
     -------

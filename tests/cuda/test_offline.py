@@ -171,48 +171,55 @@ SOLVERS = [(2, False, 40), (3, False, 64), (4, False, 80), (6, False, 128), (8, 
 SOLVERS += [(2, True, 48), (3, True, 80), (4, True, 128), (5, True, 184), (6, True, 240)]
 
 
-def arrays(*kinds):
-    """Types of arrays: of float64, of integers, in some number of dimensions."""
+def arrays(*kinds, single=False):
+    """Types of arrays: of float64, or float32, and of integers, in some number of dimensions."""
     from numba import types
 
-    return [types.Array(types.int64 if kind == "i" else types.float64, ndim, "C") for kind, ndim in kinds]
+    real = types.float32 if single else types.float64
+    return [types.Array(types.int64 if kind == "i" else real, ndim, "C") for kind, ndim in kinds]
 
 
-def tables():
+def tables(single=False):
     from numba import types
 
-    return types.Tuple(arrays(("f", 1), ("i", 1), ("f", 1)))
+    return types.Tuple(arrays(("f", 1), ("i", 1), ("f", 1), single=single))
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize(("n", "vectors", "registers"), SOLVERS)
-def test_solvers_fit_into_registers(n, vectors, registers, processor):
+def test_solvers_fit_into_registers(n, vectors, registers, single, processor):
     from fastcurv.backends import _cuda_eigen as eigen
+    from fastcurv.backends import _cuda_groups as groups
 
     assert n <= eigen.IN_REGISTERS[vectors]
-    matrices, w, z = arrays(("f", 2), ("f", 2), ("f", 2 if vectors else 1))
-    kernel = eigen.eigen_kernel(eigen.solver(n, vectors))
-    ptx, used = compiled(kernel, (matrices, tables(), tables(), w, z), processor)
-    print(n, vectors, processor, used)
+    matrices, w, z = arrays(("f", 2), ("f", 2), ("f", 2 if vectors else 1), single=single)
+    kernel = eigen.eigen_kernel(eigen.solver(n, vectors, groups.SINGLE if single else groups.DOUBLE))
+    ptx, used = compiled(kernel, (matrices, tables(single), tables(single), w, z), processor)
+    print(n, vectors, single, processor, used)
+    assert (used["doubles"] == 0) == single
     assert 0 < shared_bytes(ptx) <= 48 * 1024
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize(
     ("n", "vectors", "registers"),
-    [(7, True, 112), (16, True, 112), (48, True, 112), (9, False, 80), (32, False, 80), (64, False, 80)],
+    [(7, True, 112), (16, True, 112), (48, True, 112), (9, False, 80), (32, False, 80), (64, False, 88)],
 )
-def test_groups_of_threads_fit_into_shared_memory(n, vectors, registers, processor):
+def test_groups_of_threads_fit_into_shared_memory(n, vectors, registers, single, processor):
     from fastcurv.backends import _cuda_eigen as eigen
     from fastcurv.backends import _cuda_groups as groups
 
     assert eigen.IN_REGISTERS[vectors] < n <= eigen.IN_SHARED_MEMORY[vectors]
-    matrices, w, z = arrays(("f", 1), ("f", 2), ("f", 1))
-    ptx, used = compiled(groups.group_kernel(n, vectors), (matrices, tables(), tables(), w, z), processor)
+    matrices, w, z = arrays(("f", 1), ("f", 2), ("f", 1), single=single)
+    kernel = groups.group_kernel(n, vectors, groups.SINGLE if single else groups.DOUBLE)
+    ptx, used = compiled(kernel, (matrices, tables(single), tables(single), w, z), processor)
+    assert (used["doubles"] == 0) == single
     shared = shared_bytes(ptx)
-    print(n, vectors, processor, used, shared)
+    print(n, vectors, single, processor, used, shared)
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
     assert 0 < shared <= 48 * 1024

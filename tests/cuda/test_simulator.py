@@ -406,17 +406,20 @@ def test_eigenvalues_and_vectors(n, dtype, backend, monkeypatch):
         np.testing.assert_array_equal(extremes, values[..., [0, -1]])
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("n", [10, 17, pytest.param(33, marks=pytest.mark.stress)])
-def test_matrices_of_groups_of_threads(n):
+def test_matrices_of_groups_of_threads(n, dtype):
     """Spectra with gaps of many sizes, clusters and zeros, of matrices that are full."""
     Q = np.linalg.qr(rng.normal(size=(2, n, n)))[0]
     expected = np.sort([np.repeat([1.0, 1.0 + 1e-9, 2.0], n)[:n], np.geomspace(1e-12, 1.0, n) * (-1.0) ** np.arange(n)])
     A = (Q * expected[:, None]) @ Q.swapaxes(1, 2)
-    A = 0.5 * (A + A.swapaxes(1, 2))
-    w, z = fc.eigh(A, device="cuda")
-    eps = np.finfo(float).eps
-    assert np.abs(w - np.linalg.eigvalsh(A)).max() <= 20 * eps * 2
-    assert np.linalg.norm(A @ z - z * w[:, None], axis=1).max() <= 25 * eps * 2
+    A = (0.5 * (A + A.swapaxes(1, 2))).astype(dtype)
+    w, z = found = fc.eigh(A, device="cuda")
+    assert w.dtype == z.dtype == dtype
+    eps = np.finfo(dtype).eps
+    given, (w, z) = A.astype(float), (a.astype(float) for a in found)
+    assert np.abs(w - np.linalg.eigvalsh(given)).max() <= 20 * eps * 2
+    assert np.linalg.norm(given @ z - z * w[:, None], axis=1).max() <= 25 * eps * 2
     assert np.abs(z.swapaxes(1, 2) @ z - np.eye(n)).max() <= 30 * eps
     alone = fc.eigh(A[1], device="cuda")
     np.testing.assert_array_equal(alone.eigenvalues, w[1])  # whatever is beside it

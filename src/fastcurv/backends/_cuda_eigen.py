@@ -11,12 +11,20 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
 
 from ..symmetric import cyclic_sweep, in_order, triangle
 from ..tracing import straight_line
 from . import _cusolver as cusolver
-from ._cuda_groups import LEAST, MOST_SWEEPS, NEGLIGIBLE, group_kernel, group_of, tables_of_groups
+from ._cuda_groups import (
+    DOUBLE,
+    MOST_SWEEPS,
+    Precision,
+    group_kernel,
+    group_of,
+    precision_of,
+    tables_for,
+    tables_of_groups,
+)
 from ._cuda_tiles import fetching, storing, threads_of
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, constant, cuda, device_function, driver_errors, launch, ordinals, select
@@ -42,41 +50,43 @@ class Solver(NamedTuple):
     solve: Callable
     #: what the code of sweeps and of the order reads
     tables: tuple
+    real: Any
 
 
 @cache
-def solver(n: int, vectors: bool) -> Solver:
+def solver(n: int, vectors: bool, precision: Precision = DOUBLE) -> Solver:
     """Of matrices of order n."""
+    real, least = precision.real, precision.least
+    zero, one, negligible = real(0.0), real(1.0), real(precision.negligible)
     entries = triangle(n)
     state = entries + (n * n if vectors else 0)
     programs = straight_line(cyclic_sweep(n, vectors), state), straight_line(in_order(n, vectors), state)
     sweep, order = (device_function(program.evaluator()) for program in programs)
 
     def solve(x, y, found, sweep_tables, order_tables):
-        largest, poison = 0.0, 0.0
+        largest, poison = zero, zero
         for k in range(entries):
             largest = max(largest, abs(x[k]))
-            poison += 0.0 * x[k]
+            poison += zero * x[k]
         exponent = 0
-        if poison == 0.0 and largest > 0.0:
+        if poison == zero and largest > zero:
             _, exponent = math.frexp(largest)
-            exponent = max(exponent, LEAST)
+            exponent = max(exponent, least)
         for k in range(entries):
-            x[k] = math.ldexp(x[k], -exponent) if poison == 0.0 else 0.0
+            x[k] = math.ldexp(x[k], -exponent) if poison == zero else zero
         for k in range(entries, state):
-            x[k] = 1.0 if (k - entries) % (n + 1) == 0 else 0.0
+            x[k] = one if (k - entries) % (n + 1) == 0 else zero
         for _ in range(MOST_SWEEPS):
             sweep(x, y, sweep_tables)
             for k in range(state):
                 x[k] = y[k]
-            if not y[state] > NEGLIGIBLE * y[state + 1]:
+            if not y[state] > negligible * y[state + 1]:
                 break
         order(x, found, order_tables)
         return exponent, poison
 
-    tables = tuple((np.zeros(1), *program.tables) for program in programs)
     sizes = programs[0].slots, programs[1].slots
-    return Solver(n, vectors, state, *sizes, cuda.jit(device=True)(solve), tables)
+    return Solver(n, vectors, state, *sizes, cuda.jit(device=True)(solve), tables_for(programs, precision), real)
 
 
 def tile_of(n: int) -> tuple[int, int]:
@@ -87,15 +97,15 @@ def tile_of(n: int) -> tuple[int, int]:
 
 def eigen_kernel(method: Solver) -> Callable:
     """Of matrices (N, n * n), of which lower triangles are read; z is like these."""
-    n, vectors, state, after_sweep, after_order, solve, _ = method
-    size, tile_shape = n * n, tile_of(n)
+    n, vectors, state, after_sweep, after_order, solve, _, real = method
+    size, tile_shape, nothing = n * n, tile_of(n), real(0.0)
     fetch, store_values, store_vectors = fetching(size, size), storing(n, n), storing(size, size)
 
     def kernel(matrices, sweep_tables, order_tables, w, z):
-        tile = cuda.shared.array(tile_shape, types.float64)
-        x, y = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
-        found = cuda.local.array(after_order, types.float64)
-        b, thread, count, poison = cuda.grid(1), cuda.threadIdx.x, w.shape[0], 0.0
+        tile = cuda.shared.array(tile_shape, real)
+        x, y = cuda.local.array(state, real), cuda.local.array(after_sweep, real)
+        found = cuda.local.array(after_order, real)
+        b, thread, count, poison = cuda.grid(1), cuda.threadIdx.x, w.shape[0], nothing
         fetch(matrices, tile, 0, count)
         cuda.syncthreads()
         if b < count:
@@ -119,12 +129,12 @@ def eigen_kernel(method: Solver) -> Callable:
 
 
 @cache
-def _kernel(n: int, vectors: bool) -> Any:
-    return cuda.jit((group_kernel if n > IN_REGISTERS[vectors] else _thread_kernel)(n, vectors))
+def _kernel(n: int, vectors: bool, precision: Precision) -> Any:
+    return cuda.jit((group_kernel if n > IN_REGISTERS[vectors] else _thread_kernel)(n, vectors, precision))
 
 
-def _thread_kernel(n: int, vectors: bool) -> Callable:
-    return eigen_kernel(solver(n, vectors))
+def _thread_kernel(n: int, vectors: bool, precision: Precision) -> Callable:
+    return eigen_kernel(solver(n, vectors, precision))
 
 
 def tables_of(tables: tuple) -> tuple:
@@ -132,19 +142,19 @@ def tables_of(tables: tuple) -> tuple:
     return tuple(tuple(map(constant, table)) for table in tables)
 
 
-def solving(ordinal: int, n: int, vectors: bool) -> Callable[..., None]:
-    """``solve(stream, matrices, w, z)`` for a device, the present one, and flat matrices.
+def solving(ordinal: int, n: int, vectors: bool, precision: Precision = DOUBLE) -> Callable[..., None]:
+    """``solve(stream, matrices, w, z)`` for a device, the present one, and flat matrices of a precision.
 
     z is not written to where no vectors are wanted.
     """
     if n > IN_SHARED_MEMORY[vectors]:
         return cusolver.solving(ordinal, n, vectors)
-    kernel, by_groups = _kernel(n, vectors), n > IN_REGISTERS[vectors]
+    kernel, by_groups = _kernel(n, vectors, precision), n > IN_REGISTERS[vectors]
     if by_groups:
-        tables, (threads, together) = tables_of(tables_of_groups()), group_of(n)
+        tables, (threads, together) = tables_of(tables_of_groups(precision)), group_of(n)
         block = threads * together
     else:
-        tables, (block, _) = tables_of(solver(n, vectors).tables), tile_of(n)
+        tables, (block, _) = tables_of(solver(n, vectors, precision).tables), tile_of(n)
         together = block
 
     def solve(stream: Any, matrices: Any, w: Any, z: Any) -> None:
@@ -163,7 +173,7 @@ def on_device(ordinal: int, matrices: Any, w: Any, z: Any, vectors: bool) -> Non
     if count * n == 0:
         return
     with select(ordinal), driver_errors():
-        solve = solving(ordinal, n, vectors)  # whose memory must not be let go of before
+        solve = solving(ordinal, n, vectors, precision_of(matrices.dtype))  # whose memory must not be let go of before
         solve(0, matrices.reshape(count * n * n), w, z)
         cuda.synchronize()
 
@@ -175,7 +185,7 @@ def from_host(device: int, matrices: np.ndarray, w: np.ndarray, z: np.ndarray, v
         return
 
     def prepare(ordinal: int) -> Callable[..., None]:
-        solve = solving(ordinal, n, vectors)
+        solve = solving(ordinal, n, vectors, precision_of(matrices.dtype))
 
         def run(stream: Any, count: int, matrices: Any, w: Any, z: Any) -> None:
             solve(stream, matrices, w.reshape(count, n), z)

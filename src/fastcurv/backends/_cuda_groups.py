@@ -10,23 +10,51 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 
 from ..symmetric import diagonalised, turned
 from ..tracing import straight_line
-from .cuda import cuda, device_function
+from .cuda import cuda, device_function, in_type
 
 #: threads in the smallest block: what a device runs together
 WARP = 32
 #: six to ten are needed
 MOST_SWEEPS = 40
-#: sums of squares off the diagonal, relative to those on it, that do not change eigenvalues any more
-NEGLIGIBLE = 2.0**-106
 #: the least exponent of two by which matrices are scaled: its inverse is a number
 LEAST = -1021
+
+
+class Precision(NamedTuple):
+    """The numbers that matrices are solved in."""
+
+    real: Any
+    negligible: float  # sums of squares off the diagonal, relative to those on it, that do not change eigenvalues
+    least: int  # as LEAST
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is float32."""
+        return self.real is types.float32
+
+
+DOUBLE, SINGLE = Precision(types.float64, 2.0**-106, LEAST), Precision(types.float32, 2.0**-48, -125)
+
+
+def precision_of(dtype: np.dtype) -> Precision:
+    """Matrices are solved in their own type."""
+    return SINGLE if dtype == np.float32 else DOUBLE
+
+
+def tables_for(programs: tuple, precision: Precision) -> tuple:
+    """What the code of programs without arguments reads."""
+    nothing, single = np.zeros(1), precision.is_single
+    return tuple(
+        (in_type(nothing, single), indices, in_type(constants, single))
+        for indices, constants in (program.tables for program in programs)
+    )
 
 
 class Group(NamedTuple):
@@ -53,13 +81,15 @@ def _programs() -> tuple:
     return straight_line(diagonalised, 3), straight_line(turned, 4)
 
 
-def tables_of_groups() -> tuple:
+def tables_of_groups(precision: Precision = DOUBLE) -> tuple:
     """What the code of both reads."""
-    return tuple((np.zeros(1), *program.tables) for program in _programs())
+    return tables_for(_programs(), precision)
 
 
-def group_kernel(n: int, vectors: bool) -> Callable:
+def group_kernel(n: int, vectors: bool, precision: Precision = DOUBLE) -> Callable:
     """Of flat matrices, of which lower triangles are read."""
+    real, least = precision.real, precision.least
+    zero, one, negligible = real(0.0), real(1.0), real(precision.negligible)
     order = n + n % 2
     pairs, row = order // 2, order + 1  # rows of an odd length: columns do not meet in one bank of memory
     group, together = group_of(n)
@@ -75,8 +105,8 @@ def group_kernel(n: int, vectors: bool) -> Callable:
         return max(p, q), min(p, q)
 
     def turn(x, y, c, s, tables):
-        given = cuda.local.array(4, types.float64)
-        found = cuda.local.array(of_turn, types.float64)
+        given = cuda.local.array(4, real)
+        found = cuda.local.array(of_turn, real)
         given[0], given[1], given[2], given[3] = x, y, c, s
         turned(given, found, tables)
         return found[0], found[1]
@@ -87,13 +117,13 @@ def group_kernel(n: int, vectors: bool) -> Callable:
 
     def rotate(A, angles, step, k, tables):
         """Diagonalise a plane; note the angle."""
-        given = cuda.local.array(3, types.float64)
-        found = cuda.local.array(of_rotation, types.float64)
+        given = cuda.local.array(3, real)
+        found = cuda.local.array(of_rotation, real)
         p, q = pair(step, k)
         given[0], given[1], given[2] = A[p * row + p], A[q * row + q], A[p * row + q]
         rotated(given, found, tables)
         angles[2 * k], angles[2 * k + 1] = found[0], found[1]
-        A[p * row + p], A[q * row + q], A[p * row + q] = found[2], found[3], 0.0
+        A[p * row + p], A[q * row + q], A[p * row + q] = found[2], found[3], zero
 
     def rotate_block(A, angles, step, k, j, tables):
         """Turn the four entries that two planes have in common."""
@@ -109,7 +139,7 @@ def group_kernel(n: int, vectors: bool) -> Callable:
 
     def squares(A, lane):
         """A thread's share of the sums of squares off the diagonal and on it."""
-        outside = inside = 0.0
+        outside = inside = zero
         for i in range(lane, n, group):
             inside += A[i * row + i] * A[i * row + i]
             for j in range(i):
@@ -120,46 +150,46 @@ def group_kernel(n: int, vectors: bool) -> Callable:
     rotate, rotate_block, squares = map(cuda.jit(device=True), (rotate, rotate_block, squares))
 
     def kernel(matrices, rotation_tables, turn_tables, w, z):
-        A_all = cuda.shared.array((together, size), types.float64)
-        V_all = cuda.shared.array((together, size_of_vectors), types.float64)
-        angles_all = cuda.shared.array((together, order), types.float64)
-        sums_all = cuda.shared.array((together, two), types.float64)
+        A_all = cuda.shared.array((together, size), real)
+        V_all = cuda.shared.array((together, size_of_vectors), real)
+        angles_all = cuda.shared.array((together, order), real)
+        sums_all = cuda.shared.array((together, two), real)
         places_all = cuda.shared.array((together, n), types.int32)
         here, lane = cuda.threadIdx.x // group, cuda.threadIdx.x % group
         b = cuda.blockIdx.x * together + here
         A, V, angles, sums, places = A_all[here], V_all[here], angles_all[here], sums_all[here], places_all[here]
 
-        largest = poison = 0.0
+        largest = poison = zero
         for k in range(lane, order * order, group):
             i, j = k // order, k % order
-            number = 0.0
+            number = zero
             if b < w.shape[0] and j <= i < n:
-                number = float(matrices[(b * n + i) * n + j])
-                largest, poison = max(largest, abs(number)), poison + 0.0 * number
+                number = real(matrices[(b * n + i) * n + j])
+                largest, poison = max(largest, abs(number)), poison + zero * number
             A[i * row + j] = number
             if vectors:
-                V[i * row + j] = 1.0 if i == j else 0.0
+                V[i * row + j] = one if i == j else zero
         sums[lane], sums[group + lane] = largest, poison
         cuda.syncthreads()
         for k in range(group):
             largest, poison = max(largest, sums[k]), poison + sums[group + k]
         exponent = 0
-        if poison == 0.0 and largest > 0.0:
+        if poison == zero and largest > zero:
             _, exponent = math.frexp(largest)
-            exponent = max(exponent, LEAST)
+            exponent = max(exponent, least)
         for k in range(lane, order * order, group):
             at = k // order * row + k % order
-            A[at] = math.ldexp(A[at], -exponent) if poison == 0.0 else 0.0
+            A[at] = math.ldexp(A[at], -exponent) if poison == zero else zero
         cuda.syncthreads()
 
         # matrices of a block go on together, but each is left alone once it has converged
         for _ in range(MOST_SWEEPS):
             sums[lane], sums[group + lane] = squares(A, lane)
             cuda.syncthreads()
-            outside = inside = 0.0
+            outside = inside = zero
             for k in range(group):
                 outside, inside = outside + sums[k], inside + sums[group + k]
-            is_active = outside > NEGLIGIBLE * inside
+            is_active = outside > negligible * inside
             if cuda.syncthreads_count(1 if is_active else 0) == 0:
                 break
             for step in range(order - 1):
@@ -189,10 +219,10 @@ def group_kernel(n: int, vectors: bool) -> Callable:
                 w[b, place] = math.ldexp(x, exponent) + poison
                 places[place] = i
                 if vectors:  # some hundred rotations leave lengths a few roundings off
-                    length = 0.0
+                    length = zero
                     for j in range(n):
                         length += V[i * row + j] * V[i * row + j]
-                    angles[i] = 1.0 / math.sqrt(length)
+                    angles[i] = one / math.sqrt(length)
         cuda.syncthreads()
         if vectors and b < w.shape[0]:
             for k in range(lane, n * n, group):

@@ -293,11 +293,13 @@ def test_curvature_of_many_coordinates(processor):
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= 8 * (program.slots + 1)
     assert used["registers"] <= 104
-    arguments = matrix, matrix, matrix, stack, matrix, number, number, number, matrix
-    _, used = compiled(curvature.reading_kernel(n), arguments, processor)
-    print("reading", processor, used)
-    assert used["stack"] == used["stores"] == used["loads"] == 0
-    assert used["registers"] <= 104  # rows are in shared memory: no load waits for a store that might be to its place
+    # rows are in shared memory: no load waits for a store that might be there
+    for are_exact, known, registers in ((True, number, 104), (False, types.Tuple((matrix, stack)), 128)):
+        arguments = matrix, matrix, matrix, stack, matrix, known, number, number, matrix
+        _, used = compiled(curvature.reading_kernel(n, are_exact), arguments, processor)
+        print("reading", are_exact, processor, used)
+        assert used["stack"] == used["stores"] == used["loads"] == 0
+        assert used["registers"] <= registers
 
 
 @pytest.mark.parametrize(("n", "is_staged"), [(74, True), (75, False)])
@@ -308,30 +310,49 @@ def test_rows_of_curvature_fit_into_shared_memory(n, is_staged):
 
     (matrix, stack), number = arrays(("f", 2), ("f", 3)), types.float64
     arguments = matrix, matrix, matrix, stack, matrix, number, number, number, matrix
-    ptx, _ = compiled(curvature.reading_kernel(n), arguments, (9, 0))
+    ptx, _ = compiled(curvature.reading_kernel(n, are_exact=True), arguments, (9, 0))
     assert (0 < shared_bytes(ptx) <= 48 * 1024) if is_staged else shared_bytes(ptx) == 0
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
-def test_what_settles_and_copies_fits_into_registers(processor):
+def test_what_is_done_with_results_fits_into_registers(processor):
     from numba import types
 
     from fastcurv.backends import _cuda_curvature as curvature
-    from fastcurv.backends import _cuda_resident as resident
+    from fastcurv.backends import _cuda_results as results
 
-    word, rows, matrix, stack = types.int64, *arrays(("f", 1), ("f", 2), ("f", 3))
+    word, number, flag = types.int64, types.float64, types.boolean
+    rows, matrix, stack = arrays(("f", 1), ("f", 2), ("f", 3))
+    singles, counts = types.Array(types.float32, 2, "C"), types.Array(types.int16, 2, "C")
     status = types.Array(types.int8, 1, "C")
-    for kernel, signature in (
-        (resident._settling(), (status, word, rows, word, types.boolean)),
-        (resident._copying(), (matrix, word, types.Array(types.int16, 2, "C"), word, word)),
-        (resident._moving(), (matrix, matrix, types.float64, matrix)),
-        (resident._estimating(), (rows, rows, rows, types.float64, word)),
-        (curvature._completing(8), (matrix, stack, matrix, stack, matrix)),
-    ):
-        _, used = compiled(kernel.py_func, signature, processor)
-        print(processor, used)
-        assert used["stack"] == used["stores"] == used["loads"] == 0
-        assert used["registers"] <= 72
+    seen = [
+        (results._fill, (rows, number)),
+        (results._poison_by_status, (status, word, rows, word)),
+        (results._gather_statuses, (status, word, status)),
+        (results._symmetrise, (stack,)),
+        (results._estimate_rows, (rows, word, number, rows)),
+        (results._dot, (singles, matrix, flag, rows)),
+        (results._apply, (stack, singles, flag, matrix)),
+        (results._norm, (stack, rows)),
+        (results._move, (singles, matrix, number, singles)),
+        (results._add_noise, (rows, rows, word, rows)),
+        (results._blank, (rows, word, rows)),
+        (results._repeat, (matrix, word, matrix)),
+        (results._copy, (matrix, word, counts, word, word)),
+        (results._add_rounding, (rows, rows, number)),
+        (results._estimate, (matrix, matrix, stack, matrix, stack, number)),
+    ]
+    for run, signature in seen:
+        check_small(run.made().py_func, (word, types.Tuple(signature)), processor)
+    check_small(curvature._completing(8).py_func, (matrix, stack, matrix, stack, matrix), processor)
+    assert len(seen) == sum(hasattr(value, "made") for value in vars(results).values())
+
+
+def check_small(kernel, signature, processor):
+    _, used = compiled(kernel, signature, processor)
+    print(processor, used)
+    assert used["stack"] == used["stores"] == used["loads"] == 0
+    assert used["registers"] <= 72
 
 
 def relaxation(x, a, w):

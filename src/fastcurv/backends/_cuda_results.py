@@ -20,8 +20,10 @@ from .cuda import constant, cuda, launch
 THREADS = 64
 
 
-def over(kernel: Callable) -> Callable[..., None]:
-    """``run(count, *arguments)``: a thread for each item, whose number the kernel takes first."""
+def over(kernel: Callable) -> Any:
+    """``run(count, *arguments)``: a thread for each item, whose number the kernel takes first; ``run.made()`` is what
+    is launched.
+    """
 
     @cache
     def made() -> Any:
@@ -38,6 +40,7 @@ def over(kernel: Callable) -> Callable[..., None]:
     def run(count: int, *arguments: Any) -> None:
         launch(made(), count, THREADS, count, arguments)
 
+    run.made = made
     return run
 
 

@@ -597,6 +597,8 @@ def test_models_stay_there(fun, options, dtype):
     for name in ("point", "value", "gradient", "hessian", "hessian_error"):
         given, wanted = on_host(getattr(found, name)), np.asarray(getattr(expected, name))
         assert (given.shape, given.dtype) == (wanted.shape, wanted.dtype)
+        if name == "hessian_error" and dtype == np.float32 and fun is not until and "noise" not in options:
+            wanted = wanted * 128  # arithmetic is in float32 there: 64 eps, not a half
         np.testing.assert_allclose(given, wanted, rtol=tolerance, atol=tolerance, err_msg=name)
     y = (x + 0.1).astype(dtype)
     own[...] = 100.0  # the model is that of the call

@@ -48,7 +48,9 @@ class Place(NamedTuple):
 
 
 def places_of(names: tuple[str, ...], points: Any, data: tuple) -> tuple[Place, ...]:
-    """Of points and data. A row of one number is where the next thread's is, too: no copy is needed."""
+    """Of points and data, on the host or a device. A row of one number is where the next thread's is, too: no copy is
+    needed.
+    """
     found, widths = [], [0, 0]
     for name, array in zip(("points", *names), (points, *data), strict=True):
         place = _place(name, array)
@@ -61,10 +63,10 @@ def places_of(names: tuple[str, ...], points: Any, data: tuple) -> tuple[Place, 
 
 
 def _place(name: str, array: Any) -> Place:
-    if name == "noise" and len(array) > 2:
+    if name == "noise" and array.shape[0] > 2:
         return Place("levels", (2,))
-    is_written = name in RESULTS and array.size > 0
-    if not (is_written or name == "points" or (name in BY_POINT and len(array) > 1)):
+    is_written = name in RESULTS and prod(array.shape) > 0
+    if not (is_written or name == "points" or (name in BY_POINT and array.shape[0] > 1)):
         return Place("same")
     shape = tuple(map(int, array.shape[1:]))
     if prod(shape) == 1:

@@ -80,7 +80,7 @@ def is_broken() -> bool:
     """Whether nothing that this process asks of the device works any more, as after an access to foreign memory."""
     try:
         cuda.synchronize()
-    except Exception:
+    except Exception:  # of any kind: drivers tell by many, and that there is one is what is asked
         return True
     return False
 

@@ -15,7 +15,6 @@ from ._call import (
     NO_MATRIX,
     NO_READER,
     NO_STATUS,
-    NOTHING,
     Call,
     First,
     Product,
@@ -26,13 +25,23 @@ from ._call import (
 from ._errors import LengthError, TracingError, UndecidedError
 from ._inputs import new_array, read_only
 from ._plan import Plan
-from ._rounding import rounding_of
+from ._programs import (
+    Work,
+    left_in_lanes,
+    matrices,
+    own_numbers,
+    room_for,
+    run,
+    shared_numbers,
+    values_by,
+    work_of,
+)  # fmt: skip
 from ._sparse import SparseHessians
 from ._trust import hold_against_compiled
-from ._versions import NO_STARTS, Leaves, Prepared, Version
+from ._versions import Leaves, Prepared, Version
 from .backends import cpu
 from .backends._kernels import Role
-from .backends.cpu import Job, Points, Shares
+from .backends.cpu import Job, Points
 from .function import Compiled
 from .tracing import Wanted
 
@@ -43,7 +52,6 @@ MOST_VERSIONS = 16
 MOST_CASES = 64
 #: operations of an expression that blocks for differences take, which evaluate it in several places
 MOST_INLINED = 500
-NOTHING_SHARED = read_only(np.zeros(0))
 
 
 def _version(call: Call, vector: bool) -> Version:
@@ -85,42 +93,12 @@ def _remember(known: dict[Any, Any], case: Any, found: Any) -> Any:
     return found
 
 
-def _own(call: Call) -> np.ndarray:
-    """The numbers that each point has of its own."""
-    return where(call.x).own_numbers(call.points.point_args, len(call.x))
-
-
 class Ready(NamedTuple):
     """A program and its job, of a version of the function."""
 
     prepared: Prepared
     job: Job
     version: Version
-
-
-class Work(NamedTuple):
-    """What a block is run on."""
-
-    points: np.ndarray
-    own: np.ndarray
-    shared: np.ndarray
-
-    def data(self, prepared: Prepared, plan: Plan, found: Second, task: np.ndarray) -> tuple[tuple, tuple]:
-        """What the block takes before the matrices, and after them."""
-        tables = self.shared, *prepared.tables
-        if prepared.shape is not None:
-            return (tables, found.status), (NO_MATRIX,)
-        before = (
-            read_only(self.own), tables, prepared.program.slots, prepared.entries, prepared.positions, prepared.slopes,
-            plan.bounds.rows, found.status,
-        )  # fmt: skip
-        vectors = found.value, found.gradient, found.gradient_error, found.hessian_error
-        return before, (task, *vectors, rounding_of(self.points.dtype))
-
-    def launch(self, job: Job, prepared: Prepared, plan: Plan, shared: Shares, found: Second, task: np.ndarray) -> None:
-        """Run a job over all points."""
-        before, after = self.data(prepared, plan, found, task)
-        cpu.launch(job, Points(self.points, (), ()), (*before, found.hessian, *after), shared, 1)
 
 
 def data(call: Call, plan: Plan, wanted: Wanted) -> tuple[Job, Callable[..., tuple[tuple, tuple] | None] | None]:
@@ -131,7 +109,7 @@ def data(call: Call, plan: Plan, wanted: Wanted) -> tuple[Job, Callable[..., tup
     prepared, job, version = _ready(call, plan, wanted)
     if not version.is_trusted:
         return job, None
-    own, room = _own(call), _matrices(np.empty((0, plan.n if wanted.second else 1, plan.n), call.x.dtype))
+    own, room = own_numbers(call), matrices(np.empty((0, plan.n if wanted.second else 1, plan.n), call.x.dtype))
     numbers = _numbers_for(version, call.points.args)
 
     def of(args: tuple, own: np.ndarray = own) -> tuple[tuple, tuple] | None:
@@ -159,11 +137,6 @@ def _numbers_for(version: Version, args: tuple) -> Callable[[tuple], np.ndarray 
     return numbers
 
 
-def shared_numbers(args: tuple) -> np.ndarray:
-    """The numbers that all points share."""
-    return read_only(tracing.flattened(args)) if args else NOTHING_SHARED
-
-
 def _is_finite(shared: np.ndarray) -> bool:
     return not len(shared) or bool(np.isfinite(shared).all())
 
@@ -186,14 +159,14 @@ def _trust(
         return
 
     def evaluate(few: Call) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        own, shared = _own(few), shared_numbers(few.points.args)
+        own, shared = own_numbers(few), shared_numbers(few.points.args)
         if wanted.is_directed:
             own = np.concatenate([own, np.zeros(few.x.shape)], axis=1)
         m = len(version.traced.outputs)
-        found = _values(made(True), plan.on_cpu, Work(few.x, own, shared), leaves, m)
+        found = values_by(made(True), plan.on_cpu, Work(few.x, own, shared), leaves, m)
         if version.may_tie and (lost := ~np.isfinite(found).all(axis=1)).any():
             some = Work(read_only(few.x[lost]), read_only(own[lost]), shared)
-            found[lost] = _values(made(False), plan.on_cpu, some, leaves, m)
+            found[lost] = values_by(made(False), plan.on_cpu, some, leaves, m)
         return found, own, shared
 
     try:
@@ -201,47 +174,6 @@ def _trust(
     except UndecidedError:
         if plan.others:
             raise
-
-
-def _values(prepared: Prepared, plan: Plan, work: Work, leaves: Leaves, m: int) -> np.ndarray:
-    """The values of a function, by the code that computes its derivatives, shape (N, m)."""
-    count, n, job = len(work.points), plan.n, prepared.job(work.points.dtype, plan.bounds.any, leaves)
-    if leaves == "lanes":
-        return _left_in_lanes(work, plan, prepared, job, LANES, None).value[:, None]
-    if leaves == "all":
-        room = _room(work, count, np.empty((count, n, n)))
-        _launch(plan, prepared, job, work, room)
-        return room.value[:, None]
-    if prepared.shape is not None:
-        matrix, value = np.empty((count, *prepared.shape)), np.empty((count, m))
-        before, _ = work.data(prepared, plan, _matrices(matrix), NO_READER)
-        shared = cpu.plan_shares(job, count, 1, 1, 0, LANES, LANES)
-        cpu.launch(job, Points(work.points, (), ()), (*before, matrix, value), shared, 1)
-        return value
-    # where a block finds entries is a table
-    entries = read_only(np.array(prepared.program.values) * LANES)
-    room = _matrices(np.empty((count, 1, m)))
-    _launch(plan, prepared._replace(entries=entries, positions=NO_STARTS), job, work, room)
-    return room.hessian[:, 0]
-
-
-def _matrices(matrix: np.ndarray) -> Second:
-    """Room for one matrix at each point, and nothing else."""
-    return Second(NOTHING, NO_MATRIX, NO_MATRIX, matrix, NO_MATRICES, NO_STATUS, False)
-
-
-def _room(work: Work, homes: int, hessian: np.ndarray) -> Second:
-    """Room for all second-order results, of which matrices are kept at so many homes; on devices without statuses."""
-    (count, n), here = work.points.shape, where(work.points)
-    return Second(
-        value=here.room(count),
-        gradient=here.room((count, n)),
-        gradient_error=here.zeros((homes, n)),
-        hessian=hessian,
-        hessian_error=here.room((homes, n, n)),
-        status=np.empty(count, np.int8) if isinstance(work.points, np.ndarray) else NO_STATUS,
-        is_read=False,
-    )
 
 
 def _ready(
@@ -299,9 +231,9 @@ def second_order(
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     shared = cpu.plan_shares(job, count, 1, 1, spacing, together, LANES)
     homes = shared.workers * spacing if shared.layout[2] else count
-    work = Work(call.x, _own(call), shared_numbers(call.points.args))
+    work = work_of(call)
     H = np.empty((homes, n, n)) if out is None else out
-    found = _room(work, homes, H)._replace(is_read=reader is not None) if errors else _matrices(H)
+    found = room_for(work, homes, H)._replace(is_read=reader is not None) if errors else matrices(H)
     if plan.device is not None:
         if errors:
             return by_device().second_order(plan, prepared, work, found)
@@ -315,35 +247,8 @@ def second_order(
 def _read_in_lanes(call: Call, plan: Plan, reader: Any, together: int) -> Second:
     """Second-order results that are read in lanes, so many points together; values and statuses are kept."""
     prepared, job, _ = _ready(call, plan, Wanted(first=True, second=True), "lanes", together)
-    work = Work(call.x, _own(call), shared_numbers(call.points.args))
-    return _left_in_lanes(work, plan, prepared, job, together, reader)
-
-
-def _left_in_lanes(work: Work, plan: Plan, prepared: Prepared, job: Job, together: int, reader: Any) -> Second:
-    """Run a job that leaves results in lanes for a reader, if there is one."""
-    points, own, shared_numbers = work
-    count, n = points.shape
-    shared = cpu.plan_shares(job, count, 1, 1, 0, together, LANES)
-    apart = LANES * (n + own.shape[1] + prepared.program.slots)
-    rows = cpu.scratch(shared.workers, together // LANES * apart, float)
-    found = Second(
-        value=np.empty(count),
-        gradient=np.empty((count, n)),
-        gradient_error=NO_MATRIX,
-        hessian=NO_MATRICES,
-        hessian_error=NO_MATRICES,
-        status=np.empty(count, np.int8),
-        is_read=reader is not None,
-    )
-    task = NO_READER
-    if reader is not None:
-        first = LANES * (n + own.shape[1])
-        slopes, lower = read_only(prepared.slopes + first), read_only(prepared.lower + first)
-        task = reader.from_lanes(found, rows, apart, slopes, lower, rounding_of(points.dtype))
-    tables = shared_numbers, *prepared.tables
-    data = read_only(own), tables, prepared.program.slots, plan.bounds.rows, found.status, found.value, rows, task
-    cpu.launch(job, Points(points, (), ()), data, shared, 1)
-    return found
+    work = work_of(call)
+    return left_in_lanes(work, plan, prepared, job, together, reader)
 
 
 def as_expression(call: Call, vector: bool, is_needed: bool) -> Call:
@@ -391,14 +296,14 @@ def values(call: Call, out: np.ndarray) -> None:
     """f at every point, on a device."""
     plan = call.plan
     prepared, _, _ = _ready(call, plan, Wanted(), vector=out.ndim > 1)
-    work = Work(call.x, _own(call), shared_numbers(call.points.args))
+    work = work_of(call)
     by_device().values(plan, prepared, work, out)
 
 
 def in_lanes(call: Call) -> tuple[Prepared, Work]:
     """The program of values, gradients and Hessians, with where they lie, and what it is run on."""
     prepared, _, _ = _ready(call, call.plan, Wanted(first=True, second=True), "lanes")
-    return prepared, Work(call.x, _own(call), shared_numbers(call.points.args))
+    return prepared, work_of(call)
 
 
 def trusted(call: Call, wanted: Wanted, vector: bool, leaves: Leaves = "matrices") -> Prepared | None:
@@ -426,7 +331,7 @@ def sparse_hessians(call: Call, plan: Plan, errors: bool) -> tuple[SparseHessian
     _trust(call, plan, version, lambda ties: made(ties)[0], Wanted(second=True), "matrices", False)
     found = new_array((count, 1, len(pattern.columns)), call.x.dtype)
     job = prepared.job(call.x.dtype, plan.bounds.any, "matrices")
-    _along(call, plan, prepared, job, call.x, _own(call), found)
+    _along(call, plan, prepared, job, call.x, own_numbers(call), found)
     found = found[:, 0]
     return pattern._replace(values=found), _errors_of(found, plan) if errors else NO_MATRIX
 
@@ -435,13 +340,13 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     """Jacobians of a function of m values, or gradients (a role of one row)."""
     prepared, job, _ = _ready(call, plan, Wanted(first=True), vector=role.kind == "vector")
     _check_length(prepared, m)
-    status = _along(call, plan, prepared, job, call.x, _own(call), out)
+    status = _along(call, plan, prepared, job, call.x, own_numbers(call), out)
     return First(out, _errors_of(out, plan) if errors else NO_MATRICES, status)
 
 
 def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """H v for the same number of directions at each point, without bounds."""
-    own = _own(call)
+    own = own_numbers(call)
     prepared, job, _ = _ready(call, plan, Wanted(product=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out.reshape(len(out), 1, call.shape[1]))
     return Product(out, _errors_of(out, plan) if errors else NO_MATRIX, status)
@@ -449,7 +354,7 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
 
 def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.ndarray) -> Product:
     """v'Hv for the same number of directions at each point, without bounds."""
-    own = _own(call)
+    own = own_numbers(call)
     prepared, job, _ = _ready(call, plan, Wanted(form=True, direction=call.shape[1] + own.shape[1]))
     status = _directed(call, plan, prepared, job, directions, own, out.reshape(len(out), 1, 1))
     error, here = NO_MATRIX, where(call.x)
@@ -479,20 +384,11 @@ def _directed(
     return _along(call, plan, prepared, job, here.repeated(call.x, each), own, out)
 
 
-def _launch(plan: Plan, prepared: Prepared, job: Job, work: Work, room: Second) -> None:
-    """Run a job whose results are kept for every point."""
-    if plan.device is not None:
-        by_device().matrices(plan, prepared, work, room.hessian, room.status)
-        return
-    shared = cpu.plan_shares(job, len(work.points), 1, 1, 0, LANES, LANES)
-    work.launch(job, prepared, plan, shared, room, NO_READER)
-
-
 def _along(
     call: Call, plan: Plan, prepared: Prepared, job: Job, points: np.ndarray, own: np.ndarray, out: np.ndarray
 ) -> np.ndarray:
     """Run a job for one matrix of results at each point; the status of each."""
     status = np.empty(len(points), np.int8) if isinstance(points, np.ndarray) else NO_STATUS
-    room = _matrices(out)._replace(status=status)
-    _launch(plan, prepared, job, Work(points, own, shared_numbers(call.points.args)), room)
+    room = matrices(out)._replace(status=status)
+    run(plan, prepared, job, Work(points, own, shared_numbers(call.points.args)), room)
     return status

@@ -57,14 +57,16 @@ def _kernels_of(program: Program) -> backend.Kernels:
 
 def rows_of(
     prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray, dtype: np.dtype,
-    are_values: bool = False,
+    values: int = 0,
 ) -> backend.Rows:  # fmt: skip
-    """What computes rows of results of a type, in its precision, of those slots, by a program."""
+    """What computes rows of results of a type, in its precision, of those slots, by a program: the first `values` are
+    the function's.
+    """
     program = prepared.program
     check_local(plan.n + extra + program.slots)
     entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
     known = plan.n, extra, program.slots, len(slots), plan.bounds.any, entries
-    shape = backend.Shape(*known, single=dtype == np.float32, are_values=are_values)
+    shape = backend.Shape(*known, single=dtype == np.float32, values=values)
     return backend.Rows(_kernels_of(program), shape, slots, shared, np.array(plan.bounds.rows))
 
 
@@ -75,15 +77,15 @@ def matrices(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndar
 
 def values(plan: Plan, prepared: Prepared, work: by_tracing.Work, out: np.ndarray) -> None:
     """The values of a function."""
-    _run(plan, prepared, work, np.array(prepared.program.values), out, NO_STATUS, are_values=True)
+    _run(plan, prepared, work, np.array(prepared.program.values), out, NO_STATUS, len(prepared.program.values))
 
 
 def _run(
     plan: Plan, prepared: Prepared, work: by_tracing.Work, slots: np.ndarray, out: np.ndarray, status: np.ndarray,
-    are_values: bool = False,
+    values: int = 0,
 ) -> None:  # fmt: skip
     assert plan.device is not None
-    rows = rows_of(prepared, plan, work.own.shape[1], slots, work.shared, out.dtype, are_values)
+    rows = rows_of(prepared, plan, work.own.shape[1], slots, work.shared, out.dtype, values)
     if not isinstance(work.points, np.ndarray):
         rows.on_device(plan.device, work.points, work.own, out.reshape(math.prod(out.shape)))
         return
@@ -102,7 +104,7 @@ def second_order(plan: Plan, prepared: Prepared, work: by_tracing.Work, found: S
     slots = np.concatenate([prepared.program.values, prepared.slopes // LANES, slots_of(prepared, n * n)])
     here = where(work.points)
     rows = here.room((count, len(slots)), dtype)
-    _run(plan, prepared, work, slots, rows, found.status)
+    _run(plan, prepared, work, slots, rows, found.status, values=1)
     here.part(rows, found.value, found.gradient, found.hessian)
     errors = found.gradient_error, found.hessian_error
     here.estimate_all(work.points, found.gradient, found.hessian, *errors, plan.arithmetic(dtype))

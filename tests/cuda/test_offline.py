@@ -84,7 +84,7 @@ def kernel_of(function, n, wanted, single):
             slots[i] = slot
     extra = n if wanted.is_directed else 0
     entries = tuple(map(int, slots)) if size <= cuda.MOST_TOGETHER else ()
-    shape = cuda.Shape(n, extra, made.slots, size, False, entries, single, False)
+    shape = cuda.Shape(n, extra, made.slots, size, False, entries, single, values=0)
     number = types.float32 if single else types.float64
 
     def array(kind, ndim):

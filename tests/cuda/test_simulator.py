@@ -611,8 +611,30 @@ def test_models_too_large_for_single_precision():
     x = np.tile(np.array([1e20, 1.0]), (5, 1)).astype(np.float32)
     x[0], x[1] = 1.0, 1e9
     found, expected = fc.quadratic_model(large, Foreign(x)), fc.quadratic_model(large, x)
-    for name in ("value", "gradient", "hessian", "hessian_error"):
-        np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-5, err_msg=name)
+    for name, factor in {"value": 1, "gradient": 1, "hessian": 1, "hessian_error": 128}.items():  # as above
+        wanted = factor * getattr(expected, name)
+        np.testing.assert_allclose(on_host(getattr(found, name)), wanted, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize("n", [2, 9])
+def test_values_of_models_stay_where_derivatives_are_not_finite(n):
+    x = np.ones((3, n))
+    x[0, 0], x[1, 0] = 0.0, 1e200
+    for fun in (root, fourth_power):
+        expected = fc.quadratic_model(fun, x)
+        there = fc.quadratic_model(fun, Foreign(x))
+        for found in (fc.quadratic_model(fun, x, device="cuda"), there.on_host):
+            np.testing.assert_array_equal(found.value, expected.value)
+            np.testing.assert_allclose(found.gradient, expected.gradient)
+
+
+def root(x):
+    return np.sqrt(x[0]) + x[1]
+
+
+def fourth_power(x):
+    return x[0] ** 4 + x[1]
 
 
 @pytest.mark.usefixtures("_foreign")

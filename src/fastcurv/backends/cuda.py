@@ -44,7 +44,7 @@ class Shape(NamedTuple):
     bounded: bool
     entries: tuple[int, ...]  # the slots of a row where it is short, else empty
     single: bool  # results are float32, and all numbers that they are computed from
-    are_values: bool  # of the function, which stay what they are where they are not finite
+    values: int  # so many numbers of a row, the first, are of the function: they stay what they are
 
     @property
     def real(self) -> Any:
@@ -109,17 +109,17 @@ def driver_errors() -> Iterator[None]:
 
 
 def rows_kernel(f: Callable, shape: Shape) -> Callable:
-    """A row of results for each point: of derivatives NaN where one of all is not finite, or the point violates its
-    bounds.
+    """A row of results for each point: NaN where that violates its bounds, and derivatives NaN where a result is not
+    finite.
 
     Of float32 points arithmetic is in float32: many devices have few units for more.
     """
-    n, extra, slots, size, bounded, entries, _, are_values = shape
+    n, extra, slots, size, bounded, entries, _, values = shape
     inputs, threads, width, piece = n + extra, shape.threads, shape.width, size if entries else PIECE
-    real, looked_at = shape.real, 0 if are_values else slots
+    real, looked_at = shape.real, slots if values < size else 0
     nothing = real(0.0)
     load, store = loading(n, extra), storing(piece, size)
-    poison_of = cuda.jit(device=True)(poison_at(looked_at, bounded, real))
+    outside_at, poison_of = map(cuda.jit(device=True), (poison_at(bounded, real), poison_of_results(looked_at, real)))
 
     def short_rows(points, own, shared, indices, constants, bounds, table, rows):
         tile = cuda.shared.array((threads, width), real)
@@ -128,24 +128,26 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
         load(points, own, b, tile, x)
         if b < count:
             f(x, y, (shared, indices, constants))
-            poison = poison_of(points, bounds, b, y)
+            outside = outside_at(points, bounds, b)
+            lost = outside + poison_of(y)
             for k in range(size):
-                tile[thread, k] = y[entries[k]] + poison
+                tile[thread, k] = y[entries[k]] + (outside if k < values else lost)
         cuda.syncthreads()
         store(tile, rows, 0, count)
 
     def long_rows(points, own, shared, indices, constants, bounds, table, rows):
         tile = cuda.shared.array((threads, width), real)
         x, y = cuda.local.array(inputs, real), cuda.local.array(slots, real)
-        b, thread, count, poison = cuda.grid(1), cuda.threadIdx.x, points.shape[0], nothing
+        b, thread, count, outside, lost = cuda.grid(1), cuda.threadIdx.x, points.shape[0], nothing, nothing
         load(points, own, b, tile, x)
         if b < count:
             f(x, y, (shared, indices, constants))
-            poison = poison_of(points, bounds, b, y)
+            outside = outside_at(points, bounds, b)
+            lost = outside + poison_of(y)
         for start in range(0, size, PIECE):
             if b < count:
                 for k in range(start, min(start + PIECE, size)):
-                    tile[thread, k - start] = y[table[k]] + poison
+                    tile[thread, k - start] = y[table[k]] + (outside if k < values else lost)
             cuda.syncthreads()
             store(tile, rows, start, count)
             cuda.syncthreads()
@@ -153,16 +155,24 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
     return short_rows if entries else long_rows
 
 
-def poison_at(slots: int, bounded: bool, real: Any) -> Callable:
-    """``poison(points, bounds, b, y)``: 0, or NaN where a result at point b is not finite, or b is out of bounds."""
+def poison_at(bounded: bool, real: Any) -> Callable:
+    """``poison(points, bounds, b)``: 0, or NaN where point b is out of bounds."""
     violates, nothing, lost = cuda.jit(device=True)(is_outside), real(0.0), real(math.nan)
 
-    def poison(points, bounds, b, y):
+    def poison(points, bounds, b):
+        return lost if bounded and violates(points[b], bounds) else nothing
+
+    return poison
+
+
+def poison_of_results(slots: int, real: Any) -> Callable:
+    """``poison(y)``: 0, or NaN where a result is not finite."""
+    nothing = real(0.0)
+
+    def poison(y):
         found = nothing
         for k in range(slots):
             found += nothing * y[k]
-        if bounded and violates(points[b], bounds):
-            found = lost
         return found
 
     return poison

@@ -135,13 +135,15 @@ def curvature_by_jobs(call: Call, tolerance: float) -> np.ndarray | None:
     rows = np.empty((count, width_of_rows(n)))
 
     def prepare(ordinal: int) -> Callable[..., None]:
+        there = call._replace(plan=plan.on_device(ordinal))
+
         def run(stream: Any, size: int, points: Any, *arrays: Any) -> None:
             *given, target = arrays
-            there = tuple(rebuilt(array, (size, *shape)) for array, shape in zip(given, shapes, strict=True))
+            own_there = tuple(rebuilt(array, (size, *shape)) for array, shape in zip(given, shapes, strict=True))
             stream.synchronize()  # jobs over points that are there are not of a stream
-            points = Points(points.reshape(size, n), args, there)
-            some = call._replace(points=points, batch=(size,), plan=plan.on_device(ordinal))
-            results.assign(target, read_there(some, tolerance))
+            points = Points(points.reshape(size, n), args, own_there)
+            results.assign(target, read_there(there._replace(points=points, batch=(size,)), tolerance))
+            backend.cuda.synchronize()
 
         return run
 

@@ -33,7 +33,7 @@ NO_STATUS = np.zeros(0, np.int8)
 
 @cache
 def by_device() -> Any:
-    """The module for points on the host that CUDA devices work on."""
+    """The module for what CUDA devices compute, of points on the host or there."""
     from . import _by_device  # what it stands on takes time to import
 
     return _by_device
@@ -128,8 +128,9 @@ def call(
     *,
     vector: bool = False,
     options: Options = DEFAULT,
+    may_try: bool = True,
 ) -> Call:
-    """Check a call, and evaluate a function new to us once in plain Python."""
+    """Check a call, and, if it may be tried, evaluate a function new to us once in plain Python."""
     function = user_function(fun)
     gradient = None if grad is None else user_function(grad, "grad")
     if gradient is not None and isinstance(gradient, Vectorized) != isinstance(function, Vectorized):
@@ -159,9 +160,9 @@ def call(
             )
         chosen = chosen.on_device(ordinal)
         by_device().require(ordinal)
-    length = _checked(function, points, vector, chosen)
+    length = _checked(function, points, vector, chosen, may_try)
     if gradient is not None:
-        found = _checked(gradient, points, True, chosen)
+        found = _checked(gradient, points, True, chosen, may_try)
         if found not in (None, n):
             raise ValueError(f"grad must return {n} values at points with {n} coordinates, got {found}")
     one_by_one = point_args or chosen.bounds.any or chosen.method == "forward" or ordinal is not None
@@ -169,7 +170,7 @@ def call(
     return Call(function, gradient, batch, points, chosen, length, LANES if in_lanes else 1).in_known_precision
 
 
-def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -> int | None:
+def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan, may_try: bool) -> int | None:
     """The number of values that a function returns, from its plain Python form; at most one trial for each case."""
     if isinstance(function, Vectorized):
         if not vector:
@@ -190,7 +191,7 @@ def _checked(function: UserFunction, points: Points, vector: bool, plan: Plan) -
         return 1
     case = _case(points, vector)
     known = function.checked.get(case)
-    if known is None and (len(points.x) or vector):
+    if known is None and may_try and (len(points.x) or vector):
         (x, args, point_args), rows = _for_trials(points, plan)
         known = trial(
             function.function,
@@ -214,8 +215,9 @@ def _case(points: Points, vector: bool) -> tuple:
 
 
 def was_tried(call: Call, vector: bool) -> bool:
-    """Whether a function was evaluated in plain Python for such arguments."""
-    return isinstance(call.function, Compiled) and _case(call.points, vector) in call.function.checked
+    """Whether a function, and its gradient, were evaluated in plain Python for such arguments."""
+    functions = [(call.function, vector)] + ([(call.gradient, True)] if call.gradient is not None else [])
+    return all(isinstance(f, Compiled) and _case(call.points, vector) in f.checked for f, vector in functions)
 
 
 def note_checked(function: Compiled, case: tuple, length: int) -> None:

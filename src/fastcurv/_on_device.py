@@ -82,7 +82,7 @@ def _given(
         array = arrays.any_array(found, f"point_args[{k}]")
         if array.shape[: len(batch)] != tuple(batch) or array.dtype.kind not in "iuf":
             return None
-        if array.dtype == np.float16:  # which functions are given as float64
+        if array.dtype == np.float16 or 0 in array.shape:  # those are given as float64; of nothing slices are odd there
             return None
         own.append(array.reshape(count, *array.shape[len(batch) :]))
     directions, by_point = None, ()

@@ -64,7 +64,9 @@ def matrices(matrix: np.ndarray) -> Second:
 
 
 def room_for(work: Work, homes: int, hessian: np.ndarray) -> Second:
-    """Room for all second-order results, of which matrices are kept at so many homes; on devices without statuses."""
+    """Room for all second-order results, of which matrices are kept at so many homes; none for statuses of points on
+    devices.
+    """
     (count, n), here = work.points.shape, where(work.points)
     return Second(
         value=here.room(count),

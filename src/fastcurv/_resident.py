@@ -19,7 +19,7 @@ from ._there_and_back import Home, Resident, ResidentModel
 from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
 from .backends import _cuda_results as results
-from .backends._cuda_curvature import complete_extras, places_of, width_of_rows
+from .backends._cuda_curvature import invalidate, newton_steps, places_of, width_of_rows
 from .backends._kernels import Role
 from .backends.cpu import Points
 from .backends.cuda import cuda
@@ -101,7 +101,9 @@ def served(given: Given, name: str) -> Served | Unknown | None:
     is_vector, derivative = name == "jacobian", DERIVATIVES[name]
     levels, device = given.options.noise, f"cuda:{given.home.ordinal}"
     options = given.options if np.ndim(levels) == 0 else given.options._replace(noise=0.0)
-    known = call(given.fun, x, given.args, tuple(own), device, given.grad, vector=is_vector, options=options)
+    known = call(
+        given.fun, x, given.args, tuple(own), device, given.grad, vector=is_vector, options=options, may_try=False
+    )
     if options is not given.options:
         known = known._replace(plan=known.plan.with_noise(levels, given.batch))
     known = launch.by_known_method(known._replace(tells_ties=False), derivative.case)
@@ -145,7 +147,7 @@ def computed(given: Given, by: Served, out: Any, errors: bool) -> Any:
         return None
     if given.name != "value" and (dtype == np.float32 or given.directions is not None):
         rows = room.reshape(count * given.each, prod(room.shape) // max(1, count * given.each))
-        results.blank(rows, *([error] if errors else []), rows)
+        results.blank(rows, *([error] if errors else []), rows, where_nan=given.directions is not None)
     found = home.handed_over(made, out)
     return (found, given_back(given, error, tail)) if errors else found
 
@@ -298,11 +300,14 @@ OF_VECTORS = {"eigenvectors", "newton_step"}
 def _extras(given: Given, rows: Any, H: Any, extra: tuple[str, ...]) -> dict[str, Any]:
     """Hessians, and eigenvectors and Newton steps if they are among the extras, in double."""
     count, n = given.points.shape
+    if not OF_VECTORS & set(extra):
+        invalidate(rows, H)
+        return {"hessian": H}
     z, w, step = (results.room(shape) for shape in ((count, n, n), (count, n), (count, n)))
     if count:
-        if OF_VECTORS & set(extra):
-            eigen.on_device(given.home.ordinal, H, w, results.flat(z), True)
-        complete_extras(rows, H, w, z, step)
+        eigen.on_device(given.home.ordinal, H, w, results.flat(z), True)
+        newton_steps(rows, w, z, step)
+        invalidate(rows, H, z)
         cuda.synchronize()  # before what is not wanted is let go of
     found = {"hessian": H, "eigenvectors": z, "newton_step": step}
     return {name: found[name] for name in extra}

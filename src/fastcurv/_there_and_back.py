@@ -11,7 +11,7 @@ import numpy as np
 from ._inputs import lives_on_device
 from ._lazy import cached_property
 from .backends import _cuda_arrays as arrays
-from .backends.cuda import cuda, select
+from .backends.cuda import cuda, driver_errors, select
 
 
 class Home(NamedTuple):
@@ -79,7 +79,8 @@ class Resident:
 
     @cached_property
     def _host(self) -> Any:
-        return self._make()
+        with select(self._home.ordinal), driver_errors():
+            return self._make()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -336,7 +336,7 @@ def test_what_is_done_with_results_fits_into_registers(processor):
         (results._norm, (stack, rows)),
         (results._move, (singles, matrix, number, singles)),
         (results._add_noise, (rows, rows, word, rows)),
-        (results._blank, (rows, word, rows)),
+        (results._blank, (rows, word, rows, flag)),
         (results._repeat, (matrix, word, matrix)),
         (results._copy, (matrix, word, counts, word, word)),
         (results._add_rounding, (rows, rows, number)),
@@ -344,7 +344,8 @@ def test_what_is_done_with_results_fits_into_registers(processor):
     ]
     for run, signature in seen:
         check_small(run.made().py_func, (word, types.Tuple(signature)), processor)
-    check_small(curvature._completing(8).py_func, (matrix, stack, matrix, stack, matrix), processor)
+    check_small(curvature._stepping(8).py_func, (matrix, matrix, stack, matrix), processor)
+    check_small(curvature._invalidating(8).py_func, (matrix, stack), processor)
     assert len(seen) == sum(hasattr(value, "made") for value in vars(results).values())
 
 

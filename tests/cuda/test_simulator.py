@@ -793,6 +793,62 @@ def test_directions_stay_there(fun, method, errors):
     assert_there("hvp", fun, x, np.stack([v, x], axis=1), bounds=(-0.9, 0.8), **own)
 
 
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_coordinates_whose_bounds_coincide(dtype):
+    """They have no derivative; the others of the point have."""
+    x = np.ones((5, 2), dtype)
+    x[:, 0] = rng.uniform(1.0, 2.0, 5)
+    options = {"method": "central", "bounds": ([-5.0, 1.0], [5.0, 1.0])}
+    for name in ("gradient", "hessian"):
+        assert_there(name, until, x, **options)
+        assert_there(name, until, x, return_error=True, **options)
+    found, expected = fc.quadratic_model(until, Foreign(x), **options), fc.quadratic_model(until, x, **options)
+    assert np.isfinite(expected.gradient[:, 0]).all()
+    np.testing.assert_allclose(on_host(found.gradient), expected.gradient, rtol=1e-5)
+
+
+def beyond_one(x):
+    """Not defined at 0."""
+    i = 0
+    while x[i] < 1.0:
+        i += 1
+    return x[i] * x[0] ** 2, x[1]
+
+
+def slope_beyond_one(x):
+    i = 0
+    while x[i] < 1.0:
+        i += 1
+    return 2 * x[i] * x[0], x[1] - x[1]
+
+
+def square_beyond_one(x):
+    return beyond_one(x)[0]
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+def test_functions_are_tried_at_the_points_alone():
+    x, v = rng.uniform(1.0, 2.0, (2, 6, 2))
+    assert_there("jacobian", beyond_one, x)
+    assert_there("hessian", square_beyond_one, x, grad=slope_beyond_one)
+    assert_there("hvp", square_beyond_one, x, v, grad=slope_beyond_one)
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
+def test_curvature_of_many_points_in_parts(monkeypatch):
+    from fastcurv.backends import _cuda_curvature as curvature
+
+    monkeypatch.setattr(curvature, "SCRATCH_BYTES", 8 * 4 * sum(curvature.scratch_of(9)))
+    x, own = rng.normal(size=(9, 9)), rng.uniform(1.0, 2.0, 9)
+    found, expected = (
+        fc.curvature(weighted, Foreign(x), point_args=(own,)),
+        fc.curvature(weighted, x, point_args=(own,)),
+    )
+    for name in ("value", "gradient", "eigenvalues", "eigenvalue_error", "index"):
+        np.testing.assert_allclose(on_host(getattr(found, name)), getattr(expected, name), rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.usefixtures("_foreign")
 def test_what_the_host_puts_together():
     x, v = rng.uniform(-1.0, 1.0, (2, 7, 3))

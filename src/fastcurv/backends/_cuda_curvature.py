@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from .._read_outs import estimated_errors, gradient_curvature, is_critical, rounding_errors, signs
+from .._read_outs import estimated_errors, gradient_curvature, is_critical, newton_step, rounding_errors, signs
 from ..differences._outcome import NOT_FINITE, OK, OUTSIDE
 from ..differences._steps import is_outside
 from ..tracing import Program
@@ -28,6 +28,8 @@ from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, launch,
 #: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
 #: critical, curvature along the gradient, status
 OTHERS = 7
+#: bytes between kernels, of so many points at once that are on a device
+SCRATCH_BYTES = 2**28
 
 
 def width_of_rows(n: int) -> int:
@@ -237,34 +239,45 @@ def _reading(n: int) -> Any:
     return cuda.jit(reading_kernel(n, are_exact=False))
 
 
-def complete_extras(rows: Any, hessians: Any, spectra: Any, vectors: Any, steps: Any) -> None:
-    """Newton steps as `_read_outs.newton_step` takes them, NaN where an eigenvalue cannot be told from zero; and NaN in
-    all of these where the status says so. All are on the present device.
-    """
-    n = spectra.shape[1]
-    launch(_completing(n), spectra.shape[0], eigen.THREADS, rows, hessians, spectra, vectors, steps)
+def newton_steps(rows: Any, spectra: Any, vectors: Any, steps: Any) -> None:
+    """Newton steps on the present device, NaN where points are invalid or an eigenvalue cannot be told from zero."""
+    count, n = spectra.shape
+    launch(_stepping(n), count, eigen.THREADS, rows, spectra, vectors, steps)
 
 
 @cache
-def _completing(n: int) -> Any:
-    places = places_of(n)
-    gradient, nullity, status = places["gradient"], places["nullity"], places["status"]
+def _stepping(n: int) -> Any:
+    places, step_of = places_of(n), for_thread(newton_step)
+    gradient, nullity = places["gradient"], places["nullity"]
 
-    def kernel(rows, hessians, spectra, vectors, steps):
+    def kernel(rows, spectra, vectors, steps):
         b = cuda.grid(1)
         if b < rows.shape[0]:
-            poison = 0.0 if rows[b, status] == OK else math.nan
+            step_of(rows[b, gradient : gradient + n], spectra[b], 0, vectors[b], steps[b])
+            if rows[b, nullity] != 0.0:  # -1 where it is invalid
+                for i in range(n):
+                    steps[b, i] = math.nan
+
+    return cuda.jit(kernel)
+
+
+def invalidate(rows: Any, *matrices: Any) -> None:
+    """Make matrices (N, n, n) on the present device NaN where the status says so."""
+    for array in matrices:
+        count, n, _ = array.shape
+        launch(_invalidating(n), count, eigen.THREADS, rows, array)
+
+
+@cache
+def _invalidating(n: int) -> Any:
+    status = places_of(n)["status"]
+
+    def kernel(rows, matrices):
+        b = cuda.grid(1)
+        if b < rows.shape[0] and rows[b, status] != OK:
             for i in range(n):
-                steps[b, i] = poison if rows[b, nullity] == 0.0 else math.nan
                 for j in range(n):
-                    hessians[b, i, j] += poison
-                    vectors[b, i, j] += poison
-            for k in range(n):
-                along = 0.0
-                for i in range(n):
-                    along += vectors[b, i, k] * rows[b, gradient + i]
-                for i in range(n):
-                    steps[b, i] -= vectors[b, i, k] * (along / spectra[b, k])
+                    matrices[b, i, j] = math.nan
 
     return cuda.jit(kernel)
 
@@ -327,14 +340,19 @@ class CurvatureKernels:
 
     def on_device(self, ordinal: int, points: Any, own: Any, given: Reading) -> Any:
         """Rows of points on the present device, there."""
-        count, n = points.shape
-        rows = cuda.device_array(count * (width_of_rows(n)), np.float64)
-        if count:
-            scratch = [cuda.device_array(count * width, np.float64) for width in scratch_of(n)]
-            run = self._prepared(ordinal, given)  # whose memory must not be let go of before
-            run(0, count, points, own, rows, *scratch)
-            cuda.synchronize()
-        return rows.reshape(count, width_of_rows(n))
+        (count, n), width = points.shape, width_of_rows(given.n)
+        scratch = scratch_of(n)
+        step = max(1, min(count, SCRATCH_BYTES // (8 * sum(scratch)) if scratch else count))
+        rows = cuda.device_array(count * width, np.float64)
+        memory = [cuda.device_array(step * numbers, np.float64) for numbers in scratch]
+        run = self._prepared(ordinal, given)  # whose memory must not be let go of before
+        for first in range(0, count, step):
+            part = slice(first, min(first + step, count))
+            size, some = part.stop - first, own[part] if given.extra else own
+            of_part = (array[: size * numbers] for array, numbers in zip(memory, scratch, strict=True))
+            run(0, size, points[part], some, rows[first * width : part.stop * width], *of_part)
+        cuda.synchronize()
+        return rows.reshape(count, width)
 
     def _prepared(self, ordinal: int, given: Reading) -> Callable[..., None]:
         return (self._in_stages if scratch_of(given.n) else self._at_once)(ordinal, given)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._read_outs import frobenius
 from .._rounding import DOUBLE, NEARBY, eps_of, estimate_errors, rounding_of
+from ..differences import _jacobian as jacobian
 from ..differences._outcome import OK
 from ._cuda_lanes import for_thread
 from .cpu import Shares
@@ -105,9 +106,7 @@ def symmetrise(*matrices: Any) -> None:
 
 @over
 def _symmetrise(b, matrices):
-    for i in range(matrices.shape[1]):
-        for j in range(i):
-            matrices[b, i, j] = matrices[b, j, i] = 0.5 * (matrices[b, i, j] + matrices[b, j, i])
+    symmetrised(matrices[b])
 
 
 def of_rows(rows: Any, dtype: Any = None, arithmetic: np.dtype = DOUBLE) -> Any:
@@ -217,17 +216,17 @@ def _add_noise(b, results, others, width, errors):
         errors[k] += noise
 
 
-def blank(rows: Any, *others: Any) -> None:
-    """Make arrays (N, ...) NaN at points where a number of `rows` is not finite."""
+def blank(rows: Any, *others: Any, where_nan: bool = False) -> None:
+    """Make arrays (N, ...) NaN at points where a number of `rows` is infinite or, if so, NaN."""
     for array in others:
-        _blank(rows.shape[0], flat(rows), rows.size // max(1, rows.shape[0]), flat(array))
+        _blank(rows.shape[0], flat(rows), rows.size // max(1, rows.shape[0]), flat(array), where_nan)
 
 
 @over
-def _blank(b, rows, width, others):
+def _blank(b, rows, width, others, where_nan):
     is_lost, size = False, others.shape[0] // (rows.shape[0] // width)
     for k in range(b * width, (b + 1) * width):
-        is_lost |= not math.isfinite(rows[k])
+        is_lost |= math.isinf(rows[k]) or (where_nan and math.isnan(rows[k]))
     if is_lost:
         for k in range(b * size, (b + 1) * size):
             others[k] = math.nan
@@ -306,4 +305,4 @@ def _estimate(b, x, g, H, g_error, H_error, rounding):
     estimated(x[b], g[b], H[b], g_error[b], H_error[b], rounding)
 
 
-estimated, norm = for_thread(estimate_errors), for_thread(frobenius)
+estimated, norm, symmetrised = map(for_thread, (estimate_errors, frobenius, jacobian.symmetrise))

@@ -368,6 +368,12 @@ def relaxation(x, a, w):
     return s
 
 
+def slopes(x, a, w):
+    """No gradient of it, but so many values."""
+    s = relaxation(x, a, w)
+    return s * x[0], s + x[1]
+
+
 def two_values(x, a, w):
     s = relaxation(x, a, w)
     return s, x[0] * s
@@ -375,6 +381,7 @@ def two_values(x, a, w):
 
 EXACT, CENTRAL, FORWARD = ({"method": name} for name in ("hyperdual", "central", "forward"))
 #: derivative, options, n, most registers, bytes of stack
+OF_SLOPES = {"grad": slopes}
 JOBS = [
     ("value", {}, 2, 80, 0),
     ("gradient", EXACT, 2, 96, 0),
@@ -393,7 +400,19 @@ JOBS = [
     ("hessian", CENTRAL | {"bounds": (-2.0, 2.0)}, 4, 192, 576),
     ("hvp", FORWARD, 4, 224, 384),
     ("vhv", FORWARD, 4, 120, 384),
+    ("gradient", FORWARD, 4, 200, 256),
+    ("hvp", CENTRAL, 2, 224, 256),
+    ("vhv", CENTRAL, 2, 80, 0),
+    ("hessian", EXACT | OF_SLOPES, 2, 104, 0),
+    ("hessian", CENTRAL | OF_SLOPES, 2, 200, 320),
+    ("hvp", EXACT | OF_SLOPES, 2, 80, 0),
+    ("hvp", CENTRAL | OF_SLOPES, 2, 80, 0),
+    ("hessian", {"noise": 1e-3}, 2, 104, 0),  # by how much noise widens steps
 ]
+
+
+def _name(value):
+    return getattr(value, "__name__", str(value))
 
 
 class HandedError(Exception):
@@ -405,7 +424,7 @@ class HandedError(Exception):
 @pytest.mark.parametrize(
     ("name", "options", "n", "registers", "stack"),
     JOBS,
-    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
+    ids=lambda value: "-".join(map(_name, value.values())) if isinstance(value, dict) else None,
 )
 def test_jobs_fit_into_registers(name, options, n, registers, stack, many, processor, monkeypatch):
     """Blocks of the CPU, compiled for a device; the user's function raises, and takes arguments of points.

@@ -291,8 +291,6 @@ FEW = 8
 #: fields of `Curvature` that have a number for each coordinate, and those of other types than the points
 VECTORS = ("gradient", "eigenvalues")
 KINDS = {"index": np.int16, "nullity": np.int16, "status": np.int8}
-
-
 #: extras that take eigenvectors
 OF_VECTORS = {"eigenvectors", "newton_step"}
 

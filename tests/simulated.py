@@ -55,7 +55,7 @@ def compile_for_the_host(replace: Replace) -> None:
     replace(import_module(f"{backends}._cuda_tiles"), "SHARED_BYTES", 0)
     replace(import_module(f"{backends}._cuda_jobs"), "compiled", _compiled_block)
     replace(import_module(f"{backends}._cuda_places"), "numbers", _numbers)
-    for name in ("_cuda_jobs", "_cuda_resident"):
+    for name in ("_cuda_jobs", "_cuda_resident", "_cuda_fused"):
         replace(import_module(f"{backends}.{name}"), "compile_for", lambda made, arguments, job: None)
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from . import _by_numbers as by_numbers
 from . import _by_tracing as by_tracing
 from . import _launch as launch
-from ._call import LANES, NO_STATUS, Call, Second, where
+from ._call import LANES, NO_READER, NO_STATUS, Call, Second, where
+from ._errors import CompilationError
 from ._plan import Plan, check_local
 from ._rounding import rounding_of
 from ._versions import Prepared
@@ -19,6 +21,7 @@ from .backends import _cuda_results as results
 from .backends import _cusolver as cusolver
 from .backends import cuda as backend
 from .backends._cuda_curvature import CurvatureKernels, Reading, rows_from, width_of_rows
+from .backends._cuda_fused import rows_at_once
 from .backends._cuda_jobs import Launcher, rebuilt
 from .backends._cuda_transfers import in_parts
 from .backends.cpu import Points
@@ -155,11 +158,28 @@ def curvature_by_jobs(call: Call, tolerance: float) -> np.ndarray | None:
 def read_there(call: Call, tolerance: float, hessians: Any = None) -> Any:
     """Rows of what curvature reads of points on the present device, by jobs; Hessians are kept where they have room."""
     count, n = call.shape
+    if hessians is None and (rows := _at_once(call, tolerance)) is not None:
+        return rows
     H = results.room((count, n, n)) if hessians is None else hessians
     found = launch.second_order(call, errors=True, out=H)
     errors, most = (found.gradient_error, found.hessian_error), _most(call.x.dtype)
     assert call.plan.device is not None
     return rows_from(call.plan.device, call.x, found.value, found.status, found.gradient, H, errors, tolerance, most)
+
+
+def _at_once(call: Call, tolerance: float) -> Any:
+    """The same by one kernel; None where it is not taken: of hyper-dual numbers it is, of few coordinates."""
+    call = launch.by_known_method(call, "hessian")
+    if call.plan.method != "hyperdual" or call.gradient is not None:
+        return None
+    n = call.shape[1]
+    job = by_numbers.outline(call.plan, call.function, None, True).job
+    found = np.zeros(1), np.zeros((1, n)), np.zeros((1, n)), np.zeros((1, n, n))
+    data = call.plan.bounds.rows, np.zeros(1), np.zeros((1, n, n)), NO_READER, *found, rounding_of(call.x.dtype)
+    try:
+        return rows_at_once(job, call.points, data, tolerance, _most(call.x.dtype))
+    except CompilationError:  # which the same block tells in stages, where it falls away
+        return None
 
 
 def _most(dtype: np.dtype) -> float:

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import fastcurv as fc
+from fastcurv import _launch as launch
 from fastcurv import tracing
+from fastcurv._plan import Options
 from fastcurv.tracing import Wanted
 
 PROCESSORS = [(8, 0), (9, 0)]
@@ -466,6 +468,43 @@ def test_jobs_fit_into_registers(name, options, n, registers, stack, many, proce
     print(name, options, n, [place.kind for place in made.places], processor, used)
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= stack
+    assert used["registers"] <= registers
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize(("n", "registers"), [(2, 72), (4, 128), (5, 128)])
+def test_curvature_by_numbers_in_one_kernel(n, registers, processor, monkeypatch):
+    from numba import typeof, types
+
+    from fastcurv import _by_device
+    from fastcurv.backends import _cuda_fused as fused
+    from fastcurv.backends._arguments import kinds_of
+
+    def there(value):
+        if isinstance(value, tuple):
+            return types.Tuple(tuple(map(there, value)))
+        kind = typeof(value)
+        return types.Array(kind.dtype, kind.ndim, "C") if isinstance(kind, types.Array) else kind
+
+    def handed(*given):
+        raise HandedError(*given)
+
+    monkeypatch.setattr(_by_device, "require", lambda ordinal: None)
+    monkeypatch.setattr(_by_device, "rows_at_once", handed)
+    x, own = np.ones((3, n)), (np.ones(3),)
+    call = launch.call(relaxation, x, (np.ones(n),), own, "cuda", options=Options("hyperdual"))
+    with pytest.raises(HandedError) as found:
+        _by_device.read_there(call, 1e-6)
+    job, points, data, tolerance, most = found.value.args
+    kernels = fused.kernels_of(job, kinds_of(points.args, points.point_args))
+    places = fused.places_for(kernels.names, points.x, data)
+    kernel = fused.fused_kernel(kernels.block, kernels.names, places, 1, n)
+    arguments = 1, fused.WHOLE, points.x, (points.args, points.point_args), data
+    signature = *map(there, arguments), types.Tuple((tables(), tables())), *map(typeof, (tolerance, most))
+    ptx, used = compiled(kernel, (*signature, types.Array(types.float64, 2, "C")), processor)
+    print("curvature by numbers", n, processor, used, shared_bytes(ptx))
+    assert shared_bytes(ptx) <= 48 * 1024
+    assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
 
 

@@ -1112,6 +1112,38 @@ def test_curvature_by_jobs_stays_there(options, n, dtype, monkeypatch):
 
 
 @pytest.mark.usefixtures("_foreign", "_without_transfers")
+@pytest.mark.parametrize("n", [1, 2, 5, 6])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_curvature_of_few_coordinates_takes_one_kernel(n, dtype, monkeypatch):
+    """Of hyper-dual numbers, while a thread has room for what is found of a point."""
+    from fastcurv import _by_device
+
+    rows, at_once = [], _by_device.rows_at_once
+    monkeypatch.setattr(_by_device, "rows_at_once", lambda *given: rows.append(at_once(*given)) or rows[-1])
+    x, own = rng.uniform(-1.0, 1.0, (67, n)).astype(dtype), rng.uniform(1.0, 2.0, 67)
+    x[3, 0] = np.nan
+    assert_same_curvature(until_alone, x, method="hyperdual", bounds=(-0.95, 1.0))
+    found, expected = (
+        fc.curvature(until_alone, a, point_args=(b,), method="hyperdual")
+        for a, b in ((Foreign(x), Foreign(own)), (x, own))
+    )
+    np.testing.assert_array_equal(on_host(found.kind), expected.kind)
+    np.testing.assert_allclose(on_host(found.eigenvalues), expected.eigenvalues, rtol=1e-4, atol=1e-4)
+    assert rows
+    assert all((found is None) == (n > 5) for found in rows)
+
+
+def until_alone(x, a=1.0):
+    """Of any number of coordinates."""
+    s = a
+    for i in range(len(x)):
+        s += (i + 1.0) * x[i] ** 2 * math.exp(x[0])
+    while s < 10.0:
+        s = s * s + 1.0
+    return s
+
+
+@pytest.mark.usefixtures("_foreign", "_without_transfers")
 @pytest.mark.parametrize("method", ["hyperdual", "central"])
 def test_extras_of_curvature_by_jobs_stay_there(method):
     x = rng.uniform(-1.0, 1.0, (6, 3))

@@ -161,6 +161,7 @@ class JobKernels:
         self.names = tuple(signature(block).parameters)[5:]
         self.block, self._own = compiled(block, digest, inline_helpers=True), own
         self._made: dict[tuple[Place, ...], Made] = {}
+        self._others: dict[tuple[Place, ...], Any] = {}
 
     def made(self, points: Any, data: tuple, tasks: int) -> Made:
         """The one for so many tasks at all points."""
@@ -169,6 +170,12 @@ class JobKernels:
             kernel = points_kernel(self.block, places, self._own) if places else tasks_kernel(self.block)
             self._made[places] = Made(cuda.jit(kernel), places, threads_for(places))
         return self._made[places]
+
+    def other(self, places: tuple[Place, ...], make: Callable[[], Callable]) -> Any:
+        """One that does more than the block, which is made once."""
+        if places not in self._others:
+            self._others[places] = cuda.jit(make())
+        return self._others[places]
 
 
 #: by their digests: jobs are made anew where options of a call are

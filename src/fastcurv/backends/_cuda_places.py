@@ -34,8 +34,8 @@ MOST_OF_OWN = 76
 class Place(NamedTuple):
     """What a thread is given in place of one of the arrays (points, *data)."""
 
-    #: "same": itself; "row": its row of it; "read" or "written": a copy of that, in shared memory; "levels": those of
-    #: noise in rounding, and at its point, which follow it
+    #: "same": itself; "row": its row of it; "read" or "written": a copy of that, in shared memory; "own": one there
+    #: that is nowhere else; "levels": those of noise in rounding, and at its point, which follow it
     kind: str
     shape: tuple[int, ...] = ()  # of a copy
     single: bool = False  # whether that is in float32
@@ -96,8 +96,8 @@ def threads_for(places: tuple[Place, ...]) -> int:
 def points_kernel(block: Callable, places: tuple[Place, ...], own: int) -> Callable:
     """Each thread runs the task of a point, which has so many arguments of its `own`."""
     threads, (doubles_width, singles_width) = threads_for(places), widths_of(places)
-    at_point, of_own = _at_point(places), _at_point((Place("row"),) * own)
-    fetch, store = (_moving(places, *how) for how in (("read", fetching), ("written", storing)))
+    here_of, own_of = at_point(places), at_point((Place("row"),) * own)
+    fetch, store = (moving(places, *how) for how in (("read", fetching), ("written", storing)))
 
     def kernel(tasks, layout, points, arguments, data):
         doubles = cuda.shared.array((threads, doubles_width), types.float64)
@@ -108,15 +108,15 @@ def points_kernel(block: Callable, places: tuple[Place, ...], own: int) -> Calla
         cuda.syncthreads()
         if b < tasks:
             shared, own = arguments
-            here = at_point(given, tiles, b)
-            block(0, 0, layout, here[0], (shared, of_own(own, tiles, b)), *here[1:])
+            here = here_of(given, tiles, b)
+            block(0, 0, layout, here[0], (shared, own_of(own, tiles, b)), *here[1:])
         cuda.syncthreads()
         store(given, tiles, tasks)
 
     return kernel
 
 
-def _at_point(places: tuple[Place, ...]) -> Callable:
+def at_point(places: tuple[Place, ...]) -> Callable:
     """``at_point(arrays, tiles, b)``: what a thread is given in place of arrays, for row b."""
 
     def nothing(arrays, tiles, b):
@@ -148,7 +148,8 @@ def _row(place: Place) -> Callable:
 
 
 def _copy(place: Place) -> Callable:
-    shape, column, which = place.shape, place.column, int(place.single)
+    column, which = place.column, int(place.single)
+    shape = place.shape if len(place.shape) != 1 else place.size  # a tuple of one literal Numba does not take
 
     def copy(array, tiles, b):
         return (numbers(tiles[which][cuda.threadIdx.x], column, shape, 1, 0),)
@@ -167,10 +168,10 @@ def _levels(place: Place) -> Callable:
     return levels
 
 
-_HERE = {"same": _same, "row": _row, "read": _copy, "written": _copy, "levels": _levels}
+_HERE = {"same": _same, "row": _row, "read": _copy, "written": _copy, "own": _copy, "levels": _levels}
 
 
-def _moving(places: tuple[Place, ...], kind: str, way: Callable) -> Callable:
+def moving(places: tuple[Place, ...], kind: str, way: Callable) -> Callable:
     """``move(arrays, tiles, count)``: all copies of a kind, to or from rows that there are so many of."""
 
     def nothing(arrays, tiles, count):

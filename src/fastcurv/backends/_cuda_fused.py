@@ -1,0 +1,114 @@
+"""Curvature of functions that are not traced, of few coordinates, in one kernel: a thread takes the derivatives of a
+point by a block of the CPU, solves and reads. It touches the device's memory for the point and for its row alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from .._inputs import read_only
+from .._read_outs import estimated_errors
+from . import _cuda_eigen as eigen
+from ._arguments import kinds_of
+from ._cuda_curvature import reading_out, width_of_rows
+from ._cuda_jobs import check_arguments, compile_for, kernels_of, there
+from ._cuda_lanes import for_thread
+from ._cuda_places import MOST_OF_OWN, RESULTS, THREADS, Place, at_point, moving, places_of, widths_of
+from ._cuda_tiles import fetching, storing, threads_of
+from .cpu import Job, Points
+from .cuda import constant, cuda, launch
+
+#: what is read of what blocks find
+FOUND = "value", "status", "gradient", "gradient_error", "hessian", "hessian_error"
+WHOLE = np.array([1, 1, 0, 0])  # the layout of tasks of a point each
+
+
+def places_for(names: tuple[str, ...], points: Any, data: tuple) -> tuple[Place, ...] | None:
+    """What a thread is given in place of points and data: results are its own; None where there is no room for them.
+
+    Of results `data` has arrays for one point.
+    """
+    shared = tuple(np.zeros(0) if name in RESULTS else array for name, array in zip(names, data, strict=True))
+    first, *others = places_of(names, points, shared)
+    places, column = [first], first.size if not first.single else 0
+    for name, place, array in zip(names, others, data, strict=True):
+        if name in RESULTS and array.size:
+            place = Place("own", tuple(array.shape), column=column)
+            column += place.size
+        places.append(place)
+    return tuple(places) if sum(place.size for place in places) <= MOST_OF_OWN else None
+
+
+def tiles_for(places: tuple[Place, ...], n: int) -> tuple[int, int, int]:
+    """Threads in a block, and numbers of float64 and float32 in their rows of shared memory; results go there, too."""
+    doubles, singles = widths_of(places)
+    doubles = max(doubles, width_of_rows(n))
+    return threads_of(doubles + singles, THREADS), doubles, singles
+
+
+def rows_at_once(job: Job, points: Points, data: tuple, tolerance: float, most: float) -> Any:
+    """Rows of what curvature reads of points on the present device; None where a thread has no room for results."""
+    count, n = points.x.shape
+    check_arguments(points.args)
+    own = tuple(read_only(np.empty((1, *array.shape[1:]), array.dtype)) for array in points.point_args)
+    kernels = kernels_of(job, kinds_of(points.args, own))
+    places = places_for(kernels.names, points.x, data)
+    if places is None:
+        return None
+    rows = cuda.device_array((count, width_of_rows(n)), np.float64)
+    if count:
+        kernel = kernels.other(places, lambda: fused_kernel(kernels.block, kernels.names, places, len(own), n))
+        tables = eigen.tables_of(eigen.solver(n, False).tables)
+        given = (there(points.args), points.point_args), there(data)
+        arguments = count, constant(WHOLE), points.x, *given, tables, tolerance, most, rows
+        compile_for(kernel, arguments, job)
+        launch(kernel, count, tiles_for(places, n)[0], *arguments)
+        cuda.synchronize()
+    return rows
+
+
+def fused_kernel(block: Callable, names: tuple[str, ...], places: tuple[Place, ...], own: int, n: int) -> Callable:
+    """Each thread runs the task of a point, which has so many arguments of its `own`, solves and reads."""
+    threads, doubles_width, singles_width = tiles_for(places, n)
+    here_of, own_of, fetch = at_point(places), at_point((Place("row"),) * own), moving(places, "read", fetching)
+    method = eigen.solver(n, False)
+    state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
+    errors_of, read_out, size = for_thread(estimated_errors), reading_out(n), width_of_rows(n)
+    store = storing(size, size)
+    of_value, of_status, of_gradient, of_slope_errors, of_hessian, of_errors = (1 + names.index(name) for name in FOUND)
+
+    def kernel(tasks, layout, points, arguments, data, tables, tolerance, most, rows):
+        doubles = cuda.shared.array((threads, doubles_width), types.float64)
+        singles = cuda.shared.array((threads, singles_width), types.float32)
+        a, after = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
+        found, w = cuda.local.array(after_order, types.float64), cuda.local.array(n, types.float64)
+        row = cuda.local.array(size, types.float64)
+        b, tiles = cuda.grid(1), (doubles, singles)
+        given = (points,) + data  # noqa: RUF005  Numba knows sums of tuples
+        fetch(given, tiles, tasks)
+        cuda.syncthreads()
+        if b < tasks:
+            shared, own = arguments
+            here = here_of(given, tiles, b)
+            block(0, 0, layout, here[0], (shared, own_of(own, tiles, b)), *here[1:])
+            x, g, H = here[0][0], here[of_gradient][0], here[of_hessian][0]
+            for i in range(n):
+                for j in range(i + 1):
+                    a[i * (i + 1) // 2 + j] = H[i, j]
+            exponent, _ = solve(a, after, found, tables[0], tables[1])
+            for i in range(n):
+                w[i] = math.ldexp(found[i], exponent)
+            errors = errors_of(x, here[of_slope_errors][0], here[of_errors][0], n)
+            value, status = here[of_value][0], int(here[of_status][0])
+            read_out(row, x, g, H, w, value, status, errors, tolerance, most)
+            for k in range(size):
+                doubles[cuda.threadIdx.x, k] = row[k]
+        cuda.syncthreads()
+        store(doubles, rows, 0, tasks)
+
+    return kernel

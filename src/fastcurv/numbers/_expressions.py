@@ -19,10 +19,11 @@ from . import _rules as rules
 from . import _special
 
 DOUBLE = ir.DoubleType()
-#: the same operations as in a user's function are contracted
-VALUE = ("contract",)
-#: of derivatives the sign of zero does not matter: nothing is divided by them
-DERIVATIVE = ("contract", "nsz")
+#: kinds of expressions; SEEDED: derivatives whose seeds are constants once LLVM has unrolled loops over coordinates
+VALUE, DERIVATIVE, SEEDED = range(3)
+#: the same operations as in a user's function are contracted; of derivatives the sign of zero does not matter, for
+#: nothing is divided by them
+FLAGS = ("contract",), ("contract", "nsz"), ("contract", "nsz")
 
 
 class Zero:
@@ -83,8 +84,8 @@ def entrywise(function: Callable, *operands: Any) -> Any:
 class Expression:
     """A number, a vector or a truth value in code that is being written by `m`."""
 
-    def __init__(self, m: Emitter, value: Any, flags: tuple[str, ...] = VALUE):
-        self.m, self.value, self.flags = m, value, flags
+    def __init__(self, m: Emitter, value: Any, kind: int = VALUE):
+        self.m, self.value, self.kind = m, value, kind
 
     def _with(self, other: Any, instruction: str, *, swap: bool = False) -> Any:
         if isinstance(other, Row):
@@ -92,8 +93,8 @@ class Expression:
         a, b = self.m.alike(self, other)
         if swap:
             a, b = b, a
-        flags = max(self.flags, getattr(other, "flags", VALUE))  # what is made from derivatives is one
-        return Expression(self.m, getattr(self.m.builder, instruction)(a, b, flags=flags), flags)
+        kind = max(self.kind, getattr(other, "kind", VALUE))  # what is made from derivatives is one
+        return Expression(self.m, getattr(self.m.builder, instruction)(a, b, flags=FLAGS[kind]), kind)
 
     def __add__(self, other):
         return self if other is ZERO else self._with(other, "fadd")
@@ -105,7 +106,13 @@ class Expression:
         return -self if other is ZERO else self._with(other, "fsub", swap=True)
 
     def __mul__(self, other):
-        return ZERO if other is ZERO else self._with(other, "fmul")
+        if other is ZERO:
+            return ZERO
+        product = self._with(other, "fmul")
+        for factor in (self, other) if product is not NotImplemented else ():
+            if isinstance(factor, Expression) and factor.kind == SEEDED:
+                product = self.m.unless_zero(factor, product)
+        return product
 
     def __truediv__(self, other):
         return self._with(other, "fdiv")
@@ -115,7 +122,7 @@ class Expression:
 
     def __neg__(self):
         zero = self.m.constant(-0.0, self.value.type)  # the language that CUDA's compiler takes has no fneg
-        return Expression(self.m, self.m.builder.fsub(zero, self.value, flags=self.flags), self.flags)  # pyright: ignore
+        return Expression(self.m, self.m.builder.fsub(zero, self.value, flags=FLAGS[self.kind]), self.kind)  # pyright: ignore
 
     def __abs__(self):
         return self.m.intrinsic("fabs", self)
@@ -148,7 +155,7 @@ class Expression:
     def lane(self, number: int) -> Expression:
         """A lane of a vector."""
         lane = self.m.builder.extract_element(self.value, ir.Constant(cgutils.int32_t, number))
-        return Expression(self.m, lane, self.flags)
+        return Expression(self.m, lane, self.kind)
 
     def lanes_in_memory(self) -> list[Expression]:
         """All lanes of a vector that is stored for them: what spreads one from there reads it, from a register it takes
@@ -161,7 +168,7 @@ class Expression:
         )
         builder.store(self.value, place)
         lanes = (builder.gep(same, [ir.Constant(cgutils.intp_t, lane)]) for lane in range(kind.count))
-        return [Expression(self.m, builder.load(lane), self.flags) for lane in lanes]
+        return [Expression(self.m, builder.load(lane), self.kind) for lane in lanes]
 
     def __and__(self, other):
         return Expression(self.m, self.m.builder.and_(self.value, other.value))
@@ -220,6 +227,20 @@ class Emitter:
         undefined, first = ir.Constant(kind, ir.Undefined), ir.Constant(cgutils.int32_t, 0)
         mask = ir.Constant(ir.VectorType(cgutils.int32_t, kind.count), None)  # pyright: ignore
         return self.builder.shuffle_vector(self.builder.insert_element(undefined, value, first), undefined, mask)
+
+    def unless_zero(self, factor: Expression, product: Expression) -> Expression:
+        """A product; 0 where LLVM finds out that a factor is a constant 0, which times infinity were NaN."""
+        builder, kind = self.builder, factor.value.type
+        suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+        signature = ir.FunctionType(cgutils.bool_t, [kind])
+        is_known = cgutils.get_or_insert_function(builder.module, signature, f"llvm.is.constant.{suffix}")
+        vanishes: Any = builder.fcmp_ordered("==", factor.value, self.constant(0.0, kind))
+        if isinstance(kind, ir.VectorType):
+            lanes = ir.IntType(kind.count)
+            vanishes = builder.icmp_unsigned("==", builder.bitcast(vanishes, lanes), ir.Constant(lanes, -1))
+        vanishes = builder.and_(builder.call(is_known, [factor.value]), vanishes)
+        zero = self.constant(0.0, product.value.type)
+        return Expression(self, builder.select(vanishes, zero, product.value), product.kind)
 
     def intrinsic(self, name: str, *operands: Any) -> Expression:
         """An LLVM intrinsic."""

@@ -20,7 +20,7 @@ from numba.extending import lower_cast, models, register_model
 from fastcurv.simd import Vector
 
 from ..elements import Element, is_real
-from ._expressions import DERIVATIVE, DOUBLE, ZERO, Emitter, Expression, Row, entrywise
+from ._expressions import DERIVATIVE, DOUBLE, SEEDED, ZERO, Emitter, Expression, Row, entrywise
 
 
 class Number(Element):
@@ -139,9 +139,10 @@ def parts(m: Emitter, kind: types.Type, value: Any, rows: int) -> Parts:
     if not isinstance(kind, Number):
         return constant(Expression(m, m.context.cast(m.builder, value, kind, types.float64)), rows)
     fields = cgutils.create_struct_proxy(kind)(m.context, m.builder, value=value)
+    is_seeded = kind.apart and kind.rows > 1 and not m.is_for_cuda  # whose compiler does not tell constants
 
     def field(name):
-        return Expression(m, getattr(fields, name), DERIVATIVE)
+        return Expression(m, getattr(fields, name), SEEDED if is_seeded else DERIVATIVE)
 
     def second(p):
         if kind.jet:

@@ -12,22 +12,29 @@ import numpy as np
 import fastcurv as fc
 from fastcurv import _by_differences as by_differences
 from fastcurv import _launch as launch
+from fastcurv._inputs import new_array
 from fastcurv._plan import Options
+from fastcurv.backends._native import run
+from fastcurv.backends._threads import loop
 from fastcurv.function import compiled, user_function
 from fastcurv.simd import first_aligned, numbers, take
 
 from .cases import CASES, Case
 
-ROUNDS = 9
+ROUNDS = 21
 MOST_NUMBERS = 2**17
 """Of results, which stay in a cache of 1 MB: bare evaluations write none."""
 
 
 def evaluations_alone(case: Case, lanes: int):
-    """run(points, repeats, out, args): so many evaluations at each point; their sum keeps them from being dropped."""
+    """evaluate(points, repeats, out, args): so many evaluations at each point; their sum keeps them from being dropped.
+
+    As tasks are run, on a stack that begins at a cache line: where vectors straddled two, as the address of the stack
+    happened to be, cosines took twice as long.
+    """
     f = user_function(case.fun).scalar()  # pyright: ignore[reportAttributeAccessIssue]
 
-    def run(points, repeats, out, args):
+    def block(task, worker, points, repeats, out, args):
         n = points.shape[1]
         memory = np.empty(8 + lanes * (n + 1))
         start = first_aligned(memory)
@@ -44,7 +51,18 @@ def evaluations_alone(case: Case, lanes: int):
                 total[0] += f(x, (raised, *args))
         out[0] = memory[start + lanes * n]
 
-    return compiled(run, f"alone_{lanes}", entry=True)
+    inner = compiled(block, f"alone_{lanes}", inline_helpers=True)
+
+    def run_block(address, *arguments):
+        run(inner, address, 0, 1, 1, arguments)
+
+    entry = compiled(run_block, f"alone_{lanes}", entry=True)
+
+    def evaluate(*arguments):
+        with loop(1) as (address, _):
+            entry(address, *arguments)
+
+    return evaluate
 
 
 def main() -> None:
@@ -59,26 +77,26 @@ def main() -> None:
         call, refused = launch.settled_lanes(asked)
         if refused:
             continue
-        out, total, alone = np.empty((count, n, n)), np.empty(1), evaluations_alone(case, call.lanes)
+        out, total, alone = new_array((count, n, n)), np.empty(1), evaluations_alone(case, call.lanes)
 
         def hessians(call, out=out) -> None:
             by_differences.second_order(call, call.plan, errors=False, out=out)
 
         runs: dict[str, Callable[[], None]] = {
-            "lanes": lambda call=call, run=hessians: run(call),
-            "one by one": lambda call=call, run=hessians: run(call.one_by_one),
+            "lanes": lambda call=call, hessians=hessians: hessians(call),
+            "one by one": lambda call=call, hessians=hessians: hessians(call.one_by_one),
         }
         if not branches:
-            runs["alone"] = lambda x=points, run=alone, n=n, args=case.args, total=total: run(
+            runs["alone"] = lambda x=points, alone=alone, n=n, args=case.args, total=total: alone(
                 x, n * n + n + 1, total, args
             )
-        for run in runs.values():
-            run()
+        for take_all in runs.values():
+            take_all()
         best = dict.fromkeys(runs, np.inf)
         for _ in range(ROUNDS):
-            for name, run in runs.items():
+            for name, take_all in runs.items():
                 start = perf_counter()
-                run()
+                take_all()
                 best[name] = min(best[name], perf_counter() - start)
         print(
             f"| {case.name} | {best['lanes'] / count * 1e9:,.1f} "

@@ -235,6 +235,57 @@ def test_exp_and_log_at_edges():
             np.testing.assert_allclose(found[~special], expected[~special], rtol=5e-16, atol=5e-324)
 
 
+@cache
+def sin_and_cos():
+    @njit(error_model="numpy")
+    def run(x, sines, cosines):
+        for i in range(0, x.size, 8):
+            store(sines, i, math.sin(load(x, i, 8)))
+            store(cosines, i, math.cos(load(x, i, 8)))
+
+    return run
+
+
+def sines_and_cosines(x):
+    sines, cosines = np.empty_like(x), np.empty_like(x)
+    sin_and_cos()(x, sines, cosines)
+    return sines, cosines
+
+
+NEAR_ZEROS = np.arange(1, 801) * (np.pi / 2)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [rng.uniform(-1, 1, 800), rng.uniform(-100, 100, 800), rng.uniform(-(2.0**30), 2.0**30, 800), NEAR_ZEROS,
+     NEAR_ZEROS * 5e5, np.exp(rng.uniform(-700, 700, 800)), 2.0**30 + rng.uniform(-1, 1, 800)],
+)  # fmt: skip
+def test_sin_and_cos_are_accurate(x):
+    """Against exact arithmetic, and none is larger than 1: to 2.5 units where they are our own, with AVX-512."""
+    own = simd.native_bytes() == 64
+    for found, exactly in zip(sines_and_cosines(x), (mpmath.sin, mpmath.cos), strict=True):
+        assert (abs(found) <= 1).all()
+        with mpmath.workprec(1200):
+            exact = [exactly(mpmath.mpf(float(number))) for number in x]
+            units = [abs(float(a) - e) / math.ulp(float(e)) for a, e in zip(found, exact, strict=True)]
+        assert max(units) <= (2.6 if own else 4)
+
+
+def test_sin_and_cos_at_edges():
+    """What is not finite is NaN, zeros keep their signs, and a large argument leaves its neighbours alone."""
+    x = np.array(
+        [0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -1e-310, 1e-20, 0.5, 1e300, 2.0, -3.0, 4.0, 5.0, 6.0, 7.0]
+    )
+    without = np.where(abs(x) == 1e300, 0.25, x)
+    with np.errstate(invalid="ignore"):
+        for found, others, expected in zip(
+            sines_and_cosines(x), sines_and_cosines(without), (np.sin(x), np.cos(x)), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, rtol=5e-16)
+            np.testing.assert_array_equal(np.signbit(found[:2]), np.signbit(expected[:2]))
+            np.testing.assert_array_equal(found[x == without], others[x == without])
+
+
 def test_not_a_number():
     """Comparisons with NaN are false but for !=; min and max are Python's."""
 

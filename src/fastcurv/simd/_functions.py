@@ -1,8 +1,8 @@
 """The functions of `math` on vectors, those of NumPy that match, and powers.
 
-With AVX-512 exp and log of float64 are our own. Others come from the C library's vector mathematics where it is there
-(glibc's libmvec, 2.35 for all of them: errors up to 3 ulp, 6 to 11 times faster than lane by lane), else lane by lane
-from scalar functions.
+With AVX-512 exp, log, sin and cos of float64 are our own. Others come from the C library's vector mathematics where it
+is there (glibc's libmvec, 2.35 for all of them: errors up to 3 ulp, 6 to 11 times faster than lane by lane), else lane
+by lane from scalar functions.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import platform
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -102,20 +103,73 @@ def _lane_by_lane(function: Callable, context, builder, kind: Vector, values):
 
 #: by name; with AVX-512, of float64
 _OURS = {"exp": _elementary.exp, "log": _elementary.log}
+#: the same, of arguments that are not too large; calls of the library's took two or three times as long in some
+#: processes, as the addresses of code happened to be
+_PERIODIC = {"sin": _elementary.sin, "cos": _elementary.cos}
+#: how many of these are written into a function: the others are called, which LLVM takes less time for
+MOST_WRITTEN = 16
+_written: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+
+def _call_apart(symbol: str, generate: Callable, builder, x):
+    """Call code as a function of the module that leaves half of the registers as they are."""
+    function = builder.module.globals.get(symbol)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(x.type, [x.type]), symbol)
+        function.linkage, function.calling_convention = "internal", "intel_ocl_bicc"
+        for attribute in ("noinline", "nounwind", "readnone"):  # equal calls are one
+            function.attributes.add(attribute)
+        inner = ir.IRBuilder(function.append_basic_block())
+        inner.ret(generate(inner, function.args[0]))
+    return builder.call(function, [x], cconv=function.calling_convention)
+
+
+def _periodic(name: str, function: Callable, context, kind: Vector) -> Callable:
+    """A sine or cosine of a full register as code: our own, and for large arguments that of `_others`."""
+
+    def far(builder, x):
+        return _others(function, name, context, builder, kind, [x])
+
+    def of_any(builder, x):
+        found = cgutils.alloca_once_value(builder, _PERIODIC[name](builder, x))
+        is_far = _elementary.is_turned_far(builder, x)
+        lanes = ir.IntType(kind.lanes)
+        with builder.if_then(builder.icmp_unsigned("!=", builder.bitcast(is_far, lanes), lanes(0)), likely=False):
+            other = _call_apart(f"fastcurv_far_{name}", far, builder, x)
+            builder.store(builder.select(is_far, other, builder.load(found)), found)
+        return builder.load(found)
+
+    def generate(builder, x):
+        written = _written.get(builder.function, 0)
+        if written >= MOST_WRITTEN:
+            return _call_apart(f"fastcurv_{name}", of_any, builder, x)
+        _written[builder.function] = written + 1
+        return of_any(builder, x)
+
+    return generate
 
 
 def _vectorised(function: Callable, name: str) -> Callable:
     """The code of a function of vectors: our own, or the library's if that has it."""
 
     def generate(context, builder, kind, values):
-        if name in _OURS and kind.element == types.float64 and has_avx512():
-            return _by_registers(builder, _OURS[name], kind, values)
-        symbol = _vector_symbol(name, len(values), kind.element)
-        if symbol is None:
-            return _lane_by_lane(function, context, builder, kind, values)
-        return _by_registers(builder, _from_library(symbol), kind, values)
+        if kind.element == types.float64 and has_avx512():
+            if name in _OURS:
+                return _by_registers(builder, _OURS[name], kind, values)
+            if name in _PERIODIC:
+                full = Vector(kind.element, _elementary.LANES)
+                return _by_registers(builder, _periodic(name, function, context, full), kind, values)
+        return _others(function, name, context, builder, kind, values)
 
     return generate
+
+
+def _others(function: Callable, name: str, context, builder, kind: Vector, values):
+    """The library's function, if it has it, else lane by lane."""
+    symbol = _vector_symbol(name, len(values), kind.element)
+    if symbol is None:
+        return _lane_by_lane(function, context, builder, kind, values)
+    return _by_registers(builder, _from_library(symbol), kind, values)
 
 
 _UNARY = (

@@ -70,6 +70,8 @@ def rows_of(
     entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
     known = plan.n, extra, program.slots, len(slots), plan.bounds.any, entries
     shape = backend.Shape(*known, single=dtype == np.float32, values=values)
+    if shape.single and not isinstance(shared, np.ndarray):
+        shared = results.broadcast(shared, shared.shape, dtype)
     return backend.Rows(_kernels_of(program), shape, slots, shared, np.array(plan.bounds.rows))
 
 

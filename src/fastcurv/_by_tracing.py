@@ -23,7 +23,7 @@ from ._call import (
     where,
 )  # fmt: skip
 from ._errors import LengthError, TracingError, UndecidedError
-from ._inputs import new_array, read_only
+from ._inputs import ArgumentsThere, new_array, read_only
 from ._plan import Plan
 from ._programs import (
     Work,
@@ -72,7 +72,8 @@ def _version(call: Call, vector: bool) -> Version:
         if max(len(versions), alike) >= MOST_VERSIONS and call.plan.others:
             raise UndecidedError(f"{function.name} is steered by arguments that change from call to call")
         del versions[: max(0, 1 + len(versions) - MOST_VERSIONS)]
-        known = function.function, call.shape[1], args, own, function.identity.frozen
+        on_host = args.on_host if isinstance(args, ArgumentsThere) else args
+        known = function.function, call.shape[1], on_host, own, function.identity.frozen
         found = Version(tracing.trace(*known, again=len(versions) == 1), shared)
         versions.append(found)
     return found
@@ -184,7 +185,8 @@ def _ready(
     x, args, point_args = call.points
     shared = shared_numbers(args)
     ties = call.tells_ties and wanted.has_derivatives
-    wanted = wanted._replace(is_finite=_is_finite(shared), ties=ties)
+    is_finite = args.are_finite if isinstance(args, ArgumentsThere) else _is_finite(shared)
+    wanted = wanted._replace(is_finite=is_finite, ties=ties)
     kinds = tracing.others(args), *((array.shape[1:], array.dtype.char) for array in point_args)
     case = wanted, x.shape[1], vector, leaves, together, plan.bounds.any, x.dtype.char, kinds
     function = call.function

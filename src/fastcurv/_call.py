@@ -283,9 +283,10 @@ def _own_kinds(points: Points) -> tuple:
 
 
 def _kind(argument: Any) -> Any:
-    if isinstance(argument, np.ndarray):
-        return argument.shape, argument.dtype.char
-    return tuple(map(_kind, argument)) if isinstance(argument, tuple) else type(argument)
+    """Of arrays on devices the same."""
+    if isinstance(argument, tuple):
+        return tuple(map(_kind, argument))
+    return (tuple(argument.shape), argument.dtype.char) if getattr(argument, "ndim", 0) else type(argument)
 
 
 def _value_kind(argument: Any) -> Any:

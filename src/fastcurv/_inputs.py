@@ -89,6 +89,22 @@ def check_broadcast(shape: tuple[int, ...], name: str, batch: tuple[int, ...]) -
         raise ValueError(f"{name} must broadcast with points of batch shape {batch}, got batch shape {shape}") from None
 
 
+def broadcast_directions(
+    x: tuple[int, ...], v: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """From the shapes of points and directions those of the batch, of v over all of it, and (k,), if v has a block of k
+    directions for each point.
+    """
+    if not x or not v or x[-1] != v[-1]:
+        raise ValueError(f"v must have as many coordinates along its last axis as x, got shapes {v} and {x}")
+    block = v[-2:-1] if len(v) > len(x) else ()
+    try:
+        batch = np.broadcast_shapes(x[:-1], v[: -1 - len(block)])
+    except ValueError:
+        raise ValueError(f"v and x must broadcast in their leading axes, got shapes {v} and {x}") from None
+    return batch, (*batch, *block, x[-1]), block
+
+
 def points_array(x: Any, name: str = "x") -> np.ndarray:
     """Points along the last axis."""
     array = real_array(x, name)
@@ -176,17 +192,26 @@ def poison(points: np.ndarray, *results: np.ndarray) -> None:
         array[points] = np.nan
 
 
+class ArgumentsThere(tuple):
+    """Checked arguments, some of them on a device: see `_there_and_back`."""
+
+    numbers: Any
+    are_finite: Any
+    on_host: Any
+
+
 def arguments(args: Any) -> tuple:
     """The arguments shared by all points, in few types: int64, float64, float32, bool, complex and read-only arrays."""
-    if type(args) is tuple and not args:
+    if (type(args) is tuple and not args) or isinstance(args, ArgumentsThere):
         return args
     if not isinstance(args, tuple):
         raise TypeError(f"args must be a tuple, got {type(args).__name__}; write ({args!r},)" if np.isscalar(args)
                         else f"args must be a tuple, got {type(args).__name__}")  # fmt: skip
-    return tuple(_argument(value, f"args[{k}]") for k, value in enumerate(args))
+    return tuple(argument(value, f"args[{k}]") for k, value in enumerate(args))
 
 
-def _argument(value: Any, name: str) -> Any:
+def argument(value: Any, name: str) -> Any:
+    """One of them."""
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise ValueError(f"{name} must be a number of at most 64 bits, got {value}; write it as a float")
     if isinstance(value, int) and value >= 2**63:
@@ -199,10 +224,10 @@ def _argument(value: Any, name: str) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         raise TypeError(f"{name} must be a plain tuple, got a {type(value).__name__} with names: write tuple({name})")
     if isinstance(value, tuple):
-        return tuple(_argument(item, f"{name}[{k}]") for k, item in enumerate(value))
+        return tuple(argument(item, f"{name}[{k}]") for k, item in enumerate(value))
     if isinstance(value, list) or hasattr(value, "__array__"):
         array = number_array(value, name)
-        return array if array.ndim else _argument(array[()], name)
+        return array if array.ndim else argument(array[()], name)
     raise TypeError(f"{name} must be a number, a string, an array or a tuple of those, got {type(value).__name__}")
 
 

@@ -1,8 +1,8 @@
 """Arrays that live on a CUDA device: the same calls, and arrays of the same kind there.
 
-All is computed where the arrays are: but for `args`, levels of noise, and some sample points of functions new to us,
-nothing crosses to the host. There also goes, and comes back, what we do not tell on a device: what is wrong with
-arguments, and whether they broadcast.
+All is computed where the arrays are. Whatever the number of points, few numbers come to the host: options but levels of
+noise, `args` that may steer a function, whether all numbers of an array are finite, and, of functions new to us, `args`
+and some sample points. There also goes, and comes back, what we do not tell on a device: what is wrong with arguments.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from . import _resident as resident
 from ._by_device import checked_order
 from ._curvature import Curvature, checked_extras, checked_tolerance
 from ._errors import LengthError
-from ._inputs import lives_on_device, number_array, real_array
+from ._inputs import broadcast_directions, lives_on_device, number_array, real_array
 from ._model import QuadraticModel
-from ._plan import Options, device_of
+from ._plan import Options, device_of, noise_at
 from ._resident import Given
-from ._there_and_back import Home, Resident, ResidentModel
+from ._there_and_back import Home, Resident, ResidentModel, leaves
 from ._trust import SAMPLES
 from .backends import _cuda_arrays as arrays
 from .backends import _cuda_eigen as eigen
@@ -48,24 +48,27 @@ def of_array(
     _check_together(x, v=v, out=out, **own)
     with backend.select(ordinal), backend.driver_errors():  # streams are those of the present device
         home = Home(ordinal, x)
+        shared = {f"args[{k}]": a for k, a in enumerate(args)} if isinstance(args, tuple) else {}
         if out is not None:
-            _check_apart(out, x=x, v=v, **own)
-        options = Options(*(home.fetched(value, name) for name, value in options._asdict().items()))
+            _check_apart(out, x=x, v=v, **own, **shared)
+        fetched = {name: home.fetched(value, name) for name, value in options._asdict().items() if name != "noise"}
+        options = options._replace(**fetched)
         asked = {name: value for name, value in options._asdict().items() if value is not getattr(USUAL, name)}
         others = {name: home.fetched(value, name) for name, value in others.items()}
         asked |= {name: value for name, value in others.items() if not any(value is no for no in (None, False, ()))}
-        args = home.fetched(args)
+        args = home.arguments(args) if isinstance(args, tuple) else args
         is_there = v is not None or name not in DIRECTED
         given = _given(name, fun, x, args, point_args, options, home, v, asked.get("grad")) if is_there else None
         if given is not None and "sparse" not in asked:
             found = _there(compute, given, asked, out)
             if found is not None:
                 return found
-        host = [home.fetched(x, "x"), *([home.fetched(v, "v")] if name in DIRECTED else [])]
-        asked |= {"point_args": home.fetched(point_args, "point_args"), "device": f"cuda:{ordinal}"}
+        host = [home.fetched(x, "x"), *([home.fetched(v, "v")] if name in DIRECTED else []), home.fetched(args)]
+        more = {"point_args": point_args} | ({"noise": options.noise} if "noise" in asked else {})
+        asked |= {name: home.fetched(value, name) for name, value in more.items()} | {"device": f"cuda:{ordinal}"}
         if "sparse" in asked:  # on the host, as SciPy's are
-            return compute(fun, *host, args, out=out, **asked)
-        return _back(compute(fun, *host, args, **asked), home, out)
+            return compute(fun, *host, out=out, **asked)
+        return _back(compute(fun, *host, **asked), home, out)
 
 
 def _given(
@@ -76,40 +79,69 @@ def _given(
     *batch, n = points.shape or (0,)
     if n == 0 or not isinstance(point_args, tuple):
         return None
-    count, own = prod(batch), []
-    for k, of_points in enumerate(point_args):
-        found = of_points if lives_on_device(of_points) else number_array(of_points, f"point_args[{k}]")
-        array = arrays.any_array(found, f"point_args[{k}]")
-        if array.shape[: len(batch)] != tuple(batch) or array.dtype.kind not in "iuf":
-            return None
-        if array.dtype == np.float16 or 0 in array.shape:  # those are given as float64; of nothing slices are odd there
-            return None
-        own.append(array.reshape(count, *array.shape[len(batch) :]))
     directions, by_point = None, ()
     if name in DIRECTED:
         found = _directions(points, v)
         if found is None:
             return None
-        directions, by_point = found
+        points, directions, by_point = found
+        *batch, _ = points.shape
+    count, own = prod(batch), []
+    for k, of_points in enumerate(point_args):
+        found = of_points if lives_on_device(of_points) else number_array(of_points, f"point_args[{k}]")
+        array = arrays.any_array(found, f"point_args[{k}]")
+        if array.shape[: len(batch)] != tuple(batch) or array.dtype.kind not in "biuf":
+            return None
+        if 0 in array.shape:  # of nothing slices are odd there
+            return None
+        array = results.broadcast(array, tuple(array.shape)) if array.dtype == np.float16 else array
+        own.append(array.reshape(count, *array.shape[len(batch) :]))
+    levels = _levels(options.noise, tuple(batch), home)
+    options = options if levels is None else options._replace(noise=0.0)
     return Given(
-        name, fun, grad, args, options, home, tuple(batch), points.reshape(count, n), tuple(own), directions, by_point
-    )
+        name, fun, grad, args, options, home, tuple(batch), points.reshape(count, n), tuple(own), levels, directions,
+        by_point,
+    )  # fmt: skip
 
 
-def _directions(points: Any, v: Any) -> tuple[Any, tuple[int, ...]] | None:
-    """Directions at points, (N k, n), and (k,) where there may be several; None where they are not as points are."""
-    shape, count = tuple(points.shape), prod(points.shape[:-1])
-    array = arrays.any_array(v if lives_on_device(v) else real_array(v, "v"), "v")
-    if array.dtype != points.dtype:
+def _directions(points: Any, v: Any) -> tuple[Any, Any, tuple[int, ...]] | None:
+    """Points over their common batch with directions, directions, (N k, n), and (k,) where there may be several at each
+    point; None where the host has to tell what is wrong.
+    """
+    given = arrays.any_array(v, "v") if lives_on_device(v) else real_array(v, "v")
+    batch, shape, by_point = broadcast_directions(tuple(points.shape), tuple(given.shape))
+    if 0 in shape or given.dtype.kind not in "biuf":
         return None
-    if array.shape == shape:
-        return array.reshape(count, shape[-1]), ()
-    if array.shape == shape[-1:]:
-        return results.tiled(array, count), ()
-    *batch, several, n = (0, 0, *array.shape)
-    if (*batch[2:], n) == shape and several:
-        return array.reshape(count * several, n), (several,)
-    return None
+    dtype = np.promote_types(points.dtype, np.float32 if given.dtype == np.float32 else np.float64)
+
+    def over(array: Any, shape: tuple[int, ...]) -> Any:
+        is_so = tuple(array.shape) == shape and array.dtype == dtype
+        return array if is_so else results.broadcast(array, shape, dtype)
+
+    directions = over(arrays.any_array(given, "v"), shape)
+    return over(points, (*batch, shape[-1])), directions.reshape(prod(shape[:-1]), shape[-1]), by_point
+
+
+def _levels(noise: Any, batch: tuple[int, ...], home: Home) -> Any:
+    """The absolute level of noise of each point, there; None where all have the same."""
+    is_there = lives_on_device(noise)
+    if not is_there and np.ndim(noise) == 0:
+        return None
+    if is_there and arrays.ordinal_of(noise) == home.ordinal:
+        array = arrays.any_array(noise, "noise")
+        if array.dtype.kind in "biuf" and _is_within(tuple(array.shape), batch):
+            levels = results.flat(results.broadcast(array, batch))
+            if not results.has_no_level(levels):
+                return levels
+    return arrays.any_array(noise_at(home.fetched(noise, "noise"), batch), "noise")  # which tells what is wrong
+
+
+def _is_within(shape: tuple[int, ...], batch: tuple[int, ...]) -> bool:
+    """Whether an array of a shape broadcasts to that of a batch."""
+    try:
+        return np.broadcast_shapes(shape, batch) == batch
+    except ValueError:
+        return False
 
 
 def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> Any:
@@ -124,7 +156,8 @@ def _there(compute: Callable, given: Given, asked: dict[str, Any], out: Any) -> 
         x, own, v = given.on_host(rows)
         more = asked | given.levels_of(rows)
         try:
-            compute(given.fun, x, *v, given.args, point_args=own, device=f"cuda:{given.home.ordinal}", **more)
+            args = given.home.fetched(given.args)
+            compute(given.fun, x, *v, args, point_args=own, device=f"cuda:{given.home.ordinal}", **more)
         except ValueError:  # which others of the points may not cause, or do: the host tells
             return None
         by = resident.served(given, derivative)
@@ -217,11 +250,10 @@ def _check_together(x: Any, **others: Any) -> None:
 def _check_apart(out: Any, **inputs: Any) -> None:
     """Whether results can be written while inputs are read."""
     first, last = arrays.span_of(arrays.writable(out, "out"))
-    for name, array in inputs.items():
-        if array is None or not lives_on_device(array):
-            continue
-        begin, end = arrays.span_of(arrays.any_array(array, name))
-        if begin < last and first < end:
-            raise ValueError(
-                f"out must not share memory with {name}, which is read while out is written; give another array"
-            )
+    for name, given in inputs.items():
+        for array in filter(lives_on_device, leaves((given,))):
+            begin, end = arrays.span_of(arrays.any_array(array, name))
+            if begin < last and first < end:
+                raise ValueError(
+                    f"out must not share memory with {name}, which is read while out is written; give another array"
+                )

@@ -71,7 +71,7 @@ class Plan:
     rel_step: np.ndarray | None
     abs_step: np.ndarray | None
     four_point: bool
-    noise: np.ndarray  # absolute, per point or one for all; 0: rounding only
+    noise: np.ndarray  # absolute, per point, where that is, or one for all; 0: rounding only
     bounds: Limits
     device: int | None = None  # a CUDA device, by number, or EVERY; None: the CPU
     _made: dict[Any, Any] = field(default_factory=dict, init=False)  # by functions that `is_kept` marks
@@ -96,9 +96,9 @@ class Plan:
         """The same on a CUDA device."""
         return replace(self, device=ordinal)
 
-    def with_noise(self, noise: Any, batch: tuple[int, ...]) -> Plan:
-        """The same with levels of noise at points of a batch."""
-        return replace(self, noise=_noise(noise, batch))
+    def with_noise(self, levels: Any) -> Plan:
+        """The same with levels of noise of points, where these are."""
+        return replace(self, noise=levels)
 
     def of_points(self, part: slice) -> Plan:
         """The same for some of the points: of levels of noise those that are theirs."""
@@ -121,12 +121,12 @@ class Plan:
     @cached_property
     def widens(self) -> bool:
         """Whether noise decides the steps."""
-        return self.rel_step is None and self.abs_step is None and bool((self.noise > 0).any())
+        return self.rel_step is None and self.abs_step is None and _where(self.noise).has_positive(self.noise)
 
     @cached_property
     def noise_levels(self) -> np.ndarray:
         """eps, and the level of noise of each point or of all: the larger of eps |f| and it is the error of f."""
-        return np.concatenate([[self.eps], self.noise])
+        return _where(self.noise).after(self.eps, self.noise)
 
     def formula(self, derivative: int, with_error: bool, factor: float | None = None) -> Formula:
         """Step lengths and weights for first (1) or second (2) derivatives."""
@@ -247,7 +247,7 @@ def _plan(options: Options, n: int, batch: tuple[int, ...], dtype: np.dtype) -> 
         raise ValueError("rel_step and abs_step exclude each other; rel_step multiplies max(1, |x_i|)")
     if options.stencil is not None and method == "forward":
         raise ValueError("stencil applies to method='central' only")
-    noise = _no_noise if options.noise is None else _noise(options.noise, batch)
+    noise = _no_noise if options.noise is None else noise_at(options.noise, batch)
     return Plan(
         method=method,
         others=tuple(others),
@@ -280,7 +280,7 @@ def _methods(options: Options, order: int) -> tuple[str, ...]:
     return (options.method,)
 
 
-def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:
+def noise_at(value: Any, batch: tuple[int, ...]) -> np.ndarray:
     """The absolute level of noise of each point."""
     try:
         array = real_numbers(value, "noise")
@@ -294,6 +294,12 @@ def _noise(value: Any, batch: tuple[int, ...]) -> np.ndarray:
         return np.ascontiguousarray(np.broadcast_to(array, batch)).reshape(-1)
     except ValueError:
         raise ValueError(f"noise must be a number or an array of shape {batch}, got shape {array.shape}") from None
+
+
+def _where(array: Any) -> Any:
+    from ._call import where  # which imports this module
+
+    return where(array)
 
 
 def check_local(size: int) -> None:

@@ -12,6 +12,7 @@ from . import _repeat as repeat
 from ._call import on_device
 from ._inputs import (
     apply,
+    broadcast_directions,
     dot,
     flag,
     is_ready,
@@ -48,23 +49,12 @@ def _directions(
 ) -> _Directions:
     """Check points and directions, and broadcast their leading axes."""
     x_array, v_array = points_array(x), real_array(v, "v")
-    if v_array.ndim == 0 or x_array.shape[-1] != v_array.shape[-1]:
-        raise ValueError(
-            f"v must have as many coordinates along its last axis as x, got shapes {v_array.shape} and {x_array.shape}"
-        )
-    n, block = x_array.shape[-1], v_array.ndim > x_array.ndim
-    leading = v_array.shape[:-2] if block else v_array.shape[:-1]
-    try:
-        batch = np.broadcast_shapes(x_array.shape[:-1], leading)
-    except ValueError:
-        raise ValueError(
-            f"v and x must broadcast in their leading axes, got shapes {v_array.shape} and {x_array.shape}"
-        ) from None
+    batch, shape, _ = broadcast_directions(x_array.shape, v_array.shape)
+    n = shape[-1]
     dtype = np.promote_types(x_array.dtype, v_array.dtype)
     points = np.ascontiguousarray(np.broadcast_to(x_array, (*batch, n)), dtype)
     errors = flag(return_error, "return_error")
     call = launch.call(fun, points, args, point_args, device, grad, options=options)
-    shape = (*batch, v_array.shape[-2], n) if block else (*batch, n)
     directions = read_only(np.ascontiguousarray(np.broadcast_to(v_array, shape), dtype).reshape(-1, n))
     return _Directions(call, directions, shape, errors)
 

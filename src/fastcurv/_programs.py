@@ -8,7 +8,7 @@ import numpy as np
 
 from . import tracing
 from ._call import LANES, NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, Second, by_device, where
-from ._inputs import read_only
+from ._inputs import ArgumentsThere, read_only
 from ._plan import Plan
 from ._rounding import rounding_of
 from ._versions import NO_STARTS, Leaves, Prepared
@@ -24,7 +24,9 @@ def own_numbers(call: Call) -> np.ndarray:
 
 
 def shared_numbers(args: tuple) -> np.ndarray:
-    """The numbers that all points share."""
+    """The numbers that all points share; arguments on a device have theirs there."""
+    if isinstance(args, ArgumentsThere):
+        return args.numbers
     return read_only(tracing.flattened(args)) if args else NOTHING_SHARED
 
 

@@ -53,11 +53,12 @@ class Given(NamedTuple):
     fun: Any
     grad: Any
     args: tuple
-    options: Options
+    options: Options  # without noise of points' own
     home: Home
     batch: tuple[int, ...]
     points: Any  # (N, n)
     own: tuple  # arguments of each point, (N, ...)
+    levels: Any  # of noise, (N,), where points have their own
     directions: Any  # (N k, n), where there are some
     by_point: tuple[int, ...]  # (k,) where there may be several directions at a point
 
@@ -68,8 +69,7 @@ class Given(NamedTuple):
 
     def levels_of(self, rows: Any) -> dict[str, Any]:
         """Levels of noise, if points have their own, of some of them, as a keyword."""
-        levels = self.options.noise
-        return {} if np.ndim(levels) == 0 else {"noise": np.broadcast_to(levels, self.batch).reshape(-1)[rows]}
+        return {} if self.levels is None else {"noise": np.array([self.levels[int(row)] for row in rows])}
 
     def on_host(self, rows: Any) -> tuple[np.ndarray, tuple, tuple]:
         """Some points, what they have of their own, and their directions, on the host."""
@@ -99,13 +99,12 @@ def served(given: Given, name: str) -> Served | Unknown | None:
     """How a derivative of that name is computed; None where it is not where points are."""
     x, *own = (np.empty((0, *array.shape[1:]), array.dtype) for array in (given.points, *given.own))
     is_vector, derivative = name == "jacobian", DERIVATIVES[name]
-    levels, device = given.options.noise, f"cuda:{given.home.ordinal}"
-    options = given.options if np.ndim(levels) == 0 else given.options._replace(noise=0.0)
+    device, options = f"cuda:{given.home.ordinal}", given.options
     known = call(
         given.fun, x, given.args, tuple(own), device, given.grad, vector=is_vector, options=options, may_try=False
     )
-    if options is not given.options:
-        known = known._replace(plan=known.plan.with_noise(levels, given.batch))
+    if given.levels is not None:
+        known = known._replace(plan=known.plan.with_noise(given.levels))
     known = launch.by_known_method(known._replace(tells_ties=False), derivative.case)
     n = known.shape[1]
     if name == "curvature" and not by_device.takes_spectra(n):
@@ -143,7 +142,7 @@ def computed(given: Given, by: Served, out: Any, errors: bool) -> Any:
     made, room = home.results((*given.batch, *tail), dtype, out)
     error = _compute(given, by.call, room.reshape(prod(room.shape)), m, errors)
     room = room.reshape(count, *tail)
-    if by_types and count and all(np.isnan(room[b].copy_to_host()).all() for b in range(0, count, -(-count // FEW))):
+    if by_types and count and not results.has_number(room):
         return None
     if given.name != "value" and (dtype == np.float32 or given.directions is not None):
         rows = room.reshape(count * given.each, prod(room.shape) // max(1, count * given.each))
@@ -286,8 +285,6 @@ def _rows_by_jobs(given: Given, by: Served, tolerance: float, extra: tuple[str, 
     return rows, H
 
 
-#: points that are looked at where all may be NaN
-FEW = 8
 #: fields of `Curvature` that have a number for each coordinate, and those of other types than the points
 VECTORS = ("gradient", "eigenvalues")
 KINDS = {"index": np.int16, "nullity": np.int16, "status": np.int8}

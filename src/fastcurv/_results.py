@@ -16,8 +16,8 @@ from ._rounding import nearby as _nearby
 from .backends.cpu import Shares
 
 __all__ = [
-    "add_noise", "estimate_all", "nearby", "of_forms", "of_rows", "own_numbers", "part", "repeated", "room", "settle",
-    "symmetrise", "zeros",
+    "add_noise", "after", "entries", "estimate_all", "has_positive", "nearby", "of_forms", "of_rows", "own_numbers",
+    "part", "repeated", "room", "settle", "symmetrise", "zeros",
 ]  # fmt: skip
 
 room, zeros = np.empty, np.zeros
@@ -56,6 +56,21 @@ def own_numbers(arrays: tuple[np.ndarray, ...], count: int) -> np.ndarray:
 def repeated(rows: Any, each: int) -> np.ndarray:
     """Each row so many times."""
     return rows if each == 1 else read_only(np.repeat(rows, each, axis=0))
+
+
+def entries(numbers: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Some of the numbers."""
+    return numbers[places]
+
+
+def after(first: float, others: np.ndarray) -> np.ndarray:
+    """A number, and others after it."""
+    return np.concatenate([[first], others])
+
+
+def has_positive(numbers: np.ndarray) -> bool:
+    """Whether one of them is."""
+    return bool((numbers > 0).any())
 
 
 def part(rows: np.ndarray, *arrays: np.ndarray) -> None:

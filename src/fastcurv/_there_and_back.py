@@ -1,17 +1,20 @@
-"""Between devices and the host: arrays of users' libraries as NumPy's and back, and results that are given there."""
+"""Between devices and the host: arrays of other libraries as NumPy's and back; arguments and results that are there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._inputs import lives_on_device
+from . import tracing
+from ._inputs import ArgumentsThere, argument, lives_on_device
 from ._lazy import cached_property
 from .backends import _cuda_arrays as arrays
-from .backends.cuda import cuda, driver_errors, select
+from .backends._cuda_results import broadcast, flat, has_lost, own_numbers
+from .backends.cuda import constant, cuda, driver_errors, select
 
 
 class Home(NamedTuple):
@@ -22,12 +25,32 @@ class Home(NamedTuple):
 
     def fetched(self, value: Any, name: str = "args") -> Any:
         """A value whose arrays on a device, also within tuples, are NumPy's."""
+        if isinstance(value, ResidentArguments):
+            return value.on_host
         if type(value) is tuple:
             return tuple(self.fetched(item, name) for item in value)
         if isinstance(value, np.ndarray) or not lives_on_device(value):
             return value
         with select(arrays.ordinal_of(value)):
             return arrays.any_array(value, name).copy_to_host()
+
+    def arguments(self, args: tuple) -> tuple:
+        """Checked arguments that all points share. Arrays of floats on the device stay there, in float64; others,
+        which may steer functions, come to the host.
+        """
+        found = tuple(self._argument(value, f"args[{k}]") for k, value in enumerate(args))
+        return ResidentArguments(self, found) if any(map(lives_on_device, leaves(found))) else found
+
+    def _argument(self, value: Any, name: str) -> Any:
+        if type(value) is tuple:
+            return tuple(self._argument(item, f"{name}[{k}]") for k, item in enumerate(value))
+        if not lives_on_device(value):
+            return argument(value, name)
+        if arrays.ordinal_of(value) == self.ordinal:
+            array = arrays.any_array(value, name)
+            if array.ndim and array.size and array.dtype.kind == "f":
+                return array if array.dtype == np.float64 else broadcast(array, tuple(array.shape))
+        return argument(self.fetched(value, name), name)
 
     def results(self, shape: tuple[int, ...], dtype: Any, out: Any = None) -> tuple[Any, Any]:
         """An array of the library for results, or `out`, and the same as kernels take it."""
@@ -56,6 +79,45 @@ class Home(NamedTuple):
             if value.size:
                 room.copy_to_device(np.ascontiguousarray(value).reshape(value.shape))
             return self.handed_over(made)
+
+
+def leaves(args: tuple) -> Iterator[Any]:
+    """What is in a tuple, and in tuples within it."""
+    for value in args:
+        if isinstance(value, tuple):
+            yield from leaves(value)
+        else:
+            yield value
+
+
+class ResidentArguments(ArgumentsThere):
+    """Arguments that all points share, some of which are arrays on the present device."""
+
+    _home: Home
+
+    def __new__(cls, home: Home, args: tuple) -> ResidentArguments:
+        made = super().__new__(cls, args)
+        made._home = home
+        return made
+
+    @cached_property
+    def numbers(self) -> Any:
+        """Their real numbers there, in the order of `tracing.flattened`."""
+        rows = []
+        for is_there, group in groupby(tracing.numbers_of(self), lives_on_device):
+            numbers = tuple(group)
+            rows += numbers if is_there else filter(len, [tracing.flattened(numbers)])
+        return flat(own_numbers(tuple(constant(row).reshape(1, row.size) for row in rows), 1))
+
+    @cached_property
+    def are_finite(self) -> bool:
+        """Whether these are."""
+        return not has_lost(self.numbers)
+
+    @cached_property
+    def on_host(self) -> tuple:
+        """The same on the host, for functions that are new to us."""
+        return self._home.fetched(tuple(self))
 
 
 class Resident:

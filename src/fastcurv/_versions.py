@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from . import tracing
-from ._call import LANES, NOTHING
+from ._call import LANES, NOTHING, where
 from ._inputs import read_only
 from ._sparse import SparseHessians, compressed
 from .backends._kernels import Operation, Role
@@ -76,7 +76,7 @@ class Version:
     def __init__(self, traced: Traced, shared: np.ndarray):
         self.traced = traced
         self._fixed = np.array(traced.fixed, np.int64)
-        self._values = shared[self._fixed].tobytes()
+        self._values = self._steering(shared)
         self._prepared: dict[tuple[Wanted, bool, bool], Prepared] = {}
         self._sparse: dict[bool, tuple[Prepared, SparseHessians]] = {}
         self.is_trusted = False
@@ -84,7 +84,10 @@ class Version:
 
     def fits(self, shared: np.ndarray) -> bool:
         """Whether arguments steer the function as those did that it was traced with."""
-        return not len(self._fixed) or shared[self._fixed].tobytes() == self._values
+        return not len(self._fixed) or self._steering(shared) == self._values
+
+    def _steering(self, shared: np.ndarray) -> bytes:
+        return where(shared).entries(shared, self._fixed).tobytes() if len(self._fixed) else b""
 
     def prepared(self, wanted: Wanted, n: int, may_be_small: bool, in_lanes: bool) -> Prepared:
         """The program for some derivatives: of second ones as n x n matrices, of first ones with a row for each value.

@@ -326,7 +326,8 @@ def test_what_is_done_with_results_fits_into_registers(processor):
     word, number, flag = types.int64, types.float64, types.boolean
     rows, matrix, stack = arrays(("f", 1), ("f", 2), ("f", 3))
     singles, counts = types.Array(types.float32, 2, "C"), types.Array(types.int16, 2, "C")
-    status = types.Array(types.int8, 1, "C")
+    status, axes = types.Array(types.int8, 1, "C"), types.Array(word, 2, "C")
+    halves, places = types.Array(types.float16, 1, "C"), types.Array(word, 1, "C")
     seen = [
         (results._fill, (rows, number)),
         (results._poison_by_status, (status, word, rows, word)),
@@ -343,6 +344,10 @@ def test_what_is_done_with_results_fits_into_registers(processor):
         (results._copy, (matrix, word, counts, word, word)),
         (results._add_rounding, (rows, rows, number)),
         (results._estimate, (matrix, matrix, stack, matrix, stack, number)),
+        (results._broadcast, (halves, axes, rows)),
+        (results._gather, (rows, places, rows)),
+        *((found, (rows, status)) for found in (results.has_positive, results.has_number, results.has_lost)),
+        (results.has_no_level, (rows, status)),
     ]
     for run, signature in seen:
         check_small(run.made().py_func, (word, types.Tuple(signature)), processor)

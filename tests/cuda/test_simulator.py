@@ -993,6 +993,204 @@ def test_arguments_of_other_kinds_beside_points_on_a_device():
     np.testing.assert_array_equal(on_host(found.kind), expected.kind)
 
 
+@pytest.fixture
+def transfers(_foreign, monkeypatch):
+    """Bytes of everything that is sent to the device, or fetched from there."""
+    from numba import cuda
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray  # pyright: ignore[reportMissingImports]
+
+    seen = []
+
+    def watched(move, size_of):
+        return lambda *given, **options: seen.append(size_of(*given)) or move(*given, **options)
+
+    def sent(room, a, *_):
+        return a.nbytes if isinstance(a, np.ndarray) else 0
+
+    monkeypatch.setattr(cuda, "to_device", watched(cuda.to_device, lambda a, *_: a.nbytes))
+    monkeypatch.setattr(FakeCUDAArray, "copy_to_host", watched(FakeCUDAArray.copy_to_host, lambda a, *_: a.nbytes))
+    monkeypatch.setattr(FakeCUDAArray, "copy_to_device", watched(FakeCUDAArray.copy_to_device, sent))
+    return seen
+
+
+def assert_moves_little(transfers, call_of, *sizes):
+    """Of a function that is known, as many bytes whatever the size; ``call_of(size, there)`` calls with arrays that
+    `there` makes of NumPy's.
+    """
+    moved = []
+    for size in sizes:
+        for found in ([], []):
+            transfers.clear()
+            found.append(call_of(size, Foreign))
+            moved.append(sum(transfers))
+            expected = call_of(size, lambda a: a)
+            assert_close(
+                "results", on_host(found[0]), expected, expected[0] if isinstance(expected, tuple) else expected, 1e-9
+            )
+    assert len(set(moved[1::2])) == 1
+    assert moved[1] < 256
+
+
+def of_data(x, given, k):
+    A, (y, scale) = given
+    return scale * np.sum(np.log1p(np.exp(A @ x)) - y * (A @ x)) + x[k]
+
+
+def of_data_until(x, A, y):
+    s = 0.0
+    while s < 1.0:
+        s += 1.0
+    for r in range(len(A)):
+        t = -y[r]
+        for i in range(len(x)):
+            t += A[r, i] * x[i]
+        s += t**4
+    return s
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("method", ["traced", "hyperdual", "central"])
+def test_data_that_points_share_stay_there(method, dtype, transfers):
+    """Numbers, and integers by which a function is steered, among them; float32 is taken for float64."""
+
+    def call(size, there):
+        own = np.random.default_rng(5)
+        x, A, y = own.uniform(-1.0, 1.0, (5, 3)), own.normal(size=(size, 3)), own.normal(size=size)
+        A, y = (there(a.astype(dtype)) if there is Foreign else a.astype(dtype).astype(float) for a in (A, y))
+        if method == "traced":
+            return fc.hessian(of_data, there(x), ((A, (y, 1.5)), 2), method=method)
+        return fc.hessian(of_data_until, there(x), (A, y), method=method, return_error=True)
+
+    assert_moves_little(transfers, call, 40, 80)
+
+
+def test_data_in_single_precision_and_curvature_of_it(transfers):
+    def call(size, there):
+        own = np.random.default_rng(5)
+        A, y, x = own.normal(size=(size, 3)), own.normal(size=size), own.uniform(-1.0, 1.0, (5, 3))
+        found = fc.curvature(of_data, there(x), ((there(A), (there(y), 1.5)), 2))
+        return found.value, found.eigenvalues, fc.gradient(of_data_until, there(x), (there(A), there(y)))
+
+    assert_moves_little(transfers, call, 40, 80)
+    A, y, x = rng.normal(size=(40, 3)), rng.normal(size=40), rng.uniform(-1.0, 1.0, (5, 3)).astype(np.float32)
+    for _ in range(2):
+        found = fc.gradient(of_data, Foreign(x), ((Foreign(A), (Foreign(y), 1.5)), 2))
+    np.testing.assert_allclose(on_host(found), fc.gradient(of_data, x, ((A, (y, 1.5)), 2)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_data_on_a_device_that_are_not_finite():
+    """Nothing of it may be taken for zero: 0 times inf is NaN."""
+
+    def chosen(x, a):
+        return a[0] * (x[0] if x[0] > 0.0 else x[1]) ** 2 + x[0]
+
+    x = np.array([[1.0, 2.0], [-1.0, 3.0]])
+    for first in (2.0, np.inf, 2.0):
+        a = np.array([first, 1.0])
+        for _ in range(2):
+            np.testing.assert_array_equal(
+                on_host(fc.gradient(chosen, Foreign(x), (Foreign(a),))), fc.gradient(chosen, x, (a,))
+            )
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_data_on_a_device_that_steer_a_function():
+    """Integers and booleans are looked at in each call."""
+
+    def steered(x, a, which, use):
+        return a[which[0]] * x[which[1]] ** 2 + (x[0] * a[1] if use[0] else 0.0)
+
+    x, a = rng.normal(size=(4, 3)), rng.normal(size=3)
+    for which, use in (([0, 1], [True]), ([2, 0], [False]), ([0, 1], [True])):
+        given = a, np.array(which), np.array(use)
+        found = fc.gradient(steered, Foreign(x), tuple(map(Foreign, given)))
+        np.testing.assert_allclose(on_host(found), fc.gradient(steered, x, given), rtol=1e-13)
+    out = Foreign(x.copy())
+    with pytest.raises(ValueError, match=r"out must not share memory with args\[1\]"):
+        fc.gradient(weighted_by_all, Foreign(x), (2.0, (out,)), out=out)
+
+
+def weighted_by_all(x, a, b):
+    return a * x[0] ** 2 * np.sum(b[0])
+
+
+@pytest.mark.parametrize("stencil", [None, "economical"])
+def test_levels_of_noise_stay_there(stencil, transfers):
+    def call(size, there, kind=float):
+        own = np.random.default_rng(6)
+        x, v, noise = own.uniform(-1.0, 1.0, (size, 3)), own.normal(size=(size, 3)), own.uniform(0.0, 1e-2, size)
+        noise = noise.astype(kind)
+        return (
+            *fc.gradient(until, there(x), noise=there(noise), return_error=True),
+            *fc.hessian(until, there(x), noise=there(noise), stencil=stencil, return_error=True),
+            fc.hvp(until, there(x), there(v), noise=there(noise)),
+            fc.gradient(until, there(x[:, None]), noise=there(noise[:1])),
+        )
+
+    assert_moves_little(transfers, call, 6, 12)
+    np.testing.assert_allclose(on_host(call(6, Foreign, np.float32))[0], call(6, lambda a: a, np.float32)[0], rtol=1e-6)
+    x = Foreign(rng.normal(size=(4, 3)))
+    for wrong in (np.full(4, -1.0), np.full(4, np.nan), np.array([0.0, 0.0, np.inf, 0.0])):
+        with pytest.raises(ValueError, match="noise must be finite and not negative"):
+            fc.gradient(until, x, noise=Foreign(wrong))
+    with pytest.raises(ValueError, match="noise must be a number or an array of shape"):
+        fc.gradient(until, x, noise=Foreign(np.ones(3)))
+    np.testing.assert_allclose(
+        on_host(fc.gradient(until, x, noise=Foreign(np.array(1e-3)))),
+        fc.gradient(until, x.memory, noise=1e-3),
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(("fun", "method"), [(chain, "auto"), (until, "hyperdual"), (until, "central")])
+def test_directions_and_points_that_broadcast_stay_there(fun, method, transfers):
+    def call(size, there):
+        own = np.random.default_rng(7)
+        x, v, a = own.uniform(-1.0, 1.0, (size, 3)), own.normal(size=(size, 3)), own.uniform(1.0, 2.0, (size, 2))
+        few, found = v[:2], []
+        for name in ("hvp", "vhv"):
+            take = getattr(fc, name)
+            found += [
+                take(fun, there(x[:, None]), there(few), method=method, point_args=(there(a),)),
+                take(fun, there(x), there(few[None]), method=method),
+                take(fun, there(x[0]), there(v), method=method),
+                take(fun, there(x[:1]), there(v), method=method),
+                take(fun, there(x.astype(np.float32)), there(v), method=method),
+                take(fun, there(x), there(np.arange(3)), method=method),
+            ]
+        return (*found, *fc.hvp(fun, there(x), there(few[:1]), method=method, return_error=True))
+
+    assert_moves_little(transfers, call, 6, 12)
+
+
+def test_points_own_arguments_of_small_types_stay_there(transfers):
+    def masked(x, use, a):
+        return until(x, a) * (2.0 if use else 1.0)
+
+    def call(size, there):
+        own = np.random.default_rng(8)
+        x, use, a = own.uniform(-1.0, 1.0, (size, 3)), own.random(size) < 0.5, own.uniform(1.0, 2.0, size)
+        return fc.gradient(masked, there(x), point_args=(there(use), there(a.astype(np.float16))))
+
+    assert_moves_little(transfers, call, 6, 12)
+
+
+def test_jacobians_whose_arguments_may_decide_on_their_size_stay_there(transfers):
+    def part(x, k):
+        s = 1.0
+        while s < 2.0:
+            s += 1.0
+        return x[:k] * s
+
+    assert_moves_little(
+        transfers,
+        lambda size, there: fc.jacobian(part, there(np.linspace(0.0, 1.0, 4 * size).reshape(size, 4)), (2,)),
+        6,
+        12,
+    )
+
+
 @pytest.mark.parametrize(
     ("shape", "strides", "is_contiguous"),
     [

@@ -18,6 +18,7 @@ from llvmlite import ir
 from numba import typeof, types
 from numba.core import cgutils
 
+from .._inputs import lives_on_device, read_only
 from ..function import DiskCache, compiled
 from ._native import WORD, borrowed, intrinsic
 
@@ -56,8 +57,16 @@ class Packed(NamedTuple):
 
 
 def kinds_of(args: tuple, point_args: tuple) -> Kinds:
-    """The types of arguments."""
-    return Kinds(tuple(map(typeof, args)), tuple(map(typeof, point_args)))
+    """The types of arguments; of arrays on a device those that they would have on the host."""
+    return Kinds(*(tuple(map(_kind, given)) for given in (args, point_args)))
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return types.BaseTuple.from_types(tuple(map(_kind, value)))
+    if isinstance(value, np.ndarray) or not lives_on_device(value):
+        return typeof(value)
+    return typeof(read_only(np.empty((1,) * value.ndim, value.dtype)))
 
 
 NOTHING_PACKED = Packed(0, 0, ((), ()), None)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from .._inputs import read_only
 from ._arguments import kinds_of
 from ._cuda_jobs import Launcher, check_arguments, compile_for, kernels_of, there
 from ._cuda_places import as_matrices
@@ -23,8 +20,7 @@ class ResidentLauncher(Launcher):
         if count == 0 or items == 0:
             return
         check_arguments(points.args)
-        own = tuple(read_only(np.empty((1, *array.shape[1:]), array.dtype)) for array in points.point_args)
-        made = kernels_of(job, kinds_of(points.args, own)).made(points.x, data, plan.tasks)
+        made = kernels_of(job, kinds_of(points.args, points.point_args)).made(points.x, data, plan.tasks)
         given = as_matrices(made.places, count, there(data))
         arguments = plan.tasks, constant(plan.layout), points.x, (there(points.args), points.point_args), given
         compile_for(made.kernel, arguments, job)

@@ -45,6 +45,24 @@ def over(kernel: Callable) -> Any:
     return run
 
 
+def any_of(condition: Callable) -> Any:
+    """``run(array)``: whether that is so of a number of an array; it alone comes to the host."""
+    holds = cuda.jit(device=True)(condition)
+
+    @over
+    def look(k, array, found):
+        if not found[0] and holds(array[k]):
+            found[0] = 1
+
+    def run(array: Any) -> bool:
+        found = zeros(1, np.int8)
+        look(array.size, flat(array), found)
+        return bool(found.copy_to_host()[0])
+
+    run.made = look.made
+    return run
+
+
 def flat(array: Any) -> Any:
     """An array as one row."""
     return array.reshape(math.prod(array.shape))
@@ -268,9 +286,45 @@ def _repeat(k, rows, each, found):
     found[d, i] = rows[d // each, i]
 
 
-def tiled(row: Any, count: int) -> Any:
-    """A vector so many times."""
-    return repeated(row.reshape(1, row.shape[0]), count)
+def broadcast(array: Any, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
+    """A copy of an array, broadcast to a shape, in a type."""
+    found = room(shape, dtype)
+    if tuple(array.shape) == shape:
+        assign(found, array)
+    else:
+        lengths = (1,) * (len(shape) - array.ndim) + tuple(array.shape)
+        steps = [0 if length == 1 else math.prod(lengths[axis + 1 :]) for axis, length in enumerate(lengths)]
+        _broadcast(math.prod(shape), flat(array), constant(np.array([shape, steps], np.int64)), flat(found))
+    return found
+
+
+@over
+def _broadcast(k, source, axes, found):
+    rest, place = k, 0
+    for axis in range(axes.shape[1] - 1, -1, -1):
+        place += rest % axes[0, axis] * axes[1, axis]
+        rest //= axes[0, axis]
+    found[k] = source[place]
+
+
+def entries(numbers: Any, places: np.ndarray) -> np.ndarray:
+    """Some of the numbers, on the host."""
+    found = room(len(places), numbers.dtype)
+    _gather(len(places), numbers, constant(places), found)
+    return found.copy_to_host()
+
+
+@over
+def _gather(k, numbers, places, found):
+    found[k] = numbers[places[k]]
+
+
+def after(first: float, others: Any) -> Any:
+    """A number, and others after it."""
+    found = room(1 + others.shape[0])
+    _fill(1, found, first)
+    assign(found[1:], others)
+    return found
 
 
 def copy_columns(source: Any, first: int, target: Any, to: int = 0, width: int | None = None) -> None:
@@ -303,6 +357,28 @@ def _add_rounding(k, errors, rows, rounding):
 @over
 def _estimate(b, x, g, H, g_error, H_error, rounding):
     estimated(x[b], g[b], H[b], g_error[b], H_error[b], rounding)
+
+
+@any_of
+def has_positive(number):
+    return number > 0.0
+
+
+@any_of
+def has_number(number):
+    return not math.isnan(number)
+
+
+@any_of
+def has_lost(number):
+    """NaN or infinite."""
+    return not math.isfinite(number)
+
+
+@any_of
+def has_no_level(number):
+    """What cannot be the size of an error."""
+    return not 0.0 <= number < math.inf
 
 
 estimated, norm, symmetrised = map(for_thread, (estimate_errors, frobenius, jacobian.symmetrise))

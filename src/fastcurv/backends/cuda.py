@@ -207,8 +207,10 @@ def device_function(evaluate: Callable) -> Callable:
 
 def in_type(numbers: np.ndarray, single: bool) -> np.ndarray:
     """Numbers as code of a precision reads them; what is too large for it becomes infinite."""
+    if not single or numbers.dtype == np.float32:
+        return numbers
     with np.errstate(over="ignore"):
-        return numbers.astype(np.float32) if single else numbers
+        return numbers.astype(np.float32)
 
 
 def copied(array: np.ndarray) -> Any:
@@ -220,7 +222,9 @@ def copied(array: np.ndarray) -> Any:
 
 
 def constant(array: np.ndarray) -> Any:
-    """A copy on the present device that is only read: of small arrays the one that was made before."""
+    """A copy on the present device that is only read: of small arrays the one made before; itself where it is there."""
+    if not isinstance(array, np.ndarray):
+        return array
     if array.nbytes > MOST_KEPT_BYTES:
         return copied(array)
     ordinal = getattr(cuda.get_current_device(), "id", 0)  # the simulator's one device has no number

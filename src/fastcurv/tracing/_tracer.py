@@ -49,21 +49,22 @@ class Traced:
 
 def flattened(args: tuple) -> np.ndarray:
     """The real numbers among arguments, in order; booleans, strings and None are not among them."""
-    parts = [part.reshape(-1) if isinstance(part, np.ndarray) else (part,) for part in _parts(args)]
+    parts = [part.reshape(-1) if isinstance(part, np.ndarray) else (part,) for part in numbers_of(args)]
     return np.concatenate(parts, dtype=np.float64) if parts else np.zeros(0)
 
 
-def _parts(args: tuple) -> Iterator[Any]:
+def numbers_of(args: tuple) -> Iterator[Any]:
+    """The arguments that are real numbers, or arrays of such, in order."""
     for value in args:
         if isinstance(value, tuple):
-            yield from _parts(value)
+            yield from numbers_of(value)
         elif _is_symbolic(value):
             yield value
 
 
 def _is_symbolic(value: Any) -> bool:
     """Whether an argument becomes symbols. Arrays of other types round."""
-    if isinstance(value, np.ndarray):
+    if getattr(value, "ndim", 0):  # also on a device
         return value.dtype == np.float64 or may_be_symbols(value)
     return type(value) in (int, float, np.float64, np.int64)
 
@@ -74,8 +75,8 @@ def others(args: tuple) -> tuple:
 
 
 def _other(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.shape, value.dtype.char, None if _is_symbolic(value) else _digest(value)
+    if getattr(value, "ndim", 0):
+        return tuple(value.shape), value.dtype.char, None if _is_symbolic(value) else _digest(value)
     if isinstance(value, tuple):
         return others(value)
     return type(value) if _is_symbolic(value) else (type(value), value)
@@ -148,9 +149,9 @@ def trace(
     LengthError
         If there are no values.
     """
-    if sum(np.size(part) for part in _parts((args, own)) if not _is_whole(part)) > MOST_ARGUMENTS:
+    if sum(np.size(part) for part in numbers_of((args, own)) if not _is_whole(part)) > MOST_ARGUMENTS:
         raise TracingError(f"{_name(function)} cannot be traced: its arguments have over {MOST_ARGUMENTS:,} numbers")
-    if not any(map(_is_whole, _parts(args))):
+    if not any(map(_is_whole, numbers_of(args))):
         return _traced(function, n, args, own, frozen, "asked")
     for way in ("compared", "asked") if again else ("asked",):
         with contextlib.suppress(TracingError):

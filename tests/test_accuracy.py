@@ -11,7 +11,7 @@ from problems import PROBLEMS
 from published import PUBLISHED
 
 import fastcurv as fc
-from fastcurv._rounding import add_noise, nearby, of_rows
+from fastcurv._rounding import add_noise, nearby, of_rows, rounding_of
 
 ORDERS = (2, 4, 6, 8)
 # targets: relative max-norm, worst point, smooth and well-scaled functions
@@ -102,6 +102,8 @@ def test_exact_derivatives_in_single_precision_and_their_errors():
         assert (wrong <= np.maximum(EXACT_FLOAT32 * size, np.finfo(single).eps * lever)).all(), problem.name
         wrong = np.abs(H[: len(x)] - exact.hessian).max(axis=(1, 2))
         assert (wrong <= EXACT_FLOAT32 * np.abs(exact.hessian).max(axis=(1, 2))).all(), problem.name
+        known = x.shape[1] * rounding_of(single, single) * np.abs(H[: len(x)]).max(axis=(1, 2))  # as curvature has it
+        assert (np.linalg.norm(H[: len(x)] - exact.hessian, axis=(1, 2)) <= known).all(), problem.name
         for found, truth in ((g, exact.gradient), (H.reshape(len(both), -1), exact.hessian.reshape(len(x), -1))):
             here, there = found[: len(x)], found[len(x) :]
             error = of_rows(here, arithmetic=single)

@@ -22,6 +22,7 @@ from .backends import _cusolver as cusolver
 from .backends import cuda as backend
 from .backends._cuda_curvature import CurvatureKernels, Reading, rows_from, width_of_rows
 from .backends._cuda_fused import rows_at_once
+from .backends._cuda_groups import precision_of
 from .backends._cuda_jobs import Launcher, rebuilt
 from .backends._cuda_transfers import in_parts
 from .backends.cpu import Points
@@ -62,9 +63,7 @@ def rows_of(
     prepared: Prepared, plan: Plan, extra: int, slots: np.ndarray, shared: np.ndarray, dtype: np.dtype,
     values: int = 0,
 ) -> backend.Rows:  # fmt: skip
-    """What computes rows of results of a type, in its precision, of those slots, by a program: the first `values` are
-    the function's.
-    """
+    """What computes rows of results in a type, of those slots, by a program: the first `values` are the function's."""
     program = prepared.program
     check_local(plan.n + extra + program.slots)
     entries = tuple(map(int, slots)) if len(slots) <= backend.MOST_TOGETHER else ()
@@ -90,7 +89,8 @@ def _run(
     values: int = 0,
 ) -> None:  # fmt: skip
     assert plan.device is not None
-    rows = rows_of(prepared, plan, work.own.shape[1], slots, work.shared, out.dtype, values)
+    dtype = plan.arithmetic(work.points.dtype)
+    rows = rows_of(prepared, plan, work.own.shape[1], slots, work.shared, dtype, values)
     if not isinstance(work.points, np.ndarray):
         rows.on_device(plan.device, work.points, work.own, out.reshape(math.prod(out.shape)))
         return
@@ -104,8 +104,8 @@ def _run(
 
 
 def second_order(plan: Plan, prepared: Prepared, work: by_tracing.Work, found: Second) -> Second:
-    """Values, gradients, Hessians and their errors; all in the precision of Hessians."""
-    (count, n), dtype = work.points.shape, found.hessian.dtype
+    """Values, gradients, Hessians and their errors."""
+    (count, n), dtype = work.points.shape, plan.arithmetic(work.points.dtype)
     slots = np.concatenate([prepared.program.values, prepared.slopes // LANES, slots_of(prepared, n * n)])
     here = where(work.points)
     rows = here.room((count, len(slots)), dtype)
@@ -137,7 +137,7 @@ def curvature_by_jobs(call: Call, tolerance: float) -> np.ndarray | None:
     if len(plan.noise) > 1:
         return None
     n, shapes = plan.n, [array.shape[1:] for array in own]
-    rows = np.empty((count, width_of_rows(n)))
+    rows = np.empty((count, width_of_rows(n)), plan.arithmetic(x.dtype))
 
     def prepare(ordinal: int) -> Callable[..., None]:
         there = call._replace(plan=plan.on_device(ordinal))
@@ -162,9 +162,9 @@ def read_there(call: Call, tolerance: float, hessians: Any = None) -> Any:
     count, n = call.shape
     if hessians is None and (rows := _at_once(call, tolerance)) is not None:
         return rows
-    H = results.room((count, n, n)) if hessians is None else hessians
+    H = results.room((count, n, n), call.plan.arithmetic(call.x.dtype)) if hessians is None else hessians
     found = launch.second_order(call, errors=True, out=H)
-    errors, most = (found.gradient_error, found.hessian_error), _most(call.x.dtype)
+    errors, most = (found.gradient_error, found.hessian_error), _most(call.x.dtype, H.dtype)
     assert call.plan.device is not None
     return rows_from(call.plan.device, call.x, found.value, found.status, found.gradient, H, errors, tolerance, most)
 
@@ -179,14 +179,14 @@ def _at_once(call: Call, tolerance: float) -> Any:
     found = np.zeros(1), np.zeros((1, n)), np.zeros((1, n)), np.zeros((1, n, n))
     data = call.plan.bounds.rows, np.zeros(1), np.zeros((1, n, n)), NO_READER, *found, rounding_of(call.x.dtype)
     try:
-        return rows_at_once(job, call.points, data, tolerance, _most(call.x.dtype))
+        return rows_at_once(job, call.points, data, tolerance, _most(call.x.dtype, np.dtype(np.float64)))
     except CompilationError:  # which the same block tells in stages, where it falls away
         return None
 
 
-def _most(dtype: np.dtype) -> float:
-    """From here on numbers are infinite in a type."""
-    return backend.TOO_LARGE if dtype == np.float32 else math.inf
+def _most(dtype: np.dtype, arithmetic: np.dtype) -> float:
+    """From here on numbers that are computed in one type are infinite in another."""
+    return math.inf if dtype == arithmetic else backend.TOO_LARGE
 
 
 def curvature_kernels(prepared: Prepared) -> CurvatureKernels:
@@ -203,8 +203,9 @@ def reading_of(
 ) -> Reading:
     """What points of a type have in common, with so many numbers of each point's own."""
     check_local(plan.n + extra + prepared.program.slots)
-    bounds = np.array(plan.bounds.rows) if plan.bounds.any else None
-    return Reading(plan.n, extra, shared, bounds, rounding_of(dtype), tolerance, _most(dtype))
+    bounds, arithmetic = np.array(plan.bounds.rows) if plan.bounds.any else None, plan.arithmetic(dtype)
+    limits = rounding_of(dtype, arithmetic), tolerance, _most(dtype, arithmetic)
+    return Reading(plan.n, extra, shared, bounds, *limits, precision_of(arithmetic))
 
 
 def solve(ordinal: int, matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarray]:

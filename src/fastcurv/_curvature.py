@@ -96,7 +96,8 @@ class Curvature:
         Of the Hessian, ascending.
     eigenvalue_error : ndarray, shape B
         A bound on the error of each eigenvalue: ||E||_F + n eps max|lambda| (Weyl), E the estimated error of the
-        Hessian (see `return_error` of `gradient`): cancellation inside `fun` itself is not in it.
+        Hessian (see `return_error` of `gradient`): cancellation inside `fun` itself is not in it. eps is that of the
+        arithmetic: what is computed in float32, as on devices, decides less.
     index, nullity : ndarray of int16, shape B
         How many eigenvalues are beyond that error negative, and how many cannot be told from zero; -1 where invalid.
     gradient_curvature : ndarray, shape B

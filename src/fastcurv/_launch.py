@@ -269,7 +269,7 @@ def _add_noise(
 
     What is computed in more digits than it is stored with does not tell.
     """
-    if call.plan.is_exact and call.plan.arithmetic(out.dtype) == call.x.dtype and out.size:
+    if call.plan.is_exact and call.plan.arithmetic(call.x.dtype) == call.x.dtype and out.size:
         here = where(call.x)
         near = call.points._replace(x=here.nearby(call.x, call.plan.bounds.rows))
         here.add_noise(error, out, at(call._replace(points=near), here.room(out.shape, out.dtype)), axes)

@@ -82,8 +82,8 @@ class Plan:
         return self.method in ("traced", "hyperdual")
 
     def arithmetic(self, dtype: np.dtype) -> np.dtype:
-        """The type of numbers that exact derivatives of a type are computed in: on devices, of traced functions, it is
-        that; else float64.
+        """The type of numbers that derivatives at points of a type are computed in: on devices, of traced functions, it
+        is that; else float64.
         """
         return dtype if self.device is not None and self.method == "traced" else np.dtype(np.float64)
 

@@ -36,8 +36,7 @@ from .simd import (
 )
 from .symmetric import Way, choose_lanes, columns_of, pack, scratch, unpack_rows, work_size
 
-#: the least power of two whose inverse is a number
-LEAST = 2.0**-1021
+EPS, INFINITY = 2.0**-52, math.inf
 #: vectors of a group besides x and g, by number: what gradients are known to, ||E||_F
 NOISE, ERROR, SCALARS = range(3)
 
@@ -73,9 +72,14 @@ def scratch_size(way: Way, n: int) -> int:
     return places_after(work_size(way, n), n, way.lanes).end
 
 
+def least_power(like):
+    """The least power of two whose inverse is a number."""
+    return splat(2.0**-1021, like)
+
+
 def power_below(largest):
     """A power of two by which numbers can be divided so that their squares neither over- nor underflow."""
-    return floor_power_of_two(where(largest < math.inf, max(largest, splat(LEAST, largest)), 1.0))
+    return floor_power_of_two(where(largest < INFINITY, max(largest, least_power(largest)), 1.0))
 
 
 def frobenius(E, n):
@@ -102,7 +106,7 @@ def is_critical(x, g, noise, H, n, tolerance):
     After Dennis & Schnabel (1983), section 7.2, with the curvature in place of |f|: invariant to shifts of f. Both
     sides are divided by a power of two close to max_i s_i², so that they do not overflow; noise that did is left out.
     """
-    noise = where(noise < math.inf, noise, 0.0)
+    noise = where(noise < INFINITY, noise, 0.0)
     one = largest = splat(1.0, noise)
     for i in range(n):
         largest = max(largest, abs(x[i]))
@@ -154,14 +158,14 @@ def rounding_errors(x, g, H, n, rounding):
     reach = splat(1.0, slope)
     for i in range(n):
         reach = max(reach, abs(x[i]))
-    return rounding * (slope + lever) * reach, n * rounding * bend
+    return rounding * (slope + lever) * reach, splat(n, bend) * rounding * bend
 
 
-def signs(w, norm, n):
+def signs(w, norm, n, eps):
     """The error of eigenvalues in ascending order, ||E||_F + n eps max|lambda| (Weyl), how many are certainly negative,
     and how many cannot be told from zero.
     """
-    error = norm + n * 2.220446049250313e-16 * max(abs(w[0]), abs(w[n - 1]))
+    error = norm + splat(n, norm) * eps * max(abs(w[0]), abs(w[n - 1]))
     negative = null = splat(0.0, error)
     for i in range(n):
         negative += where(w[i] < -error, 1.0, splat(0.0, error))
@@ -209,7 +213,7 @@ def group_reader(way):
         solved = work[at.vectors :]
         w, others = lane_array(solved, 0, n, lanes), lane_array(solved, 4 * n * lanes, 2, lanes)
 
-        error, negative, null = signs(w, known[ERROR], n)
+        error, negative, null = signs(w, known[ERROR], n, EPS)
         state = zero + take(status, first, 1, last, lanes)
         state = where((state == 0.0) & (others[1] != 0.0), float(NOT_CONVERGED), state)
         poison = where(state == 0.0, zero, math.nan) + 0.0 * error + 0.0 * w[0]

@@ -240,7 +240,7 @@ def curved(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -
         of_hessians = served(given, "hessian")
         if not isinstance(of_hessians, Served):
             return None
-        H = results.room((count, n, n))
+        H = results.room((count, n, n), of_hessians.call.plan.arithmetic(dtype))
         _compute(given._replace(name="hessian"), of_hessians.call, results.flat(H), 1, False)
     more = _extras(given, rows, H, extra) if extra else {}
     fields = {}
@@ -275,7 +275,8 @@ def _rows_of_program(given: Given, by: Served, tolerance: float) -> tuple[Any, N
 def _rows_by_jobs(given: Given, by: Served, tolerance: float, extra: tuple[str, ...]) -> tuple[Any, Any]:
     """The same by kernels of the CPU, so many points at once as memory is meant for; and Hessians, for extras."""
     count, n = given.points.shape
-    rows, H = results.room((count, width_of_rows(n))), results.room((count, n, n)) if extra else None
+    dtype = by.call.plan.arithmetic(given.points.dtype)
+    rows, H = results.room((count, width_of_rows(n)), dtype), results.room((count, n, n), dtype) if extra else None
     step = max(1, count if extra else by_device.MATRIX_BYTES // (16 * n * n))
     for first in range(0, count, step):
         part = slice(first, min(first + step, count))
@@ -293,12 +294,12 @@ OF_VECTORS = {"eigenvectors", "newton_step"}
 
 
 def _extras(given: Given, rows: Any, H: Any, extra: tuple[str, ...]) -> dict[str, Any]:
-    """Hessians, and eigenvectors and Newton steps if they are among the extras, in double."""
+    """Hessians, and eigenvectors and Newton steps if they are among the extras, in the type of Hessians."""
     count, n = given.points.shape
     if not OF_VECTORS & set(extra):
         invalidate(rows, H)
         return {"hessian": H}
-    z, w, step = (results.room(shape) for shape in ((count, n, n), (count, n), (count, n)))
+    z, w, step = (results.room(shape, H.dtype) for shape in ((count, n, n), (count, n), (count, n)))
     if count:
         eigen.on_device(given.home.ordinal, H, w, results.flat(z), True)
         newton_steps(rows, w, z, step)

@@ -256,50 +256,64 @@ def rosenbrock_with_places(n):
     return program, (slopes, tuple(program.second.get((j, i), zero) for i in range(n) for j in range(i + 1)))
 
 
+def check_precision(ptx, used, single):
+    """No instruction of code in single precision computes in double, or converts to it."""
+    assert (used["doubles"] == 0) == (b".f64" not in ptx) == single
+
+
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
-@pytest.mark.parametrize(("n", "registers"), [(2, 56), (4, 104), (6, 160)])
-def test_curvature_fits_into_registers(n, registers, processor):
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize(
+    ("n", "single", "registers"),
+    [(2, False, 56), (4, False, 104), (6, False, 160), (2, True, 48), (4, True, 72), (6, True, 96)],
+)
+def test_curvature_fits_into_registers(n, single, registers, bounded, processor):
     from numba import types
 
     from fastcurv.backends import _cuda_curvature as curvature
     from fastcurv.backends import cuda
+    from fastcurv.backends._cuda_groups import DOUBLE, SINGLE
 
     program, places = rosenbrock_with_places(n)
-    f = cuda.device_function(program.evaluator())
-    kernel = curvature.curvature_kernel(f, n, 0, program.slots, places, False)
-    points, own, bounds, rows = arrays(("f", 2), ("f", 2), ("f", 2), ("f", 2))
-    number = types.float64
-    _, used = compiled(
-        kernel, (points, own, tables(), tables(), tables(), bounds, number, number, number, rows), processor
-    )
-    print(n, processor, used)
+    f, precision = cuda.device_function(program.evaluator()), SINGLE if single else DOUBLE
+    kernel = curvature.curvature_kernel(f, n, 0, program.slots, places, bounded, precision)
+    points, own, bounds, rows = arrays(("f", 2), ("f", 2), ("f", 2), ("f", 2), single=single)
+    number = types.float32 if single else types.float64
+    ptx, used = compiled(kernel, (points, own, *[tables(single)] * 3, bounds, number, number, number, rows), processor)
+    print("curvature", n, single, bounded, processor, used)
+    check_precision(ptx, used, single)
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
-def test_curvature_of_many_coordinates(processor):
+@pytest.mark.parametrize("single", [False, True])
+def test_curvature_of_many_coordinates(single, processor):
     """What was found is looked up in a table: a stack holds it."""
     from numba import types
 
     from fastcurv.backends import _cuda_curvature as curvature
     from fastcurv.backends import cuda
+    from fastcurv.backends._cuda_groups import DOUBLE, SINGLE
 
-    n, number = 12, types.float64
+    n, number, precision = 12, *((types.float32, SINGLE) if single else (types.float64, DOUBLE))
     program, _ = rosenbrock_with_places(n)
-    derive = curvature.derivatives_kernel(cuda.device_function(program.evaluator()), n, 0, program.slots, False)
-    matrix, stack = arrays(("f", 2), ("f", 3))
+    f = cuda.device_function(program.evaluator())
+    derive = curvature.derivatives_kernel(f, n, 0, program.slots, False, precision)
+    matrix, stack = arrays(("f", 2), ("f", 3), single=single)
     places = arrays(("i", 1))[0]
-    _, used = compiled(derive, (matrix, matrix, tables(), matrix, places, matrix, matrix, matrix), processor)
-    print("derivatives", processor, used)
+    ptx, used = compiled(derive, (matrix, matrix, tables(single), matrix, places, matrix, matrix, matrix), processor)
+    print("derivatives", single, processor, used)
+    check_precision(ptx, used, single)
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= 8 * (program.slots + 1)
     assert used["registers"] <= 104
     # rows are in shared memory: no load waits for a store that might be there
     for are_exact, known, registers in ((True, number, 104), (False, types.Tuple((matrix, stack)), 128)):
         arguments = matrix, matrix, matrix, stack, matrix, known, number, number, matrix
-        _, used = compiled(curvature.reading_kernel(n, are_exact), arguments, processor)
-        print("reading", are_exact, processor, used)
+        ptx, used = compiled(curvature.reading_kernel(n, are_exact, precision), arguments, processor)
+        print("reading", are_exact, single, processor, used)
+        check_precision(ptx, used, single)
         assert used["stack"] == used["stores"] == used["loads"] == 0
         assert used["registers"] <= registers
 
@@ -322,6 +336,7 @@ def test_what_is_done_with_results_fits_into_registers(processor):
 
     from fastcurv.backends import _cuda_curvature as curvature
     from fastcurv.backends import _cuda_results as results
+    from fastcurv.backends._cuda_groups import DOUBLE, SINGLE
 
     word, number, flag = types.int64, types.float64, types.boolean
     rows, matrix, stack = arrays(("f", 1), ("f", 2), ("f", 3))
@@ -351,7 +366,9 @@ def test_what_is_done_with_results_fits_into_registers(processor):
     ]
     for run, signature in seen:
         check_small(run.made().py_func, (word, types.Tuple(signature)), processor)
-    check_small(curvature._stepping(8).py_func, (matrix, matrix, stack, matrix), processor)
+    for precision in (DOUBLE, SINGLE):
+        matrix, stack = arrays(("f", 2), ("f", 3), single=precision.is_single)
+        check_small(curvature._stepping(8, precision).py_func, (matrix, matrix, stack, matrix), processor)
     check_small(curvature._invalidating(8).py_func, (matrix, stack), processor)
     assert len(seen) == sum(hasattr(value, "made") for value in vars(results).values())
 

@@ -1,7 +1,7 @@
 """Curvature on a CUDA device: derivatives, spectrum and what is read from them.
 
 Up to some order all is done by one thread for each point, in registers. Above, derivatives and spectra are in the
-device's memory between three kernels.
+device's memory between three kernels. All numbers are of the precision of derivatives.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
 
 from .._read_outs import estimated_errors, gradient_curvature, is_critical, newton_step, rounding_errors, signs
 from ..differences._outcome import NOT_FINITE, OK, OUTSIDE
 from ..differences._steps import is_outside
 from ..tracing import Program
 from . import _cuda_eigen as eigen
+from ._cuda_groups import DOUBLE, Precision, precision_of
 from ._cuda_lanes import for_thread
 from ._cuda_results import copy_columns
 from ._cuda_tiles import LONGEST, PIECE, loading, storing, threads_of, width_of, writing
 from ._cuda_transfers import in_parts
-from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, launch, ordinals
+from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, in_type, launch, ordinals
 
 #: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
 #: critical, curvature along the gradient, status
@@ -37,30 +37,31 @@ def width_of_rows(n: int) -> int:
     return 2 * n + OTHERS
 
 
-def derivation(f: Callable, n: int, slots: int, bounded: bool) -> Callable:
+def derivation(f: Callable, n: int, slots: int, bounded: bool, precision: Precision = DOUBLE) -> Callable:
     """``derive(tables, bounds, x, y)``: all results, in y, at the point in x, beside numbers of its own; its status."""
-    violates = cuda.jit(device=True)(is_outside)
+    violates = for_thread(is_outside, precision.real)
 
     def derive(tables, bounds, x, y):
         f(x, y, tables)
-        poison = 0.0
-        for k in range(slots):
-            poison += 0.0 * y[k]
+        rest = y[0] - y[0]
+        for k in range(1, slots):
+            rest += y[k] - y[k]
         if bounded and violates(x[:n], bounds):
             return OUTSIDE
-        return NOT_FINITE if poison != 0.0 else OK
+        return NOT_FINITE if rest != rest else OK
 
     return cuda.jit(device=True)(derive)
 
 
-def reading_out(n: int) -> Callable:
+def reading_out(n: int, precision: Precision = DOUBLE) -> Callable:
     """``read_out(row, x, g, H, w, value, status, errors, tolerance, most)``: what is read of a point, into its row.
 
     Of H the lower triangle is read. `errors` are those of the gradient, max_i s_i e_g,i, and of the Hessian, ||E||_F;
     results from `most` on are not finite in the type of the points.
     """
-    signs_of, flatness, bend_of = map(for_thread, (signs, is_critical, gradient_curvature))
-    places = places_of(n)
+    real, eps = precision.real, precision.real(np.finfo(precision.dtype).eps)
+    signs_of, flatness, bend_of = (for_thread(f, real) for f in (signs, is_critical, gradient_curvature))
+    nothing, one, none, lost, places = real(0.0), real(1.0), real(-1.0), real(math.nan), places_of(n)
     gradient, eigenvalues, spectrum_error, index, nullity, critical, bend, state = (
         places[name]
         for name in (
@@ -71,54 +72,64 @@ def reading_out(n: int) -> Callable:
 
     def read_out(row, x, g, H, w, value, status, errors, tolerance, most):
         noise, norm = errors
-        error, negative, null = signs_of(w, norm, n)
-        is_lost = abs(value) >= most or abs(w[0]) >= most or abs(w[n - 1]) >= most or 0.0 * error + 0.0 * w[0] != 0.0
+        error, negative, null = signs_of(w, norm, n, eps)
+        is_lost = abs(value) >= most or abs(w[0]) >= most or abs(w[n - 1]) >= most
+        is_lost |= nothing * error + nothing * w[0] != nothing
         for i in range(n):
             is_lost |= abs(g[i]) >= most
         if status == OK and is_lost:
             status = NOT_FINITE
-        poison = 0.0 if status == OK else math.nan
-        row[0] = math.nan if status == OUTSIDE else value
+        poison = nothing if status == OK else lost
+        row[0] = lost if status == OUTSIDE else value
         for i in range(n):
             row[gradient + i] = g[i] + poison
             row[eigenvalues + i] = w[i] + poison
         row[spectrum_error] = error + poison
-        row[index] = negative if status == OK else -1.0
-        row[nullity] = null if status == OK else -1.0
-        row[critical] = 1.0 if status == OK and flatness(x, g, noise, H, n, tolerance) else 0.0
+        row[index] = negative if status == OK else none
+        row[nullity] = null if status == OK else none
+        row[critical] = one if status == OK and flatness(x, g, noise, H, n, tolerance) else nothing
         row[bend] = bend_of(g, H, n) + poison
         row[state] = status
 
     return cuda.jit(device=True)(read_out)
 
 
-def tiles_of(n: int, extra: int) -> tuple[tuple[int, int], ...]:
+def tiles_of(n: int, extra: int, precision: Precision = DOUBLE) -> tuple[tuple[int, int], ...]:
     """Threads in a block, and numbers in their rows of shared memory, of one kernel or of the two of three that are
     here: rows of results are there as a whole.
     """
     width = max(width_of(extra), width_of_rows(n))
-    return _tiles_in_stages(n) if scratch_of(n) else ((threads_of(width, eigen.THREADS), width),)
+    if scratch_of(n):
+        return _tile(width_of(PIECE), precision), tile_of_rows(n, precision)
+    return (_tile(width, precision),)
 
 
-def _tiles_in_stages(n: int) -> tuple[tuple[int, int], ...]:
-    return tuple((threads_of(width, eigen.THREADS), width) for width in (width_of(PIECE), width_of_rows(n)))
+def tile_of_rows(n: int, precision: Precision) -> tuple[int, int]:
+    """The same of the kernel that reads results, of any order."""
+    return _tile(width_of_rows(n), precision)
 
 
-def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple, bounded: bool) -> Callable:
+def _tile(width: int, precision: Precision) -> tuple[int, int]:
+    return threads_of(width, eigen.THREADS, precision.dtype.itemsize), width
+
+
+def curvature_kernel(
+    f: Callable, n: int, extra: int, slots: int, places: tuple, bounded: bool, precision: Precision = DOUBLE
+) -> Callable:
     """A row for each point; `places` are the slots of gradient and lower triangle."""
-    method = eigen.solver(n, False)
+    real, method = precision.real, eigen.solver(n, False, precision)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
-    load, derive = loading(n, extra), derivation(f, n, slots, bounded)
-    errors_of, read_out = for_thread(rounding_errors), reading_out(n)
-    inputs, size, (tile_shape,) = n + extra, width_of_rows(n), tiles_of(n, extra)
+    load, derive = loading(n, extra), derivation(f, n, slots, bounded, precision)
+    errors_of, read_out = for_thread(rounding_errors, real), reading_out(n, precision)
+    inputs, size, (tile_shape,) = n + extra, width_of_rows(n), tiles_of(n, extra, precision)
     store, (slopes, lower) = storing(size, size), places
 
     def kernel(points, own, tables, sweep_tables, order_tables, bounds, rounding, tolerance, most, rows):
-        tile = cuda.shared.array(tile_shape, types.float64)
-        x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
-        a, after = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
-        found, w = cuda.local.array(after_order, types.float64), cuda.local.array(n, types.float64)
-        g, H = cuda.local.array(n, types.float64), cuda.local.array((n, n), types.float64)
+        tile = cuda.shared.array(tile_shape, real)
+        x, y = cuda.local.array(inputs, real), cuda.local.array(slots, real)
+        a, after = cuda.local.array(state, real), cuda.local.array(after_sweep, real)
+        found, w = cuda.local.array(after_order, real), cuda.local.array(n, real)
+        g, H = cuda.local.array(n, real), cuda.local.array((n, n), real)
         b, count = cuda.grid(1), points.shape[0]
         load(points, own, b, tile, x)
         if b < count:
@@ -139,10 +150,12 @@ def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple,
     return kernel
 
 
-def derivatives_kernel(f: Callable, n: int, extra: int, slots: int, bounded: bool) -> Callable:
+def derivatives_kernel(
+    f: Callable, n: int, extra: int, slots: int, bounded: bool, precision: Precision = DOUBLE
+) -> Callable:
     """Value and status, gradient and Hessian of each point, of which the last two are in slots `places`."""
-    load, derive, inputs = loading(n, extra), derivation(f, n, slots, bounded), n + extra
-    tile_shape, _ = tiles_of(n, extra)
+    load, derive, inputs = loading(n, extra), derivation(f, n, slots, bounded, precision), n + extra
+    real, (tile_shape, _) = precision.real, tiles_of(n, extra, precision)
 
     def slope(found, k):
         y, places = found
@@ -155,8 +168,8 @@ def derivatives_kernel(f: Callable, n: int, extra: int, slots: int, bounded: boo
     write_gradient, write_hessian = writing(n, slope), writing(n * n, entry)
 
     def kernel(points, own, tables, bounds, places, scalars, gradients, hessians):
-        tile = cuda.shared.array(tile_shape, types.float64)
-        x, y = cuda.local.array(inputs, types.float64), cuda.local.array(slots, types.float64)
+        tile = cuda.shared.array(tile_shape, real)
+        x, y = cuda.local.array(inputs, real), cuda.local.array(slots, real)
         b, count = cuda.grid(1), points.shape[0]
         load(points, own, b, tile, x)
         if b < count:
@@ -168,15 +181,16 @@ def derivatives_kernel(f: Callable, n: int, extra: int, slots: int, bounded: boo
     return kernel
 
 
-def reading_kernel(n: int, are_exact: bool) -> Callable:
+def reading_kernel(n: int, are_exact: bool, precision: Precision = DOUBLE) -> Callable:
     """A row for each point from scalars, value and status, gradient, Hessian and eigenvalues.
 
     `known` is what derivatives are known to: the rounding of exact ones, or estimated errors of gradients and Hessians.
     Each thread reads what it needs by itself: most of that is its Hessian, for which shared memory has no room. Where
     rows fit there, they are written together.
     """
-    read_out, size, (_, tile_shape) = reading_out(n), width_of_rows(n), _tiles_in_stages(n)
-    store, of_rounding, of_estimates = storing(size, size), for_thread(rounding_errors), for_thread(estimated_errors)
+    real, read_out, size = precision.real, reading_out(n, precision), width_of_rows(n)
+    store, tile_shape = storing(size, size), tile_of_rows(n, precision)
+    of_rounding, of_estimates = (for_thread(f, real) for f in (rounding_errors, estimated_errors))
 
     def exact(x, g, H, b, rounding):
         return of_rounding(x, g, H, n, rounding)
@@ -193,7 +207,7 @@ def reading_kernel(n: int, are_exact: bool) -> Callable:
     read = cuda.jit(device=True)(read)
 
     def kernel(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
-        tile = cuda.shared.array(tile_shape, types.float64)
+        tile = cuda.shared.array(tile_shape, real)
         b, count = cuda.grid(1), points.shape[0]
         if b < count:
             read(tile[cuda.threadIdx.x], b, points, scalars, gradients, hessians, spectra, known, tolerance, most)
@@ -220,41 +234,41 @@ def rows_from(
     tolerance: float, most: float,
 ) -> Any:  # fmt: skip
     """Rows of points from derivatives, and the errors of gradients and Hessians, all on the present device."""
-    count, n = points.shape
-    scalars, w, rows = (cuda.device_array((count, width), np.float64) for width in (2, n, width_of_rows(n)))
+    (count, n), precision = points.shape, precision_of(hessians.dtype)
+    scalars, w, rows = (cuda.device_array((count, width), precision.dtype) for width in (2, n, width_of_rows(n)))
     if count:
         copy_columns(value.reshape(count, 1), 0, scalars, 0, 1)
         copy_columns(status.reshape(count, 1), 0, scalars, 1, 1)
-        solve = eigen.solving(ordinal, n, False)  # whose memory must not be let go of before
+        solve = eigen.solving(ordinal, n, False, precision)  # whose memory must not be let go of before
         solve(0, hessians.reshape(count * n * n), w, w)
-        _, (block, _) = _tiles_in_stages(n)
-        given = points, scalars, gradients, hessians, w, errors, tolerance, most, rows
-        launch(_reading(n), count, block, *given)
+        block, _ = tile_of_rows(n, precision)
+        given = points, scalars, gradients, hessians, w, errors, *map(precision.real, (tolerance, most)), rows
+        launch(_reading(n, precision), count, block, *given)
         cuda.synchronize()
     return rows
 
 
 @cache
-def _reading(n: int) -> Any:
-    return cuda.jit(reading_kernel(n, are_exact=False))
+def _reading(n: int, precision: Precision) -> Any:
+    return cuda.jit(reading_kernel(n, are_exact=False, precision=precision))
 
 
 def newton_steps(rows: Any, spectra: Any, vectors: Any, steps: Any) -> None:
     """Newton steps on the present device, NaN where points are invalid or an eigenvalue cannot be told from zero."""
     count, n = spectra.shape
-    launch(_stepping(n), count, eigen.THREADS, rows, spectra, vectors, steps)
+    launch(_stepping(n, precision_of(spectra.dtype)), count, eigen.THREADS, rows, spectra, vectors, steps)
 
 
 @cache
-def _stepping(n: int) -> Any:
-    places, step_of = places_of(n), for_thread(newton_step)
+def _stepping(n: int, precision: Precision = DOUBLE) -> Any:
+    places, step_of, nothing = places_of(n), for_thread(newton_step, precision.real), precision.real(0.0)
     gradient, nullity = places["gradient"], places["nullity"]
 
     def kernel(rows, spectra, vectors, steps):
         b = cuda.grid(1)
         if b < rows.shape[0]:
             step_of(rows[b, gradient : gradient + n], spectra[b], 0, vectors[b], steps[b])
-            if rows[b, nullity] != 0.0:  # -1 where it is invalid
+            if rows[b, nullity] != nothing:  # -1 where it is invalid
                 for i in range(n):
                     steps[b, i] = math.nan
 
@@ -297,11 +311,25 @@ class Reading(NamedTuple):
     rounding: float
     tolerance: float
     most: float  # from here on numbers are infinite in the type of the points
+    precision: Precision
 
     @property
     def limits(self) -> Any:
         """Bounds on the present device."""
-        return constant(np.zeros((2, 1)) if self.bounds is None else self.bounds)
+        return constant(self._as_read(np.zeros((2, 1)) if self.bounds is None else self.bounds))
+
+    @property
+    def numbers(self) -> Any:
+        """What all points share, on the present device."""
+        return constant(self._as_read(self.shared))
+
+    @property
+    def decisive(self) -> tuple[Any, ...]:
+        """What results are known to, and what is decided by, as kernels take it."""
+        return tuple(map(self.precision.real, (self.rounding, self.tolerance, self.most)))
+
+    def _as_read(self, array: np.ndarray) -> np.ndarray:
+        return in_type(array, self.precision.is_single)
 
 
 class CurvatureKernels:
@@ -309,42 +337,42 @@ class CurvatureKernels:
 
     def __init__(self, program: Program, kernels: Kernels, places: tuple[tuple[int, ...], tuple[int, ...]]):
         self._program, self._kernels, self._places = program, kernels, places
-        self._made: dict[tuple[int, bool], Any] = {}
+        self._made: dict[tuple[int, bool, Precision], Any] = {}
 
     def _kernel(self, given: Reading) -> Any:
         """One where there are few coordinates, else two, between which eigenvalues are computed."""
-        case = given.extra, given.bounds is not None
+        case = given.extra, given.bounds is not None, given.precision
         if case not in self._made:
             f, known = device_function(self._program.evaluator()), (given.n, given.extra, self._program.slots)
             if scratch_of(given.n):
                 made = (
-                    cuda.jit(derivatives_kernel(f, *known, case[1])),
-                    cuda.jit(reading_kernel(given.n, are_exact=True)),
+                    cuda.jit(derivatives_kernel(f, *known, *case[1:])),
+                    cuda.jit(reading_kernel(given.n, are_exact=True, precision=given.precision)),
                 )
             else:
-                made = cuda.jit(curvature_kernel(f, *known, self._places, case[1]))
+                made = cuda.jit(curvature_kernel(f, *known, self._places, *case[1:]))
             self._made[case] = made
         return self._made[case]
 
     def from_host(self, device: int, points: np.ndarray, own: np.ndarray, given: Reading) -> np.ndarray:
         """Rows of points on the host."""
-        n = given.n
-        rows = np.empty((len(points), width_of_rows(n)))
+        n, dtype = given.n, given.precision.dtype
+        rows = np.empty((len(points), width_of_rows(n)), dtype)
         scratch = scratch_of(n)
         widths = n + given.extra + width_of_rows(n) + sum(scratch)
         in_parts(
-            ordinals(device), max(1, CHUNK_BYTES // (8 * widths)), (points, own), (rows,),
+            ordinals(device), max(1, CHUNK_BYTES // (dtype.itemsize * widths)), (points, own), (rows,),
             lambda ordinal: self._prepared(ordinal, given), scratch,
         )  # fmt: skip
         return rows
 
     def on_device(self, ordinal: int, points: Any, own: Any, given: Reading) -> Any:
         """Rows of points on the present device, there."""
-        (count, n), width = points.shape, width_of_rows(given.n)
+        (count, n), width, dtype = points.shape, width_of_rows(given.n), given.precision.dtype
         scratch = scratch_of(n)
-        step = max(1, min(count, SCRATCH_BYTES // (8 * sum(scratch)) if scratch else count))
-        rows = cuda.device_array(count * width, np.float64)
-        memory = [cuda.device_array(step * numbers, np.float64) for numbers in scratch]
+        step = max(1, min(count, SCRATCH_BYTES // (dtype.itemsize * sum(scratch)) if scratch else count))
+        rows = cuda.device_array(count * width, dtype)
+        memory = [cuda.device_array(step * numbers, dtype) for numbers in scratch]
         run = self._prepared(ordinal, given)  # whose memory must not be let go of before
         for first in range(0, count, step):
             part = slice(first, min(first + step, count))
@@ -358,12 +386,12 @@ class CurvatureKernels:
         return (self._in_stages if scratch_of(given.n) else self._at_once)(ordinal, given)
 
     def _tables(self, ordinal: int, given: Reading) -> tuple:
-        return constant(given.shared), *self._kernels.tables(ordinal)
+        return given.numbers, *self._kernels.tables(ordinal, given.precision.is_single)
 
     def _at_once(self, ordinal: int, given: Reading) -> Callable[..., None]:
-        n, extra, _, _, *how = given
-        kernel, tables, ((block, _),) = self._kernel(given), self._tables(ordinal, given), tiles_of(n, extra)
-        more = *eigen.tables_of(eigen.solver(n, False).tables), given.limits, *how
+        (n, extra, *_), precision = given, given.precision
+        kernel, tables, ((block, _),) = self._kernel(given), self._tables(ordinal, given), tiles_of(n, extra, precision)
+        more = *eigen.tables_of(eigen.solver(n, False, precision).tables), given.limits, *given.decisive
 
         def run(stream: Any, count: int, points: Any, own: Any, rows: Any) -> None:
             points, own, rows = _as_matrices(given, count, points, own, rows)
@@ -372,10 +400,10 @@ class CurvatureKernels:
         return run
 
     def _in_stages(self, ordinal: int, given: Reading) -> Callable[..., None]:
-        n, extra, _, _, *how = given
+        (n, extra, *_), precision, decisive = given, given.precision, given.decisive
         (derive, read), tables, limits = self._kernel(given), self._tables(ordinal, given), given.limits
-        places, solve = constant(self._places_in_full(n)), eigen.solving(ordinal, n, False)
-        (block, _), (last_block, _) = tiles_of(n, extra)
+        places, solve = constant(self._places_in_full(n)), eigen.solving(ordinal, n, False, precision)
+        (block, _), (last_block, _) = tiles_of(n, extra, precision)
 
         def run(stream: Any, count: int, points: Any, own: Any, rows: Any, *scratch: Any) -> None:
             scalars, gradients, hessians, spectra = scratch
@@ -385,7 +413,7 @@ class CurvatureKernels:
             launch(derive, count, block, points, own, tables, limits, places, *found, stream=stream)
             solve(stream, hessians, w, w)
             found = scalars, gradients, hessians.reshape(count, n, n)
-            launch(read, count, last_block, points, *found, w, *how, rows, stream=stream)
+            launch(read, count, last_block, points, *found, w, *decisive, rows, stream=stream)
 
         return run
 

@@ -28,7 +28,7 @@ LEAST = -1021
 
 
 class Precision(NamedTuple):
-    """The numbers that matrices are solved in."""
+    """The numbers that matrices are solved in, and what curvature reads is computed in."""
 
     real: Any
     negligible: float  # sums of squares off the diagonal, relative to those on it, that do not change eigenvalues
@@ -39,12 +39,17 @@ class Precision(NamedTuple):
         """Whether it is float32."""
         return self.real is types.float32
 
+    @property
+    def dtype(self) -> np.dtype:
+        """NumPy's type of them."""
+        return np.dtype(np.float32 if self.is_single else np.float64)
+
 
 DOUBLE, SINGLE = Precision(types.float64, 2.0**-106, LEAST), Precision(types.float32, 2.0**-48, -125)
 
 
 def precision_of(dtype: np.dtype) -> Precision:
-    """Matrices are solved in their own type."""
+    """That of a type: matrices are solved in their own."""
     return SINGLE if dtype == np.float32 else DOUBLE
 
 

@@ -35,7 +35,7 @@ class _Slot:
                 cuda.device_array(rows * width, array.dtype) if width else copied(array)
                 for array, width in zip(arrays, self._widths, strict=True)
             ]
-            self._scratch = [(cuda.device_array(rows * width, np.float64), width) for width in scratch]
+            self._scratch = [(cuda.device_array(rows * width, targets[0].dtype), width) for width in scratch]
 
     def begin(self, part: slice) -> None:
         """Send a part, compute it and fetch the results; nothing is waited for."""
@@ -85,7 +85,8 @@ def in_parts(
     """Compute arrays (N, ..) from others on the host, so many rows at once.
 
     On the device of each number, ``prepare(ordinal)`` gives ``run(stream, count, *sources, *targets, *scratch)``, which
-    computes so many rows; arrays are flat there, and `scratch` has so many numbers for each row.
+    computes so many rows; arrays are flat there, and `scratch` has so many numbers for each row, of the type of the
+    first target.
     """
     count = len(sources[0])
     parts = [slice(first, min(first + rows, count)) for first in range(0, count, rows)]

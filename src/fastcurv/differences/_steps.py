@@ -6,6 +6,8 @@ import math
 
 from fastcurv.simd import stored
 
+INFINITY = math.inf
+
 
 def step_length(x, i, relative, absolute):
     """h = relative max(1, |x_i|) + absolute (one of the two is zero), such that x_i + h is a number of x's type."""
@@ -57,6 +59,6 @@ def is_outside(x, bounds):
     """Whether a point violates its bounds (NaN does, where there are any)."""
     for i in range(len(x)):
         lower, upper = bounds[0, i], bounds[1, i]
-        if not (lower <= x[i] <= upper) and (lower > -math.inf or upper < math.inf):
+        if not (lower <= x[i] <= upper) and (lower > -INFINITY or upper < INFINITY):
             return True
     return False

@@ -112,6 +112,30 @@ def test_exact_derivatives_in_single_precision_and_their_errors():
     assert np.concatenate(inside).mean() >= 0.99
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        pytest.param(problem, id=problem.name, marks=() if k % 8 == 0 else pytest.mark.stress)
+        for k, problem in enumerate([*PROBLEMS, *PUBLISHED])
+    ],
+)
+def test_numbers_in_single_precision_and_their_errors(problem):
+    """As blocks of devices compute those of float32 points."""
+    single = np.dtype(np.float32)
+    exact = references.load(problem.name, single=True)
+    x = exact.points.astype(single)
+    _, g, H, g_error, H_error = in_single.derivatives_by_numbers(problem.fun, x, problem.args)
+    assert np.array_equal(x, exact.points)
+    lever = np.abs(exact.hessian * exact.points[:, None]).sum(axis=2).max(axis=1)
+    size = np.abs(exact.gradient).max(axis=1)
+    wrong = np.abs(g - exact.gradient).max(axis=1)
+    assert (wrong <= np.maximum(EXACT_FLOAT32 * size, np.finfo(single).eps * lever)).all()
+    wrong = np.abs(H - exact.hessian).max(axis=(1, 2))
+    assert (wrong <= EXACT_FLOAT32 * np.abs(exact.hessian).max(axis=(1, 2))).all()
+    assert (np.abs(g - exact.gradient) <= g_error).all()
+    assert (np.abs(H - exact.hessian) <= H_error).all()
+
+
 def test_four_point_stencil_is_as_accurate():
     problem = next(problem for problem in PROBLEMS if problem.name == "rosenbrock 4")
     exact = references.load(problem.name)

@@ -11,7 +11,7 @@ import numpy as np
 import fastcurv as fc
 
 from ..cases import symmetric_matrices
-from ._checks import EXACT, LARGE, ODD, RAGGED, chain, combined, near, points_of, ratio, relaxation
+from ._checks import LARGE, ODD, RAGGED, chain, combined, exact_to, near, points_of, ratio, relaxation
 from ._device import here, poison_memory, there
 from ._report import Begun, Row, Setting, WrongError, rows_in_time
 
@@ -39,13 +39,14 @@ def curvature_row(fun: Callable, n: int, kind: str, extra: tuple[str, ...], coun
 
 def _agreement(fun: Callable, found: Any, expected: fc.Curvature, extra: tuple[str, ...], kind: str) -> float:
     """Of all fields, the worst."""
-    relative = 10 * EXACT[kind]
+    relative, of_largest = exact_to(kind)
     # errors, which decide on signs and kinds, are of the type of the points; by numbers that carry derivatives they are
     # found by evaluating again, which rounds otherwise on a device
     is_exact = kind == "float64" and fun is chain
     norm = np.abs(expected.eigenvalues).max(axis=-1)
     rows = [ratio(found.eigenvalues, expected.eigenvalues, relative * norm[:, None])]
-    rows += [near(getattr(found, name), getattr(expected, name), relative) for name in ("value", "gradient")]
+    both = ((getattr(found, name), getattr(expected, name)) for name in ("value", "gradient"))
+    rows += [near(*pair, relative, of_largest) for pair in both]
     bend, error = here(found.gradient_curvature), here(found.eigenvalue_error)
     rows.append(ratio(bend, expected.gradient_curvature, relative * norm))
     for name in ("status", "index", "nullity", "kind") if is_exact else ("status",):
@@ -57,7 +58,7 @@ def _agreement(fun: Callable, found: Any, expected: fc.Curvature, extra: tuple[s
         rows.append(ratio(found.hessian, expected.hessian, relative * norm[:, None, None]))
     H = expected.hessian
     if "eigenvectors" in extra:
-        rows.append(_residual(H, here(found.eigenvalues), here(found.eigenvectors), 10 * EXACT[kind]))
+        rows.append(_residual(H, here(found.eigenvalues), here(found.eigenvectors), relative))
     if "newton_step" in extra:
         step, g = here(found.newton_step), expected.gradient
         ratio(step * 0.0, expected.newton_step * 0.0, 1.0)

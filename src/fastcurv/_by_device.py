@@ -159,11 +159,10 @@ def curvature_by_jobs(call: Call, tolerance: float) -> np.ndarray | None:
 
 def read_there(call: Call, tolerance: float, hessians: Any = None) -> Any:
     """Rows of what curvature reads of points on the present device, by jobs; Hessians are kept where they have room."""
-    count, n = call.shape
     if hessians is None and (rows := _at_once(call, tolerance)) is not None:
         return rows
-    H = results.room((count, n, n), call.plan.arithmetic(call.x.dtype)) if hessians is None else hessians
-    found = launch.second_order(call, errors=True, out=H)
+    found = launch.second_order(call, errors=True, out=hessians)
+    H = found.hessian
     errors, most = (found.gradient_error, found.hessian_error), _most(call.x.dtype, H.dtype)
     assert call.plan.device is not None
     return rows_from(call.plan.device, call.x, found.value, found.status, found.gradient, H, errors, tolerance, most)
@@ -174,12 +173,15 @@ def _at_once(call: Call, tolerance: float) -> Any:
     call = launch.by_known_method(call, "hessian")
     if call.plan.method != "hyperdual" or call.gradient is not None:
         return None
-    n = call.shape[1]
-    job = by_numbers.outline(call.plan, call.function, None, True).job
-    found = np.zeros(1), np.zeros((1, n)), np.zeros((1, n)), np.zeros((1, n, n))
-    data = call.plan.bounds.rows, np.zeros(1), np.zeros((1, n, n)), NO_READER, *found, rounding_of(call.x.dtype)
+    n, dtype = call.shape[1], call.x.dtype
+    arithmetic, job = call.plan.arithmetic(dtype), by_numbers.outline(call.plan, call.function, None, True).job
+    bounds, status, H, *found = (
+        np.asarray(array, arithmetic)
+        for array in (call.plan.bounds.rows, *map(np.zeros, (1, (1, n, n), 1, (1, n), (1, n), (1, n, n))))
+    )
+    data = bounds, status, H, NO_READER, *found, by_numbers.rounding_in(dtype, arithmetic)
     try:
-        return rows_at_once(job, call.points, data, tolerance, _most(call.x.dtype, np.dtype(np.float64)))
+        return rows_at_once(job, call.points, data, tolerance, _most(dtype, arithmetic))
     except CompilationError:  # which the same block tells in stages, where it falls away
         return None
 

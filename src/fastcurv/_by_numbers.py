@@ -20,22 +20,31 @@ from .function import UserFunction
 def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: np.ndarray) -> First:
     """Jacobians of a function of m values, or gradients."""
     count, n = call.shape
-    job, parts = _first_job(role, n, plan.bounds.any, errors, False, None)
+    job, parts = _first_job(role, n, plan.bounds.any, errors, False, None, plan.is_single)
     run, here = launcher(plan, call.points), where(call.x)
     shared = run.plan_shares(job, count, parts, parts)
-    error = here.room((count, m, n)) if errors else NO_MATRICES
+    dtype = plan.arithmetic(call.x.dtype)
+    error = here.room((count, m, n), dtype) if errors else NO_MATRICES.astype(dtype, copy=False)
     status = here.room(shared.statuses(count), np.int8)
-    rounding = rounding_of(out.dtype)
-    data = (plan.bounds.rows, status, out, NO_READER, NOTHING, NO_MATRIX, error, rounding)
+    rounding = rounding_in(out.dtype, dtype)
+    bounds, nothing, no_matrix = (a.astype(dtype, copy=False) for a in (plan.bounds.rows, NOTHING, NO_MATRIX))
+    data = (bounds, status, out, NO_READER, nothing, no_matrix, error, rounding)
     run.launch(job, call.points, data, shared, parts)
     if errors and shared.is_within:
-        error = here.of_rows(out)
+        error = here.of_rows(out, arithmetic=dtype)
     status = here.settle(status, shared, out, *([error] if errors else []))
     return First(out, error, status)
 
 
+def rounding_in(dtype: np.dtype, arithmetic: np.dtype) -> Any:
+    """What results are known to, as a number of the type that they are computed in."""
+    return np.float32(rounding_of(dtype, arithmetic)) if arithmetic == np.float32 else rounding_of(dtype)
+
+
 @lru_cache(maxsize=256)
-def _first_job(role: Role, n: int, bounded: bool, errors: bool, symmetric: bool, value: Role | None) -> tuple[Job, int]:
+def _first_job(
+    role: Role, n: int, bounded: bool, errors: bool, symmetric: bool, value: Role | None, single: bool
+) -> tuple[Job, int]:
     """The job, and the number of evaluations at a point."""
     from .numbers._blocks import jacobian_block  # what it teaches Numba takes time to import
     from .numbers._shapes import lanes_for
@@ -43,7 +52,7 @@ def _first_job(role: Role, n: int, bounded: bool, errors: bool, symmetric: bool,
     lanes, known = lanes_for(n)
     scalar = role.kind == "row"
     role = role._replace(kind="number" if scalar else "numbers")
-    operation = Operation(jacobian_block, (scalar, lanes, known, bounded, errors, symmetric))
+    operation = Operation(jacobian_block, (scalar, lanes, known, bounded, errors, symmetric, single))
     return Job(operation, role, value), -(-n // lanes)
 
 
@@ -61,10 +70,10 @@ def outline(plan: Plan, function: UserFunction, gradient: UserFunction | None, e
     n, bounded = plan.n, plan.bounds.any
     if gradient is not None:
         value = Role(function, "scalar") if errors else None
-        job, parts = _first_job(Role(gradient, "vector"), n, bounded, errors, True, value)
+        job, parts = _first_job(Role(gradient, "vector"), n, bounded, errors, True, value, plan.is_single)
         return Outline(job, None, parts, parts, _specialisation(n))
     rows, lanes, known = block_shape(n, in_registers=plan.device is not None)
-    operation = Operation(hessian_block, (rows, lanes, known, bounded, errors))
+    operation = Operation(hessian_block, (rows, lanes, known, bounded, errors, plan.is_single))
     parts = blocks_of(n, rows, lanes)
     return Outline(Job(operation, Role(function, "number")), None, parts, parts, _specialisation(n))
 
@@ -86,24 +95,25 @@ def second_order(
     job, _, parts, divisible, _ = outline(plan, call.function, call.gradient, errors)
     count, n = call.shape
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
-    run, here = launcher(plan, call.points), where(call.x)
+    run, here, dtype = launcher(plan, call.points), where(call.x), plan.arithmetic(call.x.dtype)
     shared = run.plan_shares(job, count, parts, divisible, spacing, together)
     homes = shared.workers * spacing if shared.layout[2] else count
     needs_status = errors or call.gradient is not None or shared.is_within
     found = Second(
-        value=here.room(count) if errors else NOTHING,
-        gradient=here.room((count, n)) if errors else NO_MATRIX,
-        gradient_error=here.zeros((homes, n)) if errors else NO_MATRIX,
-        hessian=here.room((homes, n, n)) if out is None else out,
-        hessian_error=here.room((homes, n, n)) if errors else NO_MATRICES,
+        value=here.room(count, dtype) if errors else NOTHING.astype(dtype, copy=False),
+        gradient=here.room((count, n), dtype) if errors else NO_MATRIX.astype(dtype, copy=False),
+        gradient_error=here.zeros((homes, n), dtype) if errors else NO_MATRIX.astype(dtype, copy=False),
+        hessian=here.room((homes, n, n), dtype) if out is None else out,
+        hessian_error=here.room((homes, n, n), dtype) if errors else NO_MATRICES.astype(dtype, copy=False),
         status=here.room(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
         is_read=reader is not None and not shared.is_within,
     )
     task = (
         reader.from_memory(found, shared.layout, shared.workers) if reader is not None and found.is_read else NO_READER
     )
-    rounding = rounding_of(call.x.dtype)
-    data = (plan.bounds.rows, found.status, found.hessian, task, found.value, found.gradient)
+    rounding = rounding_in(call.x.dtype, dtype)
+    bounds = plan.bounds.rows.astype(dtype, copy=False)
+    data = (bounds, found.status, found.hessian, task, found.value, found.gradient)
     if call.gradient is not None:
         data = (*data, found.hessian_error, rounding)
     else:
@@ -118,14 +128,14 @@ def second_order(
 
 def _completed(call: Call, found: Second, errors: bool) -> Second:
     """What is left to do for points that several tasks shared."""
-    here = where(call.x)
+    here, arithmetic = where(call.x), call.plan.arithmetic(call.x.dtype)
     if call.gradient is not None:
         here.symmetrise(found.hessian)
     if not errors:
         return found
     if call.gradient is not None:
-        return found._replace(hessian_error=here.of_rows(found.hessian, call.x.dtype))
-    here.estimate_all(call.x, found.gradient, found.hessian, found.gradient_error, found.hessian_error)
+        return found._replace(hessian_error=here.of_rows(found.hessian, call.x.dtype, arithmetic))
+    here.estimate_all(call.x, found.gradient, found.hessian, found.gradient_error, found.hessian_error, arithmetic)
     return found
 
 
@@ -137,9 +147,11 @@ def products(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: 
     n = call.shape[1]
     lanes, known = lanes_for(n)
     if call.gradient is not None:
-        job, parts = Job(Operation(gradient_product_block, (known,)), Role(call.gradient, "numbers")), 1
+        operation, parts = Operation(gradient_product_block, (known, plan.is_single)), 1
+        job = Job(operation, Role(call.gradient, "numbers"))
     else:
-        job, parts = Job(Operation(product_block, (lanes, known)), Role(call.function, "number")), -(-n // lanes)
+        operation, parts = Operation(product_block, (lanes, known, plan.is_single)), -(-n // lanes)
+        job = Job(operation, Role(call.function, "number"))
     return _along(call, job, parts, directions, errors, out)
 
 
@@ -149,7 +161,7 @@ def forms(call: Call, plan: Plan, directions: np.ndarray, errors: bool, out: np.
     from .numbers._shapes import lanes_for
 
     _, known = lanes_for(call.shape[1])
-    job = Job(Operation(form_block, (known,)), Role(call.function, "number"))
+    job = Job(Operation(form_block, (known, plan.is_single)), Role(call.function, "number"))
     found = _along(call, job, 1, directions, False, out)
     if not errors:
         return found
@@ -165,6 +177,6 @@ def _along(call: Call, job: Job, parts: int, directions: np.ndarray, errors: boo
     shared = run.plan_shares(job, count, parts, parts)
     status = here.room(shared.statuses(count), np.int8)
     run.launch(job, call.points, (directions, status, out), shared, parts, count)
-    error = here.of_rows(out) if errors else NO_MATRIX
+    error = here.of_rows(out, arithmetic=call.plan.arithmetic(call.x.dtype)) if errors else NO_MATRIX
     status = here.settle(status, shared, out, *([error] if errors else []))
     return Product(out, error, status)

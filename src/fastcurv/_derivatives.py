@@ -37,12 +37,12 @@ def value(
         Arguments of each point, its own slice, after `args`.
     device : {"auto", "cpu", "cuda", "cuda:1", ...}
         Where to compute; "auto" is where `x` lives, "cuda" every CUDA device where `x` is NumPy's. There functions are
-        Python functions whose arguments are numbers and arrays. Those that are traced are computed in the precision of
-        `x`, arguments and intermediate results included, all else in float64. Arrays of CuPy, torch and JAX are worked
-        on where they are, float32 or float64 and C-contiguous, and results are arrays of the same kind there;
-        `point_args` and `out` live beside them. So may `noise`, and arrays of floats in `args`, which are taken for
-        float64 there; all else in `args` is read on the host, and all of it in the first call with such arguments.
-        Sparse Hessians are given on the host.
+        Python functions whose arguments are numbers and arrays. Exact derivatives are computed in the precision of `x`,
+        arguments and literals beside it included; differences, and values of functions that cannot be traced, in
+        float64. Arrays of CuPy, torch and JAX are worked on where they are, float32 or float64 and C-contiguous, and
+        results are arrays of the same kind there; `point_args` and `out` live beside them. So may `noise`, and arrays
+        of floats in `args`, which are taken for float64 there; all else in `args` is read on the host, and all of it in
+        the first call with such arguments. Sparse Hessians are given on the host.
     out : ndarray, optional
         Where to put the result: of its shape and type, C-contiguous, writeable, and sharing no memory with `x`, `args`
         or `point_args`. Also a memmap.

@@ -82,10 +82,15 @@ class Plan:
         return self.method in ("traced", "hyperdual")
 
     def arithmetic(self, dtype: np.dtype) -> np.dtype:
-        """The type of numbers that derivatives at points of a type are computed in: on devices, of traced functions, it
-        is that; else float64.
+        """The type of numbers that derivatives at points of a type are computed in: on devices exact ones in that; else
+        float64, for differences lose half of the digits.
         """
-        return dtype if self.device is not None and self.method == "traced" else np.dtype(np.float64)
+        return dtype if self.device is not None and self.is_exact else np.dtype(np.float64)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether derivatives are computed in float32."""
+        return self.device is not None and self.is_exact and not self.in_double
 
     @cached_property
     def next(self) -> Plan:

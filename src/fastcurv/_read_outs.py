@@ -154,7 +154,7 @@ def estimated_errors(x, g_error, E, n):
 
 def rounding_errors(x, g, H, n, rounding):
     """What exact derivatives are known to: max_i s_i e_g,i and ||E||_F."""
-    slope, bend, lever = largest_of(x, g, H, n)
+    slope, bend, lever = largest_of(x, g, H, n, 0.0)
     reach = splat(1.0, slope)
     for i in range(n):
         reach = max(reach, abs(x[i]))

@@ -57,23 +57,25 @@ def add_noise(errors: np.ndarray, results: np.ndarray, others: np.ndarray, axes:
     errors += noise.max(axis=axes, keepdims=True, initial=0.0) if axes else noise
 
 
-def largest_of(x, g, H, n):
-    """max|g_i|, max|H_ij|, max|H_ij x_j| at a point, or at one in each lane; NaN where H has none."""
-    slope, bend, lever = 0.0 * H[0, 0], 0.0 * H[0, 0], 0.0 * H[0, 0]
+def largest_of(x, g, H, n, zero):
+    """max|g_i|, max|H_ij|, max|H_ij x_j| at a point, or at one in each lane; NaN where H has none. `zero` is of the
+    type to be found in.
+    """
+    slope = bend = lever = zero * H[0, 0]
     for i in range(n):
         slope = max(slope, abs(g[i]))
         for j in range(i + 1):
             entry = abs(H[i, j])
             bend = max(bend, entry)
             lever = max(lever, max(entry * abs(x[i]), entry * abs(x[j])))
-    poison = 0.0 * H[0, 0]
+    poison = zero * H[0, 0]
     return slope, bend + poison, lever + poison
 
 
-def estimate_errors(x, g, H, g_error, H_error, rounding):
-    """In each entry as much as in the largest, and in gradients that of x besides."""
+def estimate_errors(x, g, H, g_error, H_error, rounding, zero=0.0):
+    """In each entry as much as in the largest, and in gradients that of x besides; `zero` as in `largest_of`."""
     n = len(g)
-    slope, bend, lever = largest_of(x, g, H, n)
+    slope, bend, lever = largest_of(x, g, H, n, zero)
     for i in range(n):
         g_error[i] = rounding * (slope + lever)
         for j in range(n):

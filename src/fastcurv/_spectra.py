@@ -41,6 +41,9 @@ def _computed(call: launch.Call, wanted: tuple[str, ...], tolerance: float, at_t
     )
     reads = None if at_ties else reader
     found = launch.second_order(call, errors=True, out=hessians, reader=reads, together=way.group)
+    if found.value.dtype != spectrum.dtype:  # of devices, in their precision; what reads it takes that of the CPU
+        singles = (name for name, array in found._asdict().items() if getattr(array, "dtype", None) == np.float32)
+        found = found._replace(**{name: getattr(found, name).astype(spectrum.dtype) for name in singles})
     if not found.is_read and count:
         seconds = 1e-10 * n**3 + 1e-7
 

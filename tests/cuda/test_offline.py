@@ -134,9 +134,9 @@ def compiled(kernel, signature, processor):
 
 
 def doubles_in(cubin):
-    """How many instructions of machine code multiply, add, or do both, in double precision.
+    """How many instructions of machine code multiply, add, do both, or compare, in double precision.
 
-    Instructions of Volta and later take 16 bytes; their low nine bits say what they do: DMUL, DADD, DFMA.
+    Instructions of Volta and later take 16 bytes; their low nine bits say what they do: DMUL, DADD, DSETP, DFMA.
     """
     first_section, *_, size, count, _ = struct.unpack_from("<Q4xHHHHHH", cubin, 40)
     sections = [struct.unpack_from("<IIQQQQIIQQ", cubin, first_section + k * size) for k in range(count)]
@@ -144,7 +144,7 @@ def doubles_in(cubin):
     for _, kind, flags, _, offset, length, *_ in sections:
         if kind == 1 and flags & 4:  # contents, executable
             for at in range(offset, offset + length, 16):
-                found += int.from_bytes(cubin[at : at + 2], "little") & 0x1FF in (0x28, 0x29, 0x2B)
+                found += int.from_bytes(cubin[at : at + 2], "little") & 0x1FF in (0x28, 0x29, 0x2A, 0x2B)
     return found
 
 
@@ -398,6 +398,22 @@ def slopes(x, a, w):
     return s * x[0], s + x[1]
 
 
+def relaxation_alone(x):
+    s = 0.5
+    for i in range(len(x) - 1):
+        s += 100 * (x[i + 1] - 1.5 * x[i] ** 2) ** 2 + 0.3 * math.exp(x[i]) / (1.0 + np.abs(x[i]))
+    while s < 10.0:
+        s = s * s + 1.0
+    if s > 1e9:
+        raise ValueError("too far")
+    return s
+
+
+def two_values_alone(x):
+    s = relaxation_alone(x)
+    return s * x[0], 2.0 * s + x[1]
+
+
 def two_values(x, a, w):
     s = relaxation(x, a, w)
     return s, x[0] * s
@@ -455,6 +471,32 @@ def test_jobs_fit_into_registers(name, options, n, registers, stack, many, proce
 
     Of few points differences are shared by several tasks, of many each has its own.
     """
+    check_job(monkeypatch, name, options, n, registers, stack, many, processor)
+
+
+#: those of float32 points, most registers for functions without arguments and with them
+SINGLE_JOBS = [
+    ("gradient", EXACT, 2, 64), ("gradient", EXACT, 8, 104), ("jacobian", EXACT, 2, 72), ("hessian", EXACT, 2, 56),
+    ("hessian", EXACT | {"return_error": True, "bounds": (-2.0, 2.0)}, 3, 96), ("hessian", EXACT, 8, 104),
+    ("hessian", EXACT, 12, 160), ("hvp", EXACT, 4, 104), ("vhv", EXACT, 4, 64), ("hvp", EXACT | OF_SLOPES, 2, 64),
+    ("hessian", EXACT | OF_SLOPES, 2, 80),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("with_arguments", [False, True])
+@pytest.mark.parametrize(
+    ("name", "options", "n", "registers"),
+    SINGLE_JOBS,
+    ids=lambda value: "-".join(map(_name, value.values())) if isinstance(value, dict) else None,
+)
+def test_numbers_in_single_precision_take_no_doubles(name, options, n, registers, with_arguments, monkeypatch):
+    """But to convert arguments that are doubles."""
+    ptx = check_job(monkeypatch, name, options, n, registers, 0, True, (9, 0), True, with_arguments)
+    assert with_arguments or b".f64" not in ptx
+
+
+def check_job(monkeypatch, name, options, n, registers, stack, many, processor, single=False, with_arguments=True):
+    """PTX of a job, which is within its budget."""
     from numba import typeof, types
 
     from fastcurv import _by_device
@@ -474,12 +516,20 @@ def test_jobs_fit_into_registers(name, options, n, registers, stack, many, proce
     monkeypatch.setattr(_by_device, "require", lambda ordinal: None)
     monkeypatch.setattr(_by_device, "jobs", Launcher)
     monkeypatch.setattr(jobs, "ENOUGH", 1 if many else jobs.ENOUGH)
-    x, v, own = np.ones((3, n)), np.ones((3, n)), np.ones(3)
+    x, own = np.ones((3, n), np.float32 if single else np.float64), np.ones(3)
+    given = {"args": (np.ones(n),), "point_args": (own,)} if with_arguments else {}
+    functions = (two_values, relaxation) if with_arguments else (two_values_alone, relaxation_alone)
+    if not with_arguments and "grad" in options:
+        options = options | {"grad": two_values_alone}
     with pytest.raises(HandedError) as handed:
         getattr(fc, name)(
-            two_values if name == "jacobian" else relaxation, x, *([v] if name in ("hvp", "vhv") else []),
-            (np.ones(n),), point_args=(own,), device="cuda", **options,
-        )  # fmt: skip
+            functions[name != "jacobian"],
+            x,
+            *([x] if name in ("hvp", "vhv") else []),
+            **given,
+            device="cuda",
+            **options,
+        )
     job, points, data, plan = handed.value.args
     made = jobs.kernels_of(job, kinds_of(points.args, points.point_args)).made(points.x, data, plan.tasks)
     data = jobs.as_matrices(made.places, len(points.x), data)
@@ -487,15 +537,20 @@ def test_jobs_fit_into_registers(name, options, n, registers, stack, many, proce
     ptx, used = compiled(made.kernel.py_func, tuple(map(there, arguments)), processor)
     assert shared_bytes(ptx) <= 48 * 1024
     assert any(place.kind == "read" for place in made.places) == (plan.tasks == len(points.x))
-    print(name, options, n, [place.kind for place in made.places], processor, used)
+    print(name, options, n, [place.kind for place in made.places], single, with_arguments, processor, used)
+    assert (used["doubles"] == 0) == single
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= stack
     assert used["registers"] <= registers
+    return ptx
 
 
 @pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
-@pytest.mark.parametrize(("n", "registers"), [(2, 72), (4, 128), (5, 128)])
-def test_curvature_by_numbers_in_one_kernel(n, registers, processor, monkeypatch):
+@pytest.mark.parametrize(
+    ("n", "single", "registers"),
+    [(2, False, 72), (4, False, 128), (5, False, 128), (2, True, 64), (4, True, 112), (5, True, 120)],
+)
+def test_curvature_by_numbers_in_one_kernel(n, single, registers, processor, monkeypatch):
     from numba import typeof, types
 
     from fastcurv import _by_device
@@ -513,18 +568,21 @@ def test_curvature_by_numbers_in_one_kernel(n, registers, processor, monkeypatch
 
     monkeypatch.setattr(_by_device, "require", lambda ordinal: None)
     monkeypatch.setattr(_by_device, "rows_at_once", handed)
-    x, own = np.ones((3, n)), (np.ones(3),)
-    call = launch.call(relaxation, x, (np.ones(n),), own, "cuda", options=Options("hyperdual"))
+    x, real = np.ones((3, n), np.float32 if single else np.float64), types.float32 if single else types.float64
+    fun, *given = (relaxation_alone, (), ()) if single else (relaxation, (np.ones(n),), (np.ones(3),))
+    call = launch.call(fun, x, *given, "cuda", options=Options("hyperdual"))
     with pytest.raises(HandedError) as found:
         _by_device.read_there(call, 1e-6)
-    job, points, data, tolerance, most = found.value.args
+    job, points, data, *_ = found.value.args
     kernels = fused.kernels_of(job, kinds_of(points.args, points.point_args))
     places = fused.places_for(kernels.names, points.x, data)
-    kernel = fused.fused_kernel(kernels.block, kernels.names, places, 1, n)
+    precision = fused.precision_in(kernels.names, data)
+    kernel = fused.fused_kernel(kernels.block, kernels.names, places, len(points.point_args), n, precision)
     arguments = 1, fused.WHOLE, points.x, (points.args, points.point_args), data
-    signature = *map(there, arguments), types.Tuple((tables(), tables())), *map(typeof, (tolerance, most))
-    ptx, used = compiled(kernel, (*signature, types.Array(types.float64, 2, "C")), processor)
-    print("curvature by numbers", n, processor, used, shared_bytes(ptx))
+    signature = *map(there, arguments), types.Tuple((tables(single),) * 2), real, real, types.Array(real, 2, "C")
+    ptx, used = compiled(kernel, signature, processor)
+    print("curvature by numbers", n, single, processor, used, shared_bytes(ptx))
+    check_precision(ptx, used, single)
     assert shared_bytes(ptx) <= 48 * 1024
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers

@@ -16,6 +16,7 @@ from .._read_outs import estimated_errors
 from . import _cuda_eigen as eigen
 from ._arguments import kinds_of
 from ._cuda_curvature import reading_out, width_of_rows
+from ._cuda_groups import Precision, precision_of
 from ._cuda_jobs import check_arguments, compile_for, kernels_of, there
 from ._cuda_lanes import for_thread
 from ._cuda_places import MOST_OF_OWN, RESULTS, THREADS, Place, at_point, moving, places_of, widths_of
@@ -31,22 +32,30 @@ WHOLE = np.array([1, 1, 0, 0])  # the layout of tasks of a point each
 def places_for(names: tuple[str, ...], points: Any, data: tuple) -> tuple[Place, ...] | None:
     """What a thread is given in place of points and data: results are its own; None where there is no room for them.
 
-    Of results `data` has arrays for one point.
+    Of results `data` has arrays for one point, of the precision that they are computed in.
     """
     shared = tuple(np.zeros(0) if name in RESULTS else array for name, array in zip(names, data, strict=True))
     first, *others = places_of(names, points, shared)
-    places, column = [first], first.size if not first.single else 0
+    single = precision_in(names, data).is_single
+    places, column = [first], first.size if first.single == single else 0
     for name, place, array in zip(names, others, data, strict=True):
         if name in RESULTS and array.size:
-            place = Place("own", tuple(array.shape), column=column)
+            place = Place("own", tuple(array.shape), single, column)
             column += place.size
         places.append(place)
     return tuple(places) if sum(place.size for place in places) <= MOST_OF_OWN else None
 
 
-def tiles_for(places: tuple[Place, ...], n: int) -> tuple[int, int, int]:
+def precision_in(names: tuple[str, ...], data: tuple) -> Precision:
+    """The one that results are computed in."""
+    return precision_of(data[names.index("hessian")].dtype)
+
+
+def tiles_for(places: tuple[Place, ...], n: int, precision: Precision) -> tuple[int, int, int]:
     """Threads in a block, and numbers of float64 and float32 in their rows of shared memory; results go there, too."""
     doubles, singles = widths_of(places)
+    if precision.is_single:
+        return threads_of(doubles + singles, THREADS), doubles, max(singles, width_of_rows(n))
     doubles = max(doubles, width_of_rows(n))
     return threads_of(doubles + singles, THREADS), doubles, singles
 
@@ -60,34 +69,39 @@ def rows_at_once(job: Job, points: Points, data: tuple, tolerance: float, most: 
     places = places_for(kernels.names, points.x, data)
     if places is None:
         return None
-    rows = cuda.device_array((count, width_of_rows(n)), np.float64)
+    precision = precision_in(kernels.names, data)
+    rows = cuda.device_array((count, width_of_rows(n)), precision.dtype)
     if count:
-        kernel = kernels.other(places, lambda: fused_kernel(kernels.block, kernels.names, places, len(own), n))
-        tables = eigen.tables_of(eigen.solver(n, False).tables)
+        made_of = kernels.block, kernels.names, places, len(own), n, precision
+        kernel = kernels.other(places, lambda: fused_kernel(*made_of))
+        tables = eigen.tables_of(eigen.solver(n, False, precision).tables)
         given = (there(points.args), points.point_args), there(data)
-        arguments = count, constant(WHOLE), points.x, *given, tables, tolerance, most, rows
+        arguments = count, constant(WHOLE), points.x, *given, tables, *map(precision.real, (tolerance, most)), rows
         compile_for(kernel, arguments, job)
-        launch(kernel, count, tiles_for(places, n)[0], *arguments)
+        launch(kernel, count, tiles_for(places, n, precision)[0], *arguments)
         cuda.synchronize()
     return rows
 
 
-def fused_kernel(block: Callable, names: tuple[str, ...], places: tuple[Place, ...], own: int, n: int) -> Callable:
+def fused_kernel(
+    block: Callable, names: tuple[str, ...], places: tuple[Place, ...], own: int, n: int, precision: Precision
+) -> Callable:
     """Each thread runs the task of a point, which has so many arguments of its `own`, solves and reads."""
-    threads, doubles_width, singles_width = tiles_for(places, n)
+    real, which = precision.real, int(precision.is_single)
+    threads, doubles_width, singles_width = tiles_for(places, n, precision)
     here_of, own_of, fetch = at_point(places), at_point((Place("row"),) * own), moving(places, "read", fetching)
-    method = eigen.solver(n, False)
+    method = eigen.solver(n, False, precision)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
-    errors_of, read_out, size = for_thread(estimated_errors), reading_out(n), width_of_rows(n)
+    errors_of, read_out, size = for_thread(estimated_errors, real), reading_out(n, precision), width_of_rows(n)
     store = storing(size, size)
     of_value, of_status, of_gradient, of_slope_errors, of_hessian, of_errors = (1 + names.index(name) for name in FOUND)
 
     def kernel(tasks, layout, points, arguments, data, tables, tolerance, most, rows):
         doubles = cuda.shared.array((threads, doubles_width), types.float64)
         singles = cuda.shared.array((threads, singles_width), types.float32)
-        a, after = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
-        found, w = cuda.local.array(after_order, types.float64), cuda.local.array(n, types.float64)
-        row = cuda.local.array(size, types.float64)
+        a, after = cuda.local.array(state, real), cuda.local.array(after_sweep, real)
+        found, w = cuda.local.array(after_order, real), cuda.local.array(n, real)
+        row = cuda.local.array(size, real)
         b, tiles = cuda.grid(1), (doubles, singles)
         given = (points,) + data  # noqa: RUF005  Numba knows sums of tuples
         fetch(given, tiles, tasks)
@@ -107,8 +121,8 @@ def fused_kernel(block: Callable, names: tuple[str, ...], places: tuple[Place, .
             value, status = here[of_value][0], int(here[of_status][0])
             read_out(row, x, g, H, w, value, status, errors, tolerance, most)
             for k in range(size):
-                doubles[cuda.threadIdx.x, k] = row[k]
+                tiles[which][cuda.threadIdx.x, k] = row[k]
         cuda.syncthreads()
-        store(doubles, rows, 0, tasks)
+        store(tiles[which], rows, 0, tasks)
 
     return kernel

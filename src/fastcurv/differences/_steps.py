@@ -6,8 +6,6 @@ import math
 
 from fastcurv.simd import stored
 
-INFINITY = math.inf
-
 
 def step_length(x, i, relative, absolute):
     """h = relative max(1, |x_i|) + absolute (one of the two is zero), such that x_i + h is a number of x's type."""
@@ -59,6 +57,6 @@ def is_outside(x, bounds):
     """Whether a point violates its bounds (NaN does, where there are any)."""
     for i in range(len(x)):
         lower, upper = bounds[0, i], bounds[1, i]
-        if not (lower <= x[i] <= upper) and (lower > -INFINITY or upper < INFINITY):
+        if not (lower <= x[i] <= upper or (math.isinf(lower) and math.isinf(upper) and lower < upper)):
             return True
     return False

@@ -2,12 +2,16 @@
 
 Evaluators are ``f(x, args) -> Number`` and ``g(x, args) -> (raised, values)`` for a seeded x. `rows`, `lanes` and,
 where it is not 0, `known` (n) are known at compile time; n is at least `lanes` unless it is known. The last block of
-columns (rows) ends with the last column (row), so that no block reaches beyond.
+columns (rows) ends with the last column (row), so that no block reaches beyond. Numbers are of float32 where they are
+`single`, as points are then, and results and what these are known to.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from fastcurv.simd import flat
 
@@ -19,7 +23,12 @@ from ..differences._steps import is_outside
 from ._evaluate import entries, entry, is_finite, store_columns, store_cross, store_diagonal, store_pair, store_upper
 from ._operations import value_of
 from ._shapes import MAX_JET
-from ._vector import APART, BOTH, COLUMNS, COORDINATES, ROWS, SAME, seeded
+from ._vector import APART, BOTH, COLUMNS, COORDINATES, ROWS, SAME, SINGLE, seeded
+
+
+def _numbers(single) -> tuple[int, Any]:
+    """A bit for the form of numbers, and the type of reals beside them."""
+    return (SINGLE, np.float32) if single else (0, float)
 
 
 def blocks_of(n, rows, lanes):
@@ -30,14 +39,16 @@ def blocks_of(n, rows, lanes):
     return count
 
 
-def hessian_block(f, rows, lanes, known, bounded, full):
+def hessian_block(f, rows, lanes, known, bounded, full, single=False):
     """Hessians; with `full` also values, gradients and the estimates of both errors.
 
     Of points that several tasks share, error estimates are left to the caller.
     """
     width = min(lanes, known) if known > 0 else lanes
     whole = known == rows  # one block, which is never shared out
-    along = SAME if 0 < known <= MAX_JET else APART if known > 0 else COORDINATES
+    form, real = _numbers(single)
+    zero = real(0.0)
+    along = form | (SAME if 0 < known <= MAX_JET else APART if known > 0 else COORDINATES)
     slopes = 1 if full else 0
 
     def block(
@@ -90,21 +101,23 @@ def hessian_block(f, rows, lanes, known, bounded, full):
             if full:
                 if layout[1] == 1:
                     estimate_errors(
-                        points[b], gradient[b], hessian[place], gradient_error[place], hessian_error[place], rounding
-                    )
+                        points[b], gradient[b], hessian[place], gradient_error[place], hessian_error[place], rounding,
+                        zero,
+                    )  # fmt: skip
                 if reader[0] != 0:
                     call_task(reader[0], reader[1], b, worker)
 
     return block
 
 
-def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
+def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric, single=False):
     """Jacobians of g, which returns numbers, or of a `scalar` one, which returns a number (one row).
 
     With `symmetric` those of a gradient, averaged with their transposes. `value` gets f, and `centre` g itself, where
     they have room.
     """
-    width = min(lanes, known) if known > 0 else lanes
+    width, (along, real) = min(lanes, known) if known > 0 else lanes, _numbers(single)
+    zero, half = real(0.0), real(0.5)
 
     def block(
         task, worker, layout, points, arguments, bounds, status, matrix, reader, value, centre, error, rounding,
@@ -131,7 +144,7 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
                     value[b] = f_0
                 for part in range(start, stop):
                     j = min(part * lanes, n - width)
-                    x = seeded(points, b, points, b, 0, j, COORDINATES, 0, lanes, known)
+                    x = seeded(points, b, points, b, 0, j, along, 0, lanes, known)
                     if scalar:
                         y = g(x, point)
                         store_columns(y, flat_matrix, place * n + j, width)
@@ -158,15 +171,17 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
             elif symmetric and layout[1] == 1:
                 for i in range(1, n):
                     for j in range(i):
-                        J[i, j] = J[j, i] = 0.5 * (J[i, j] + J[j, i])
+                        J[i, j] = J[j, i] = half * (J[i, j] + J[j, i])
             if errors and layout[1] == 1:
                 E = error[place]
                 for r in range(m):
-                    largest = 0.0
+                    largest = zero
                     for i in range(n):
-                        largest = max(largest, abs(J[r, i])) if fine else math.nan
+                        largest = max(largest, abs(J[r, i]))
                     for i in range(n):
                         E[r, i] = rounding * largest
+                if not fine:
+                    fill_nan(E, 0, n)
             status[slot(layout, task, b)] = OUTSIDE if outside else outcome(raised[0], 0.0 if fine else math.nan)
             if reader[0] != 0:
                 call_task(reader[0], reader[1], b, worker)
@@ -174,9 +189,10 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric):
     return block
 
 
-def product_block(f, lanes, known):
+def product_block(f, lanes, known, single=False):
     """H v: second derivatives along v and along the coordinates, a block of these at a time."""
-    width = min(lanes, known) if known > 0 else lanes
+    width, (form, _) = min(lanes, known) if known > 0 else lanes, _numbers(single)
+    along = form | ROWS
 
     def block(task, worker, layout, points, arguments, directions, status, product):
         n = known if known > 0 else points.shape[1]
@@ -191,7 +207,7 @@ def product_block(f, lanes, known):
             fine = True
             for part in range(start, stop):
                 j = min(part * lanes, n - width)
-                y = f(seeded(points, b, directions, d, 0, j, ROWS, 1, lanes, known), point)
+                y = f(seeded(points, b, directions, d, 0, j, along, 1, lanes, known), point)
                 store_cross(y, flat_product, d * n + j, width)
                 fine = fine and is_finite(y, 0)
             if not fine:
@@ -202,8 +218,10 @@ def product_block(f, lanes, known):
     return block
 
 
-def form_block(f, known):
+def form_block(f, known, single=False):
     """v'Hv: the second derivative along v."""
+    form_of_numbers, _ = _numbers(single)
+    along = form_of_numbers | BOTH
 
     def block(task, worker, layout, points, arguments, directions, status, form):
         raised = stack_array(1, layout)
@@ -211,7 +229,7 @@ def form_block(f, known):
         for d in range(begin, end):
             b = d // (len(directions) // len(points))
             raised[0] = 0
-            y = f(seeded(points, b, directions, d, 0, 0, BOTH, 1, 1, known), (raised, arguments, b))
+            y = f(seeded(points, b, directions, d, 0, 0, along, 1, 1, known), (raised, arguments, b))
             store_cross(y, form, d, 1)
             fine = is_finite(y, 0)
             if not fine:
@@ -221,8 +239,10 @@ def form_block(f, known):
     return block
 
 
-def gradient_product_block(g, known):
+def gradient_product_block(g, known, single=False):
     """H v as the derivative of the user's gradient along v."""
+    form, _ = _numbers(single)
+    along = form | COLUMNS
 
     def block(task, worker, layout, points, arguments, directions, status, product):
         n = known if known > 0 else points.shape[1]
@@ -233,7 +253,7 @@ def gradient_product_block(g, known):
             b = d // (len(directions) // len(points))
             raised[0] = 0
             fine = True
-            x = seeded(points, b, directions, d, 0, 0, COLUMNS, 0, 1, known)
+            x = seeded(points, b, directions, d, 0, 0, along, 0, 1, known)
             failed, values = g(x, (raised, arguments, b))
             if failed or len(values) != n:
                 raised[0] = 1

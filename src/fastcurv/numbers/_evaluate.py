@@ -36,7 +36,7 @@ def number_evaluator(dispatcher):
             flag = cgutils.create_struct_proxy(args.types[0])(context, builder, value=raised).data
             known = builder.load(flag)
             builder.store(builder.or_(known, builder.zext(status.is_error, known.type)), flag)
-            m = Emitter(context, builder)
+            m = number.emitter(context, builder)
             found = parts(m, inner.return_type, value, number.rows)
             nan = m.constant(float("nan"))
             found.value.value = builder.select(status.is_error, nan, found.value.value)
@@ -52,18 +52,19 @@ def _flat(context, builder, kind, array, offset):
 
 
 def _put_number(m: Emitter, target: types.Array, pointer: Any, number: Any) -> None:
-    """Write a double, in the type of the array; no negative zero."""
+    """Write a number, in the type of the array; no negative zero."""
     number = m.builder.fadd(number, m.constant(0.0))
-    m.builder.store(m.context.cast(m.builder, number, types.float64, target.dtype), pointer)
+    m.builder.store(m.context.cast(m.builder, number, m.number, target.dtype), pointer)
 
 
 def _put(m: Emitter, target: types.Array, pointer: Any, vector: Any, width: int) -> None:
-    """Write the first `width` lanes of a vector of doubles, in the type of the array; no negative zeros."""
+    """Write the first `width` lanes of a vector, in the type of the array; no negative zeros."""
     builder, element = m.builder, m.context.get_data_type(target.dtype)
     if width == vector.type.count:
         vector = builder.fadd(vector, m.constant(0.0, vector.type))
-        if target.dtype != types.float64:
-            vector = builder.fptrunc(vector, ir.VectorType(element, vector.type.count))
+        if element != m.real:
+            convert = builder.fpext if m.is_single else builder.fptrunc
+            vector = convert(vector, ir.VectorType(element, vector.type.count))
         place = builder.bitcast(pointer, vector.type.as_pointer())
         align = target.dtype.bitwidth // 8  # pyright: ignore[reportAttributeAccessIssue]
         builder.store(vector, place, align=align)
@@ -86,7 +87,7 @@ def store_columns(typing_context, y, target, offset, width):
         return None
 
     def codegen(context, builder, sig, values):
-        m = Emitter(context, builder)
+        m = y.emitter(context, builder)
         pointer = _flat(context, builder, target, values[1], values[2])
         columns = parts(m, y, values[0], y.rows).columns
         if y.jet:
@@ -105,7 +106,7 @@ def store_cross(typing_context, y, target, offset, width):
         return None
 
     def codegen(context, builder, sig, values):
-        m = Emitter(context, builder)
+        m = y.emitter(context, builder)
         row = parts(m, y, values[0], y.rows).cross[0]
         _put(m, target, _flat(context, builder, target, values[1], values[2]), row.value, width.literal_value)
         return context.get_dummy_value()
@@ -133,7 +134,7 @@ def store_diagonal(typing_context, y, target, corner, stride):
     """
 
     def codegen(context, builder, sig, values):
-        m = Emitter(context, builder)
+        m = y.emitter(context, builder)
         if y.jet:
             for p, row in enumerate(parts(m, y, values[0], y.rows).cross):
                 place = builder.add(values[2], builder.mul(values[3], ir.Constant(WORD, p)))
@@ -157,7 +158,7 @@ def store_pair(typing_context, y, target, corner, mirror, stride):
         return None
 
     def codegen(context, builder, sig, values):
-        m = Emitter(context, builder)
+        m = y.emitter(context, builder)
         rows = _square(m, y, values[0])
         _put_rows(m, target, values[1], values[2], values[4], rows, y.lanes)
         _put_rows(m, target, values[1], values[3], values[4], transposed(builder, rows, y.lanes), y.lanes)
@@ -174,7 +175,7 @@ def store_upper(typing_context, y, target, first, i, j, n):
     """
 
     def codegen(context, builder, sig, values):
-        m = Emitter(context, builder)
+        m = y.emitter(context, builder)
         _, array, first, i, j, n = values
         for p, row in enumerate(_square(m, y, values[0])[: y.rows]):
             for lane in range(y.lanes):
@@ -215,7 +216,7 @@ def is_finite(typing_context, y, slopes):
         return None
 
     def codegen(context, builder, sig, values):
-        m = Emitter(context, builder)
+        m = y.emitter(context, builder)
         found = parts(m, y, values[0], y.rows)
         slopes_too = bool(slopes.literal_value or not found.cross)
         if y.jet:

@@ -162,7 +162,7 @@ class Expression:
         an instruction or two more. The address is hidden from LLVM, which would take lanes from the register again.
         """
         builder, kind = self.m.builder, self.value.type
-        place, number = cgutils.alloca_once(builder, kind), DOUBLE.as_pointer()
+        place, number = cgutils.alloca_once(builder, kind), kind.element.as_pointer()
         same = builder.asm(
             ir.FunctionType(number, [number]), "", "=r,0", [builder.bitcast(place, number)], side_effect=False
         )
@@ -228,12 +228,16 @@ class Emitter:
         mask = ir.Constant(ir.VectorType(cgutils.int32_t, kind.count), None)  # pyright: ignore
         return self.builder.shuffle_vector(self.builder.insert_element(undefined, value, first), undefined, mask)
 
+    def suffix(self, kind: ir.Type) -> str:
+        """What the names of LLVM's intrinsics for numbers or vectors end with."""
+        bits = "f32" if self.is_single else "f64"
+        return f"v{kind.count}{bits}" if isinstance(kind, ir.VectorType) else bits
+
     def unless_zero(self, factor: Expression, product: Expression) -> Expression:
         """A product; 0 where LLVM finds out that a factor is a constant 0, which times infinity were NaN."""
         builder, kind = self.builder, factor.value.type
-        suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
         signature = ir.FunctionType(cgutils.bool_t, [kind])
-        is_known = cgutils.get_or_insert_function(builder.module, signature, f"llvm.is.constant.{suffix}")
+        is_known = cgutils.get_or_insert_function(builder.module, signature, f"llvm.is.constant.{self.suffix(kind)}")
         vanishes: Any = builder.fcmp_ordered("==", factor.value, self.constant(0.0, kind))
         if isinstance(kind, ir.VectorType):
             lanes = ir.IntType(kind.count)
@@ -245,11 +249,10 @@ class Emitter:
     def intrinsic(self, name: str, *operands: Any) -> Expression:
         """An LLVM intrinsic."""
         values = self.alike(*operands)
-        kind, bits = values[0].type, "f32" if self.is_single else "f64"
-        suffix = f"v{kind.count}{bits}" if isinstance(kind, ir.VectorType) else bits
+        kind = values[0].type
         signature = ir.FunctionType(kind, [kind] * len(values))
         # CUDA's compiler knows few of LLVM's, and has a library of its own for the others
-        symbol = f"__nv_{name}{'f' * self.is_single}" if self.is_for_cuda else f"llvm.{name}.{suffix}"
+        symbol = f"__nv_{name}{'f' * self.is_single}" if self.is_for_cuda else f"llvm.{name}.{self.suffix(kind)}"
         function = cgutils.get_or_insert_function(self.builder.module, signature, symbol)
         return Expression(self, self.builder.call(function, values))
 

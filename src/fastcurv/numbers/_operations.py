@@ -46,9 +46,9 @@ def _register(function: Any, arguments: int, result: Callable, combine: Callable
             return signature(found, *args) if found else None
 
     def lower(context, builder, sig, values):
-        m = Emitter(context, builder)
-        rows = next(kind.rows for kind in sig.args if isinstance(kind, Number))
-        operands = [parts(m, kind, value, rows) for kind, value in zip(sig.args, values, strict=True)]
+        like = next(kind for kind in sig.args if isinstance(kind, Number))
+        m = like.emitter(context, builder)
+        operands = [parts(m, kind, value, like.rows) for kind, value in zip(sig.args, values, strict=True)]
         return _finished(m, sig.return_type, combine(m, *operands))
 
     for kinds in _kinds(arguments):
@@ -102,7 +102,7 @@ def _truth(kinds: tuple, joined: Number) -> types.Type:
 
 
 def _real(kinds: tuple, joined: Number) -> types.Type:
-    return types.float64
+    return joined.real
 
 
 def _exact(*derivatives: Any) -> tuple:
@@ -254,7 +254,8 @@ for _function in (operator.pow, operator.ipow, math.pow, np.power):
 
 def _known_power(context, builder, sig, values):
     """A power whose exponent is written in the code."""
-    m, kind = Emitter(context, builder), sig.args[0]
+    kind = sig.args[0]
+    m = kind.emitter(context, builder)
     exponent = getattr(sig.args[1], "literal_value", None)
     exponent = sig.args[1].value if exponent is None else exponent
     a = parts(m, kind, values[0], kind.rows)
@@ -311,7 +312,7 @@ def _as_variable(m: Emitter, x: Parts) -> Parts:
     return Parts(x.value, one, one, [ZERO])
 
 
-_register(variable, 1, lambda kinds, joined: Number(1, 1, linear=True, jet=True), _as_variable)
+_register(variable, 1, lambda kinds, joined: Number(1, 1, linear=True, jet=True, single=joined.single), _as_variable)
 
 
 def compose_and_add(z, x, y):
@@ -336,7 +337,8 @@ class _ComposeAndAdd(AbstractTemplate):
 @lower_builtin(compose, Number, Number)
 @lower_builtin(compose_and_add, Number, Number, Number)
 def _compose(context, builder, sig, values):
-    m, (*_, kind, jet) = Emitter(context, builder), sig.args
+    *_, kind, jet = sig.args
+    m = kind.emitter(context, builder)
     x, y = parts(m, kind, values[-2], kind.rows), parts(m, jet, values[-1], 1)
     outer = y.value, y.rows.entries[0], ZERO if jet.linear else y.cross[0].entries[0]
     if len(values) == 2:

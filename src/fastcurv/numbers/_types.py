@@ -3,7 +3,8 @@
 A hyper-dual number (Fike & Alonso, AIAA 2011-886) has a value f, first derivatives along `rows` directions d_p and
 `lanes` directions e_q, and the second derivatives f_pq along both. With values and control flow scalar, and derivatives
 in vectors, one evaluation of a function gives a block of a Hessian; a branch is taken once for all of it.
-Without rows it is a dual number: a value and its first derivatives.
+Without rows it is a dual number: a value and its first derivatives. All parts are of float64, or of float32; reals that
+meet such a number become that, literals too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numba.extending import lower_cast, models, register_model
 from fastcurv.simd import Vector
 
 from ..elements import Element, is_real
-from ._expressions import DERIVATIVE, DOUBLE, SEEDED, ZERO, Emitter, Expression, Row, entrywise
+from ._expressions import DERIVATIVE, SEEDED, ZERO, Emitter, Expression, Row, entrywise
 
 
 class Number(Element):
@@ -28,17 +29,25 @@ class Number(Element):
 
     Derivatives along the rows are a vector, or `apart`: for an x of known length, whose seeds are constants, so that
     what is done for all rows on which nothing depends is done once. The columns of a `jet` are its rows, few enough to
-    be apart, too: second derivatives are kept once.
+    be apart, too: second derivatives are kept once. Parts are of `real` numbers, of float32 where it is `single`.
     """
 
-    def __init__(self, rows: int, lanes: int, linear: bool, apart: bool = False, jet: bool = False):
+    def __init__(
+        self, rows: int, lanes: int, linear: bool, apart: bool = False, jet: bool = False, single: bool = False
+    ):
         self.rows, self.lanes, self.linear, self.apart, self.jet = rows, lanes, linear or rows == 0, apart or jet, jet
+        self.single, self.real = single, types.float32 if single else types.float64
         form = "jet" if jet else "apart" if apart else "vectors"
-        super().__init__(name=f"Number({rows}, {lanes}, {'linear' if self.linear else 'second'}, {form})")
+        second = "linear" if self.linear else "second"
+        super().__init__(name=f"Number({rows}, {lanes}, {second}, {form}, {self.real})")
 
     def alike(self, linear: bool) -> Number:
         """The type of numbers with derivatives along the same, linear or not."""
-        return Number(self.rows, self.lanes, linear, self.apart, self.jet)
+        return Number(self.rows, self.lanes, linear, self.apart, self.jet, self.single)
+
+    def emitter(self, context: Any, builder: ir.IRBuilder) -> Emitter:
+        """What writes code that computes with such numbers."""
+        return Emitter(context, builder, context.get_data_type(self.real))
 
     @property
     def row_lanes(self) -> int:
@@ -57,8 +66,9 @@ class Number(Element):
         return self if is_real(other) else None
 
     def shown(self, context: Any, builder: Any, value: Any) -> Any:
-        """Its value."""
-        return cgutils.create_struct_proxy(self)(context, builder, value=value).value
+        """Its value, a double."""
+        found = cgutils.create_struct_proxy(self)(context, builder, value=value).value
+        return context.cast(builder, found, self.real, types.float64)
 
     def unify(self, typingctx, other):
         return self.joined(other)
@@ -72,15 +82,16 @@ class Number(Element):
 @register_model(Number)
 class _NumberModel(models.StructModel):
     def __init__(self, manager, kind):
-        members: list[Any] = [("value", types.float64)]
+        real = kind.real
+        members: list[Any] = [("value", real)]
         if kind.apart:
-            members += [(f"row_{p}", types.float64) for p in range(kind.rows)]
+            members += [(f"row_{p}", real) for p in range(kind.rows)]
         elif kind.rows:
-            members.append(("rows", Vector(types.float64, kind.row_lanes)))
+            members.append(("rows", Vector(real, kind.row_lanes)))
         if kind.jet:
-            members += [(name, types.float64) for names in _crosses(kind) for name in names]
+            members += [(name, real) for names in _crosses(kind) for name in names]
         else:
-            columns = Vector(types.float64, kind.lanes)
+            columns = Vector(real, kind.lanes)
             members += [("columns", columns), *((name, columns) for (name,) in _crosses(kind))]
         super().__init__(manager, kind, members)
 
@@ -137,7 +148,7 @@ def split(rows: Any, like: Parts, once: bool = False) -> list:
 def parts(m: Emitter, kind: types.Type, value: Any, rows: int) -> Parts:
     """The parts of a number, or of a real one, of the type `kind`."""
     if not isinstance(kind, Number):
-        return constant(Expression(m, m.context.cast(m.builder, value, kind, types.float64)), rows)
+        return constant(Expression(m, m.context.cast(m.builder, value, kind, m.number)), rows)
     fields = cgutils.create_struct_proxy(kind)(m.context, m.builder, value=value)
     is_seeded = kind.apart and kind.rows > 1 and not m.is_for_cuda  # whose compiler does not tell constants
 
@@ -161,16 +172,16 @@ def parts(m: Emitter, kind: types.Type, value: Any, rows: int) -> Parts:
 def packed(m: Emitter, kind: Number, found: Parts) -> Any:
     """The LLVM value of a number of type `kind` with these parts."""
     fields = cgutils.create_struct_proxy(kind)(m.context, m.builder)
-    vector, row_vector = ir.VectorType(DOUBLE, kind.lanes), ir.VectorType(DOUBLE, kind.row_lanes)
+    vector, row_vector = ir.VectorType(m.real, kind.lanes), ir.VectorType(m.real, kind.row_lanes)
 
     def put(name, part, target):
         part = m.constant(0.0, target) if part is ZERO else m.spread(part.value, target)
         setattr(fields, name, part)
 
-    put("value", found.value, DOUBLE)
+    put("value", found.value, m.real)
     if kind.apart:
         for p, row in enumerate(split(found.rows, found)):
-            put(f"row_{p}", row, DOUBLE)
+            put(f"row_{p}", row, m.real)
     elif kind.rows:
         put("rows", found.rows, row_vector)
     if not kind.jet:
@@ -179,7 +190,7 @@ def packed(m: Emitter, kind: Number, found: Parts) -> Any:
         if kind.jet:
             entries = cross.entries[-len(names) :] if isinstance(cross, Row) else [cross] * len(names)
             for name, entry in zip(names, entries, strict=True):
-                put(name, entry, DOUBLE)
+                put(name, entry, m.real)
         else:
             put(names[0], cross, vector)
     return fields._getvalue()
@@ -192,5 +203,5 @@ def packed(m: Emitter, kind: Number, found: Parts) -> Any:
 def _cast(context, builder, source, target, value):
     if source == target:
         return value
-    m = Emitter(context, builder)
+    m = target.emitter(context, builder)
     return packed(m, target, parts(m, source, value, target.rows))

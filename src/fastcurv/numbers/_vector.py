@@ -23,7 +23,7 @@ from numba.extending import lower_cast, lower_getattr, models, overload_attribut
 from ..backends._native import WORD, intrinsic
 from ..elements import LazyVector
 from . import _operations  # noqa: F401  what it teaches Numba: what functions do with the entries
-from ._expressions import DERIVATIVE, DOUBLE, ZERO, Emitter, Expression, Row
+from ._expressions import DERIVATIVE, ZERO, Expression, Row
 from ._types import Number, Parts, packed
 
 infer_global: Any = numba_infer_global
@@ -34,19 +34,21 @@ infer_getattr: Any = numba_infer_getattr
 COORDINATES, ROWS, COLUMNS, BOTH = 0, 1, 2, 3
 #: coordinates, those of rows apart, or the same for rows and columns
 APART, SAME = 4, 8
+#: numbers are of float32
+SINGLE = 16
 
 
 class SeededVector(LazyVector):
     """Coordinates of one point, stored as `element`; `length` is 0 unless it is known at compile time.
 
     The rows and columns of a number are derivatives along coordinates, or, as `along` says, along a vector given by
-    its entries: ROWS, COLUMNS or BOTH of them. APART and SAME
-    are forms of numbers.
+    its entries: ROWS, COLUMNS or BOTH of them. APART, SAME and
+    SINGLE are forms of numbers.
     """
 
     def __init__(self, element: types.Type, rows: int, lanes: int, length: int, along: int):
         self.element, self.rows, self.lanes, self.length, self.along = element, rows, lanes, length, along
-        self.number = Number(rows, lanes, True, bool(along & APART), bool(along & SAME))
+        self.number = Number(rows, lanes, True, bool(along & APART), bool(along & SAME), bool(along & SINGLE))
         super().__init__(name=f"SeededVector({element}, {rows}, {lanes}, {length}, {along})")
 
     @property
@@ -141,22 +143,23 @@ def seeded(typing_context, points, b, directions, d, row, column, along, rows, l
 
 def _entry(context, builder, kind: SeededVector, vector, index):
     """The number at an index of the view."""
-    m = Emitter(context, builder)
+    number = kind.number
+    m = number.emitter(context, builder)
     place = builder.add(vector.first, builder.mul(index, vector.stride))
 
     def read(pointer):
         entry = builder.load(builder.gep(pointer, [place]))
-        return context.cast(builder, entry, kind.element, types.float64)
+        return context.cast(builder, entry, kind.element, m.number)
 
     def seeds(first, count):
         """1 along the direction of this coordinate, of `count` coordinates from one on."""
         numbers = ir.VectorType(WORD, count)
         lane = m.spread(builder.sub(place, first), numbers)
         same = builder.icmp_signed("==", lane, ir.Constant(numbers, list(range(count))))
-        kind = ir.VectorType(DOUBLE, count)
+        kind = ir.VectorType(m.real, count)
         return Expression(m, builder.select(same, m.constant(1.0, kind), m.constant(0.0, kind)), DERIVATIVE)
 
-    number, value = kind.number, Expression(m, read(vector.data))
+    value = Expression(m, read(vector.data))
     along = Expression(m, read(vector.along), DERIVATIVE) if kind.along & BOTH else ZERO
     slopes: Any = along
     if kind.rows and not kind.along & ROWS:

@@ -175,11 +175,10 @@ def _at_once(call: Call, tolerance: float) -> Any:
         return None
     n, dtype = call.shape[1], call.x.dtype
     arithmetic, job = call.plan.arithmetic(dtype), by_numbers.outline(call.plan, call.function, None, True).job
-    bounds, status, H, *found = (
-        np.asarray(array, arithmetic)
-        for array in (call.plan.bounds.rows, *map(np.zeros, (1, (1, n, n), 1, (1, n), (1, n), (1, n, n))))
-    )
-    data = bounds, status, H, NO_READER, *found, by_numbers.rounding_in(dtype, arithmetic)
+    scalar, vector, matrix = (1,), (1, n), (1, n, n)
+    status, H, *found = (np.zeros(shape, arithmetic) for shape in (scalar, matrix, scalar, vector, vector, matrix))
+    bounds, rounding = call.plan.bounds.rows.astype(arithmetic), by_numbers.rounding_in(dtype, arithmetic)
+    data = bounds, status, H, NO_READER, *found, rounding
     try:
         return rows_at_once(job, call.points, data, tolerance, _most(dtype, arithmetic))
     except CompilationError:  # which the same block tells in stages, where it falls away

@@ -261,6 +261,7 @@ def test_numbers_in_single_precision(n):
     found, alone = (fc.hessian(until, a, method="hyperdual", device="cuda") for a in (x, x[others]))
     np.testing.assert_array_equal(found[others], alone)
     assert_same("hessian", until, x, method="hyperdual", bounds=(-0.9, 0.9))
+    assert_same("hvp", until, x, v, method="hyperdual", bounds=(-0.9, 0.9), return_error=True)
     assert_same("hvp", until, x, v, method="exact", grad=slope)
 
 
@@ -1399,6 +1400,20 @@ def test_extras_of_curvature_by_jobs_stay_there(method):
     assert_same_curvature(until, x, method=method, extra=("hessian", "newton_step"))
     with pytest.raises(ValueError, match="critical_tol must be"):
         fc.curvature(chain, Foreign(x), critical_tol=-1.0)
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_extras_of_curvature_by_numbers_in_single_precision():
+    x, extra = rng.uniform(-1.0, 1.0, (6, 3)).astype(np.float32), ("hessian", "newton_step")
+    x[2, 1] = np.nan
+    expected = fc.curvature(until_alone, x, extra=extra)
+    for points, device in ((Foreign(x), "auto"), (x, "cuda")):
+        found = fc.curvature(until_alone, points, extra=extra, device=device)
+        assert_close_curvature(found, expected)
+        for name in extra:
+            a, b = on_host(getattr(found, name)), getattr(expected, name)
+            assert (a.shape, a.dtype) == (b.shape, np.float32)
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * np.nanmax(np.abs(b)), err_msg=name)
 
 
 @pytest.mark.filterwarnings("ignore:.*overflow encountered in cast")  # as a device does without a word

@@ -53,10 +53,9 @@ def precision_in(names: tuple[str, ...], data: tuple) -> Precision:
 
 def tiles_for(places: tuple[Place, ...], n: int, precision: Precision) -> tuple[int, int, int]:
     """Threads in a block, and numbers of float64 and float32 in their rows of shared memory; results go there, too."""
-    doubles, singles = widths_of(places)
-    if precision.is_single:
-        return threads_of(doubles + singles, THREADS), doubles, max(singles, width_of_rows(n))
-    doubles = max(doubles, width_of_rows(n))
+    widths, which = list(widths_of(places)), precision.is_single
+    widths[which] = max(widths[which], width_of_rows(n))
+    doubles, singles = widths
     return threads_of(doubles + singles, THREADS), doubles, singles
 
 

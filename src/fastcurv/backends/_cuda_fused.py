@@ -18,8 +18,8 @@ from ._arguments import kinds_of
 from ._cuda_curvature import reading_out, width_of_rows
 from ._cuda_jobs import check_arguments, compile_for, kernels_of, there
 from ._cuda_lanes import for_thread
-from ._cuda_places import MOST_OF_OWN, RESULTS, THREADS, Place, at_point, moving, places_of, widths_of
-from ._cuda_tiles import fetching, storing, threads_of
+from ._cuda_places import MOST_OF_OWN, RESULTS, THREADS, Place, at_point, places_of, running, widths_of
+from ._cuda_tiles import storing, threads_of
 from .cpu import Job, Points
 from .cuda import constant, cuda, launch
 
@@ -75,7 +75,7 @@ def rows_at_once(job: Job, points: Points, data: tuple, tolerance: float, most: 
 def fused_kernel(block: Callable, names: tuple[str, ...], places: tuple[Place, ...], own: int, n: int) -> Callable:
     """Each thread runs the task of a point, which has so many arguments of its `own`, solves and reads."""
     threads, doubles_width, singles_width = tiles_for(places, n)
-    here_of, own_of, fetch = at_point(places), at_point((Place("row"),) * own), moving(places, "read", fetching)
+    run, here_of = running(block, places, own), at_point(places)
     method = eigen.solver(n, False)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
     errors_of, read_out, size = for_thread(estimated_errors), reading_out(n), width_of_rows(n)
@@ -90,12 +90,9 @@ def fused_kernel(block: Callable, names: tuple[str, ...], places: tuple[Place, .
         row = cuda.local.array(size, types.float64)
         b, tiles = cuda.grid(1), (doubles, singles)
         given = (points,) + data  # noqa: RUF005  Numba knows sums of tuples
-        fetch(given, tiles, tasks)
-        cuda.syncthreads()
+        run(given, layout, arguments, tiles, b, tasks)
         if b < tasks:
-            shared, own = arguments
             here = here_of(given, tiles, b)
-            block(0, 0, layout, here[0], (shared, own_of(own, tiles, b)), *here[1:])
             x, g, H = here[0][0], here[of_gradient][0], here[of_hessian][0]
             for i in range(n):
                 for j in range(i + 1):

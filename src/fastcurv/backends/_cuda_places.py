@@ -96,24 +96,34 @@ def threads_for(places: tuple[Place, ...]) -> int:
 def points_kernel(block: Callable, places: tuple[Place, ...], own: int) -> Callable:
     """Each thread runs the task of a point, which has so many arguments of its `own`."""
     threads, (doubles_width, singles_width) = threads_for(places), widths_of(places)
-    here_of, own_of = at_point(places), at_point((Place("row"),) * own)
-    fetch, store = (moving(places, *how) for how in (("read", fetching), ("written", storing)))
+    run, store = running(block, places, own), moving(places, "written", storing)
 
     def kernel(tasks, layout, points, arguments, data):
         doubles = cuda.shared.array((threads, doubles_width), types.float64)
         singles = cuda.shared.array((threads, singles_width), types.float32)
         b, tiles = cuda.grid(1), (doubles, singles)
         given = (points,) + data  # noqa: RUF005  Numba knows sums of tuples
+        run(given, layout, arguments, tiles, b, tasks)
+        cuda.syncthreads()
+        store(given, tiles, tasks)
+
+    return kernel
+
+
+def running(block: Callable, places: tuple[Place, ...], own: int) -> Callable:
+    """``run(given, layout, arguments, tiles, b, tasks)``: what is read into tiles, and the task of point b."""
+    here_of, own_of = at_point(places), at_point((Place("row"),) * own)
+    fetch = moving(places, "read", fetching)
+
+    def run(given, layout, arguments, tiles, b, tasks):
         fetch(given, tiles, tasks)
         cuda.syncthreads()
         if b < tasks:
             shared, own = arguments
             here = here_of(given, tiles, b)
             block(0, 0, layout, here[0], (shared, own_of(own, tiles, b)), *here[1:])
-        cuda.syncthreads()
-        store(given, tiles, tasks)
 
-    return kernel
+    return cuda.jit(device=True)(run)
 
 
 def at_point(places: tuple[Place, ...]) -> Callable:

@@ -37,8 +37,8 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     shared = run.plan_shares(job, count, parts, parts)
     error = here.room((count, m, n)) if errors else NO_MATRICES
     status = here.room(shared.statuses(count), np.int8)
-    rounding = rounding_of(out.dtype)
-    data = (plan.bounds.rows, status, out, NO_READER, NOTHING, NO_MATRIX, error, rounding)
+    rounding, of_whole = rounding_of(out.dtype), NO_MATRICES if shared.is_within else error
+    data = (plan.bounds.rows, status, out, NO_READER, NOTHING, NO_MATRIX, of_whole, rounding)
     run.launch(job, call.points, data, shared, parts)
     if errors and shared.is_within:
         error = here.of_rows(out)
@@ -103,10 +103,9 @@ def second_order(
     found, task = room_for_second(call, shared, spacing, errors, out, reader)
     rounding = rounding_of(call.x.dtype)
     data = (plan.bounds.rows, found.status, found.hessian, task, found.value, found.gradient)
-    if call.gradient is not None:
-        data = (*data, found.hessian_error, rounding)
-    else:
-        data = (*data, found.gradient_error, found.hessian_error, rounding)
+    # of points that several tasks share errors are estimated after all of them
+    slope_error, error = (NO_MATRIX, NO_MATRICES) if shared.is_within else (found.gradient_error, found.hessian_error)
+    data = (*data, error, rounding) if call.gradient is not None else (*data, slope_error, error, rounding)
     run.launch(job, call.points, data, shared, parts)
     if shared.is_within:
         found = _completed(call, found, errors)

@@ -34,7 +34,7 @@ def places_for(names: tuple[str, ...], points: Any, data: tuple) -> tuple[Place,
     Of results `data` has arrays for one point.
     """
     shared = tuple(np.zeros(0) if name in RESULTS else array for name, array in zip(names, data, strict=True))
-    first, *others = places_of(names, points, shared)
+    first, *others = places_of(names, points, shared, len(points))
     places, column = [first], first.size if not first.single else 0
     for name, place, array in zip(names, others, data, strict=True):
         if name in RESULTS and array.size:
@@ -88,11 +88,13 @@ def fused_kernel(block: Callable, names: tuple[str, ...], places: tuple[Place, .
         a, after = cuda.local.array(state, types.float64), cuda.local.array(after_sweep, types.float64)
         found, w = cuda.local.array(after_order, types.float64), cuda.local.array(n, types.float64)
         row = cuda.local.array(size, types.float64)
-        b, tiles = cuda.grid(1), (doubles, singles)
+        b, thread, tiles = cuda.grid(1), cuda.threadIdx.x, (doubles, singles)
         given = (points,) + data  # noqa: RUF005  Numba knows sums of tuples
-        run(given, layout, arguments, tiles, b, tasks)
+        first, at = cuda.blockIdx.x * cuda.blockDim.x, (b, b, 1, 0, 1)
+        together, memory = (first, min(cuda.blockDim.x, tasks - first), 1, tasks), (doubles[thread], singles[thread])
+        run(given, layout, arguments, tiles, memory, at, together)
         if b < tasks:
-            here = here_of(given, tiles, b)
+            here = here_of(given, memory, at)
             x, g, H = here[0][0], here[of_gradient][0], here[of_hessian][0]
             for i in range(n):
                 for j in range(i + 1):
@@ -104,7 +106,7 @@ def fused_kernel(block: Callable, names: tuple[str, ...], places: tuple[Place, .
             value, status = here[of_value][0], int(here[of_status][0])
             read_out(row, x, g, H, w, value, status, errors, tolerance, most)
             for k in range(size):
-                doubles[cuda.threadIdx.x, k] = row[k]
+                doubles[thread, k] = row[k]
         cuda.syncthreads()
         store(doubles, rows, 0, tasks)
 

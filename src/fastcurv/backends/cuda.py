@@ -84,13 +84,17 @@ def ordinals(device: int) -> tuple[int, ...]:
     return tuple(range(len(cuda.gpus))) if device == EVERY else (device,)
 
 
-def launch(kernel: Any, threads_in_all: int, block: int, *arguments: Any, stream: Any = 0) -> None:
-    """Launch a kernel over so many threads, in blocks; small grids are meant, and no reason to warn."""
+def launch(
+    kernel: Any, threads_in_all: int, block: int, *arguments: Any, stream: Any = 0, shared: int = 0
+) -> None:  # fmt: skip
+    """Launch a kernel over so many threads, in blocks, with so many bytes of shared memory of no size that it knows;
+    small grids are meant, and no reason to warn.
+    """
     if threads_in_all == 0:
         return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Grid size")
-        configured = kernel[-(-threads_in_all // block), block, stream]
+        configured = kernel[-(-threads_in_all // block), block, stream, shared]
     with driver_errors():
         configured(*arguments)
 

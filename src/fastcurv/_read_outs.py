@@ -78,61 +78,108 @@ def power_below(largest):
     return floor_power_of_two(where(largest < math.inf, max(largest, splat(LEAST, largest)), 1.0))
 
 
+def largest_entry(E, r, i, largest):
+    """max E_ij, with row i of the lower triangle, which is row r of E, besides what is known."""
+    for j in range(i + 1):
+        largest = max(largest, E[r, j])
+    return largest
+
+
+def squares_of_row(E, r, i, inverse):
+    """What that row adds to the sum of squares of a symmetric matrix times `inverse`."""
+    row = splat(0.0, inverse)
+    for j in range(i):
+        entry = E[r, j] * inverse
+        row += entry * entry
+    diagonal = E[r, i] * inverse
+    return 2.0 * row + diagonal * diagonal
+
+
 def frobenius(E, n):
     """||E||_F of a symmetric matrix, from its lower triangle."""
     largest = splat(0.0, E[0, 0])
     for i in range(n):
-        for j in range(i + 1):
-            largest = max(largest, E[i, j])
+        largest = largest_entry(E, i, i, largest)
     power = power_below(largest)
     inverse, total = 1.0 / power, splat(0.0, largest)
     for i in range(n):
-        row = splat(0.0, largest)
-        for j in range(i):
-            entry = E[i, j] * inverse
-            row += entry * entry
-        diagonal = E[i, i] * inverse
-        total += 2.0 * row + diagonal * diagonal
+        total += squares_of_row(E, i, i, inverse)
     return power * math.sqrt(total)
+
+
+def unit_of(x, n):
+    """One divided by a power of two close to max_i s_i², with s_i = max(1, |x_i|)."""
+    largest = splat(1.0, x[0])
+    for i in range(n):
+        largest = max(largest, abs(x[i]))
+    return 1.0 / power_below(largest)
+
+
+def bend_of_row(x, unit, i, H, r):
+    """max_j |H_ij| s_i s_j of row i of the lower triangle, which is row r of H, in units of squares."""
+    one = splat(1.0, unit)
+    s_i = max(one, abs(x[i])) * unit
+    row = abs(H[r, i]) * s_i
+    for j in range(i):
+        row = max(row, abs(H[r, j]) * (max(one, abs(x[j])) * unit))
+    return row * s_i
+
+
+def has_small_slope(x, g, noise, bend, unit, n, tolerance):
+    """max_i |g_i| s_i <= tol bend + noise, where `bend` is in units of squares; noise that did overflow is left out."""
+    noise = where(noise < math.inf, noise, 0.0)
+    one, slope = splat(1.0, noise), splat(0.0, noise)
+    for i in range(n):
+        slope = max(slope, abs(g[i]) * (max(one, abs(x[i])) * unit))
+    return slope * unit <= tolerance * bend + noise * unit * unit
 
 
 def is_critical(x, g, noise, H, n, tolerance):
     """max_i |g_i| s_i <= tol max_ij |H_ij| s_i s_j + noise, with s_i = max(1, |x_i|) and noise = max_i s_i e_g,i.
 
     After Dennis & Schnabel (1983), section 7.2, with the curvature in place of |f|: invariant to shifts of f. Both
-    sides are divided by a power of two close to max_i s_i², so that they do not overflow; noise that did is left out.
+    sides are in units in which they do not overflow.
     """
-    noise = where(noise < math.inf, noise, 0.0)
-    one = largest = splat(1.0, noise)
+    unit = unit_of(x, n)
+    bend = splat(0.0, unit)
     for i in range(n):
-        largest = max(largest, abs(x[i]))
-    inverse = 1.0 / power_below(largest)
-    slope = bend = splat(0.0, noise)
+        bend = max(bend, bend_of_row(x, unit, i, H, i))
+    return has_small_slope(x, g, noise, bend, unit, n, tolerance)
+
+
+def unit_of_gradient(g, n):
+    """One divided by a power of two close to max_i |g_i|."""
+    largest = abs(g[0])
+    for i in range(1, n):
+        largest = max(largest, abs(g[i]))
+    return 1.0 / power_below(largest)
+
+
+def form_of_row(g, unit, i, H, r):
+    """What row i of the lower triangle, which is row r of H, adds to u'Hu, with u = unit g."""
+    u_i = g[i] * unit
+    row = splat(0.0, unit)
+    for j in range(i):
+        row += H[r, j] * (g[j] * unit)
+    return u_i * (2.0 * row + H[r, i] * u_i)
+
+
+def square_of(g, unit, n):
+    """u'u, with u = unit g."""
+    uu = splat(0.0, unit)
     for i in range(n):
-        s_i = max(one, abs(x[i])) * inverse
-        slope = max(slope, abs(g[i]) * s_i)
-        row = abs(H[i, i]) * s_i
-        for j in range(i):
-            row = max(row, abs(H[i, j]) * (max(one, abs(x[j])) * inverse))
-        bend = max(bend, row * s_i)
-    return slope * inverse <= tolerance * bend + noise * inverse * inverse
+        u_i = g[i] * unit
+        uu += u_i * u_i
+    return uu
 
 
 def gradient_curvature(g, H, n):
     """g'Hg / g'g, from multiples u of g so that nothing over- or underflows; NaN where g = 0."""
-    largest = abs(g[0])
-    for i in range(1, n):
-        largest = max(largest, abs(g[i]))
-    inverse = 1.0 / power_below(largest)
-    uu = uHu = splat(0.0, largest)
+    unit = unit_of_gradient(g, n)
+    uHu = splat(0.0, unit)
     for i in range(n):
-        u_i = g[i] * inverse
-        row = splat(0.0, largest)
-        for j in range(i):
-            row += H[i, j] * (g[j] * inverse)
-        uu += u_i * u_i
-        uHu += u_i * (2.0 * row + H[i, i] * u_i)
-    return uHu / uu
+        uHu += form_of_row(g, unit, i, H, i)
+    return uHu / square_of(g, unit, n)
 
 
 def slope_error(known, error, x):
@@ -150,7 +197,12 @@ def estimated_errors(x, g_error, E, n):
 
 def rounding_errors(x, g, H, n, rounding):
     """What exact derivatives are known to: max_i s_i e_g,i and ||E||_F."""
-    slope, bend, lever = largest_of(x, g, H, n)
+    return rounding_of_largest(x, largest_of(x, g, H, n), n, rounding)
+
+
+def rounding_of_largest(x, largest, n, rounding):
+    """The same from the largest numbers of derivatives."""
+    slope, bend, lever = largest
     reach = splat(1.0, slope)
     for i in range(n):
         reach = max(reach, abs(x[i]))

@@ -14,27 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from .._read_outs import estimated_errors, gradient_curvature, is_critical, newton_step, rounding_errors, signs
+from .._read_outs import rounding_errors
 from ..differences._outcome import NOT_FINITE, OK, OUTSIDE
 from ..differences._steps import is_outside
 from ..tracing import Program
 from . import _cuda_eigen as eigen
 from ._cuda_lanes import for_thread
+from ._cuda_read_outs import last_tile, reading_kernel, reading_whole, width_of_rows
 from ._cuda_results import copy_columns
-from ._cuda_tiles import LONGEST, PIECE, loading, storing, threads_of, width_of, writing
+from ._cuda_tiles import PIECE, loading, storing, threads_of, width_of, writing
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, launch, ordinals
 
-#: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
-#: critical, curvature along the gradient, status
-OTHERS = 7
 #: bytes between kernels, of so many points at once that are on a device
 SCRATCH_BYTES = 2**28
-
-
-def width_of_rows(n: int) -> int:
-    """Numbers of a row."""
-    return 2 * n + OTHERS
 
 
 def derivation(f: Callable, n: int, slots: int, bounded: bool) -> Callable:
@@ -53,55 +46,13 @@ def derivation(f: Callable, n: int, slots: int, bounded: bool) -> Callable:
     return cuda.jit(device=True)(derive)
 
 
-def reading_out(n: int) -> Callable:
-    """``read_out(row, x, g, H, w, value, status, errors, tolerance, most)``: what is read of a point, into its row.
-
-    Of H the lower triangle is read. `errors` are those of the gradient, max_i s_i e_g,i, and of the Hessian, ||E||_F;
-    results from `most` on are not finite in the type of the points.
-    """
-    signs_of, flatness, bend_of = map(for_thread, (signs, is_critical, gradient_curvature))
-    places = places_of(n)
-    gradient, eigenvalues, spectrum_error, index, nullity, critical, bend, state = (
-        places[name]
-        for name in (
-            "gradient", "eigenvalues", "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature",
-            "status",
-        )
-    )  # fmt: skip
-
-    def read_out(row, x, g, H, w, value, status, errors, tolerance, most):
-        noise, norm = errors
-        error, negative, null = signs_of(w, norm, n)
-        is_lost = abs(value) >= most or abs(w[0]) >= most or abs(w[n - 1]) >= most or 0.0 * error + 0.0 * w[0] != 0.0
-        for i in range(n):
-            is_lost |= abs(g[i]) >= most
-        if status == OK and is_lost:
-            status = NOT_FINITE
-        poison = 0.0 if status == OK else math.nan
-        row[0] = math.nan if status == OUTSIDE else value
-        for i in range(n):
-            row[gradient + i] = g[i] + poison
-            row[eigenvalues + i] = w[i] + poison
-        row[spectrum_error] = error + poison
-        row[index] = negative if status == OK else -1.0
-        row[nullity] = null if status == OK else -1.0
-        row[critical] = 1.0 if status == OK and flatness(x, g, noise, H, n, tolerance) else 0.0
-        row[bend] = bend_of(g, H, n) + poison
-        row[state] = status
-
-    return cuda.jit(device=True)(read_out)
-
-
 def tiles_of(n: int, extra: int) -> tuple[tuple[int, int], ...]:
-    """Threads in a block, and numbers in their rows of shared memory, of one kernel or of the two of three that are
-    here: rows of results are there as a whole.
+    """Threads in a block, and numbers in their rows of shared memory, of one kernel, which has rows of results there,
+    or of the two of three that are here.
     """
     width = max(width_of(extra), width_of_rows(n))
-    return _tiles_in_stages(n) if scratch_of(n) else ((threads_of(width, eigen.THREADS), width),)
-
-
-def _tiles_in_stages(n: int) -> tuple[tuple[int, int], ...]:
-    return tuple((threads_of(width, eigen.THREADS), width) for width in (width_of(PIECE), width_of_rows(n)))
+    one, first = ((threads_of(numbers, eigen.THREADS), numbers) for numbers in (width, width_of(PIECE)))
+    return (first, last_tile(n)) if scratch_of(n) else (one,)
 
 
 def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple, bounded: bool) -> Callable:
@@ -109,7 +60,7 @@ def curvature_kernel(f: Callable, n: int, extra: int, slots: int, places: tuple,
     method = eigen.solver(n, False)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
     load, derive = loading(n, extra), derivation(f, n, slots, bounded)
-    errors_of, read_out = for_thread(rounding_errors), reading_out(n)
+    errors_of, read_out = for_thread(rounding_errors), reading_whole(n)
     inputs, size, (tile_shape,) = n + extra, width_of_rows(n), tiles_of(n, extra)
     store, (slopes, lower) = storing(size, size), places
 
@@ -168,53 +119,6 @@ def derivatives_kernel(f: Callable, n: int, extra: int, slots: int, bounded: boo
     return kernel
 
 
-def reading_kernel(n: int, are_exact: bool) -> Callable:
-    """A row for each point from scalars, value and status, gradient, Hessian and eigenvalues.
-
-    `known` is what derivatives are known to: the rounding of exact ones, or estimated errors of gradients and Hessians.
-    Each thread reads what it needs by itself: most of that is its Hessian, for which shared memory has no room. Where
-    rows fit there, they are written together.
-    """
-    read_out, size, (_, tile_shape) = reading_out(n), width_of_rows(n), _tiles_in_stages(n)
-    store, of_rounding, of_estimates = storing(size, size), for_thread(rounding_errors), for_thread(estimated_errors)
-
-    def exact(x, g, H, b, rounding):
-        return of_rounding(x, g, H, n, rounding)
-
-    def estimated(x, g, H, b, known):
-        return of_estimates(x, known[0][b], known[1][b], n)
-
-    errors_of = cuda.jit(device=True)(exact if are_exact else estimated)
-
-    def read(row, b, points, scalars, gradients, hessians, spectra, known, tolerance, most):
-        x, g, H, value, status = points[b], gradients[b], hessians[b], scalars[b, 0], int(scalars[b, 1])
-        read_out(row, x, g, H, spectra[b], value, status, errors_of(x, g, H, b, known), tolerance, most)
-
-    read = cuda.jit(device=True)(read)
-
-    def kernel(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
-        tile = cuda.shared.array(tile_shape, types.float64)
-        b, count = cuda.grid(1), points.shape[0]
-        if b < count:
-            read(tile[cuda.threadIdx.x], b, points, scalars, gradients, hessians, spectra, known, tolerance, most)
-        cuda.syncthreads()
-        store(tile, rows, 0, count)
-
-    def kernel_of_long_rows(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
-        b = cuda.grid(1)
-        if b < points.shape[0]:
-            read(rows[b], b, points, scalars, gradients, hessians, spectra, known, tolerance, most)
-
-    return kernel if size <= LONGEST else kernel_of_long_rows
-
-
-def places_of(n: int) -> dict[str, int]:
-    """In which column of rows what `reading_out` writes begins, by the names of `Curvature`."""
-    after = 1 + 2 * n
-    names = "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature", "status"
-    return {"value": 0, "gradient": 1, "eigenvalues": 1 + n} | {name: after + k for k, name in enumerate(names)}
-
-
 def rows_from(
     ordinal: int, points: Any, value: Any, status: Any, gradients: Any, hessians: Any, errors: tuple[Any, Any],
     tolerance: float, most: float,
@@ -227,7 +131,7 @@ def rows_from(
         copy_columns(status.reshape(count, 1), 0, scalars, 1, 1)
         solve = eigen.solving(ordinal, n, False)  # whose memory must not be let go of before
         solve(0, hessians.reshape(count * n * n), w, w)
-        _, (block, _) = _tiles_in_stages(n)
+        block, _ = last_tile(n)
         given = points, scalars, gradients, hessians, w, errors, tolerance, most, rows
         launch(_reading(n), count, block, *given)
         cuda.synchronize()
@@ -237,49 +141,6 @@ def rows_from(
 @cache
 def _reading(n: int) -> Any:
     return cuda.jit(reading_kernel(n, are_exact=False))
-
-
-def newton_steps(rows: Any, spectra: Any, vectors: Any, steps: Any) -> None:
-    """Newton steps on the present device, NaN where points are invalid or an eigenvalue cannot be told from zero."""
-    count, n = spectra.shape
-    launch(_stepping(n), count, eigen.THREADS, rows, spectra, vectors, steps)
-
-
-@cache
-def _stepping(n: int) -> Any:
-    places, step_of = places_of(n), for_thread(newton_step)
-    gradient, nullity = places["gradient"], places["nullity"]
-
-    def kernel(rows, spectra, vectors, steps):
-        b = cuda.grid(1)
-        if b < rows.shape[0]:
-            step_of(rows[b, gradient : gradient + n], spectra[b], 0, vectors[b], steps[b])
-            if rows[b, nullity] != 0.0:  # -1 where it is invalid
-                for i in range(n):
-                    steps[b, i] = math.nan
-
-    return cuda.jit(kernel)
-
-
-def invalidate(rows: Any, *matrices: Any) -> None:
-    """Make matrices (N, n, n) on the present device NaN where the status says so."""
-    for array in matrices:
-        count, n, _ = array.shape
-        launch(_invalidating(n), count, eigen.THREADS, rows, array)
-
-
-@cache
-def _invalidating(n: int) -> Any:
-    status = places_of(n)["status"]
-
-    def kernel(rows, matrices):
-        b = cuda.grid(1)
-        if b < rows.shape[0] and rows[b, status] != OK:
-            for i in range(n):
-                for j in range(n):
-                    matrices[b, i, j] = math.nan
-
-    return cuda.jit(kernel)
 
 
 def scratch_of(n: int) -> tuple[int, ...]:

@@ -15,10 +15,10 @@ from .._inputs import read_only
 from .._read_outs import estimated_errors
 from . import _cuda_eigen as eigen
 from ._arguments import kinds_of
-from ._cuda_curvature import reading_out, width_of_rows
 from ._cuda_jobs import check_arguments, compile_for, kernels_of, there
 from ._cuda_lanes import for_thread
 from ._cuda_places import MOST_OF_OWN, RESULTS, THREADS, Place, at_point, places_of, running, widths_of
+from ._cuda_read_outs import reading_whole, width_of_rows
 from ._cuda_tiles import storing, threads_of
 from .cpu import Job, Points
 from .cuda import constant, cuda, launch
@@ -78,7 +78,7 @@ def fused_kernel(block: Callable, names: tuple[str, ...], places: tuple[Place, .
     run, here_of = running(block, places, own), at_point(places)
     method = eigen.solver(n, False)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
-    errors_of, read_out, size = for_thread(estimated_errors), reading_out(n), width_of_rows(n)
+    errors_of, read_out, size = for_thread(estimated_errors), reading_whole(n), width_of_rows(n)
     store = storing(size, size)
     of_value, of_status, of_gradient, of_slope_errors, of_hessian, of_errors = (1 + names.index(name) for name in FOUND)
 

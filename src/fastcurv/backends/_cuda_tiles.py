@@ -94,6 +94,20 @@ def storing(piece: int, size: int, column: int = 0) -> Callable:
     return cuda.jit(device=True)(store)
 
 
+def bringing(n: int) -> Callable:
+    """``bring(matrices, i, tile)``: row i of the lower triangles of a block's matrices (n, n), one for each thread."""
+
+    def bring(matrices, i, tile):
+        first = cuda.blockIdx.x * cuda.blockDim.x
+        cuda.syncthreads()  # the row before is read no more
+        for k in range(cuda.threadIdx.x, min(cuda.blockDim.x, matrices.shape[0] - first) * n, cuda.blockDim.x):
+            if k % n <= i:
+                tile[k // n, k % n] = matrices[first + k // n, i, k % n]
+        cuda.syncthreads()
+
+    return cuda.jit(device=True)(bring)
+
+
 def reading(size: int, put: Callable) -> Callable:
     """``read(rows, tile, b, count, target)``: a thread's row b, number by number into ``put(target, k, number)``.
 

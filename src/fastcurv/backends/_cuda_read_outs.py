@@ -1,0 +1,275 @@
+"""What is read from derivatives and spectra on a CUDA device: a row for each point, of what `reading_out` writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from numba import types
+
+from .._read_outs import (
+    bend_of_row,
+    estimated_errors,
+    form_of_row,
+    gradient_curvature,
+    has_small_slope,
+    is_critical,
+    largest_entry,
+    newton_step,
+    power_below,
+    rounding_errors,
+    rounding_of_largest,
+    signs,
+    slope_error,
+    square_of,
+    squares_of_row,
+    unit_of,
+    unit_of_gradient,
+)
+from .._rounding import largest_in_row
+from ..differences._outcome import NOT_FINITE, OK, OUTSIDE
+from ._cuda_lanes import for_thread
+from ._cuda_tiles import LONGEST, PIECE, bringing, reading, threads_of, writing
+from .cuda import cuda, launch
+
+#: threads in a block
+THREADS = 64
+#: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
+#: critical, curvature along the gradient, status
+OTHERS = 7
+
+
+def width_of_rows(n: int) -> int:
+    """Numbers of a row."""
+    return 2 * n + OTHERS
+
+
+def places_of(n: int) -> dict[str, int]:
+    """In which column of rows what `reading_out` writes begins, by the names of `Curvature`."""
+    after = 1 + 2 * n
+    names = "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature", "status"
+    return {"value": 0, "gradient": 1, "eigenvalues": 1 + n} | {name: after + k for k, name in enumerate(names)}
+
+
+def reading_out(n: int) -> Callable:
+    """``read_out(row, g, w, value, status, norm, is_flat, bend, most)``: what is read of a point, into its row.
+
+    `norm` is what its Hessian is known to, ||E||_F, `bend` its curvature along the gradient; results from `most` on are
+    not finite in the type of the points.
+    """
+    signs_of = for_thread(signs)
+    places = places_of(n)
+    gradient, eigenvalues, spectrum_error, index, nullity, critical, bend, state = (
+        places[name]
+        for name in (
+            "gradient", "eigenvalues", "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature",
+            "status",
+        )
+    )  # fmt: skip
+
+    def read_out(row, g, w, value, status, norm, is_flat, along_gradient, most):
+        error, negative, null = signs_of(w, norm, n)
+        is_lost = abs(value) >= most or abs(w[0]) >= most or abs(w[n - 1]) >= most or 0.0 * error + 0.0 * w[0] != 0.0
+        for i in range(n):
+            is_lost |= abs(g[i]) >= most
+        if status == OK and is_lost:
+            status = NOT_FINITE
+        poison = 0.0 if status == OK else math.nan
+        row[0] = math.nan if status == OUTSIDE else value
+        for i in range(n):
+            row[gradient + i] = g[i] + poison
+            row[eigenvalues + i] = w[i] + poison
+        row[spectrum_error] = error + poison
+        row[index] = negative if status == OK else -1.0
+        row[nullity] = null if status == OK else -1.0
+        row[critical] = 1.0 if status == OK and is_flat else 0.0
+        row[bend] = along_gradient + poison
+        row[state] = status
+
+    return cuda.jit(device=True)(read_out)
+
+
+def reading_whole(n: int) -> Callable:
+    """``read_whole(row, x, g, H, w, value, status, errors, tolerance, most)``: the same where a thread has its Hessian,
+    of which the lower triangle is read. `errors` are those of the gradient, max_i s_i e_g,i, and ||E||_F.
+    """
+    flatness, bend_of, read_out = for_thread(is_critical), for_thread(gradient_curvature), reading_out(n)
+
+    def read_whole(row, x, g, H, w, value, status, errors, tolerance, most):
+        noise, norm = errors
+        is_flat, along_gradient = flatness(x, g, noise, H, n, tolerance), bend_of(g, H, n)
+        read_out(row, g, w, value, status, norm, is_flat, along_gradient, most)
+
+    return cuda.jit(device=True)(read_whole)
+
+
+def last_tile(n: int) -> tuple[int, int]:
+    """Threads in a block of `reading_kernel`, and numbers in their rows of shared memory: rows of Hessians, or none."""
+    width = max(n, PIECE) | 1 if n <= LONGEST else 1
+    return threads_of(width, THREADS), width
+
+
+def reading_kernel(n: int, are_exact: bool) -> Callable:
+    """A row for each point from scalars, value and status, gradient, Hessian and eigenvalues.
+
+    `known` is what derivatives are known to: the rounding of exact ones, or estimated errors of gradients and Hessians.
+    """
+    return (_reading_row_by_row if n <= LONGEST else _reading_where_they_are)(n, are_exact)
+
+
+def _reading_row_by_row(n: int, are_exact: bool) -> Callable:
+    """Of each row of their Hessians threads read all they need, before the next one takes its place."""
+    size, tile_shape = width_of_rows(n), last_tile(n)
+    read_out, appraise, rounding_at = reading_out(n), appraising(n, are_exact), for_thread(rounding_of_largest)
+    norm_of, slope_noise, flatness = norming(n), for_thread(slope_error), for_thread(has_small_slope)
+
+    def put(x, k, number):
+        x[k] = number
+
+    def get(row, k):
+        return row[k]
+
+    bring_vector, write = reading(n, put), writing(size, get)
+
+    def exact(x, w, largest, tile, b, count, rounding):
+        return rounding_at(x, largest, n, rounding)
+
+    def estimated(x, w, largest, tile, b, count, known):
+        noise = 0.0
+        bring_vector(known[0], tile, b, count, w)
+        for i in range(n):
+            noise = slope_noise(noise, w[i], x[i])
+        return noise, norm_of(known[1], tile)
+
+    errors_of = cuda.jit(device=True)(exact if are_exact else estimated)
+
+    def kernel(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
+        tile = cuda.shared.array(tile_shape, types.float64)
+        x, g = cuda.local.array(n, types.float64), cuda.local.array(n, types.float64)
+        w, row = cuda.local.array(n, types.float64), cuda.local.array(size, types.float64)
+        b, count = cuda.grid(1), points.shape[0]
+        bring_vector(points, tile, b, count, x)
+        bring_vector(gradients, tile, b, count, g)
+        largest, unit, bend, along_gradient = appraise(x, g, hessians, tile)
+        cuda.syncthreads()
+        noise, norm = errors_of(x, w, largest, tile, b, count, known)
+        cuda.syncthreads()
+        bring_vector(spectra, tile, b, count, w)
+        if b < count:
+            is_flat = flatness(x, g, noise, bend, unit, n, tolerance)
+            value, status = scalars[b, 0], int(scalars[b, 1])
+            read_out(row, g, w, value, status, norm, is_flat, along_gradient, most)
+        write(row, tile, rows, b, count)
+
+    return kernel
+
+
+def appraising(n: int, are_exact: bool) -> Callable:
+    """``appraise(x, g, hessians, tile)``: the largest numbers of exact derivatives, as `largest_of` finds them; the
+    unit of coordinates, and the largest entry in that; the curvature along the gradient.
+    """
+    in_row, bend_in, form_in, square = map(for_thread, (largest_in_row, bend_of_row, form_of_row, square_of))
+    unit_of_points, unit_of_slopes, bring = for_thread(unit_of), for_thread(unit_of_gradient), bringing(n)
+
+    def appraise(x, g, hessians, tile):
+        r = cuda.threadIdx.x
+        unit, unit_of_g = unit_of_points(x, n), unit_of_slopes(g, n)
+        steepest = largest = lever = poison = scaled = uHu = 0.0
+        for i in range(n):
+            bring(hessians, i, tile)
+            if are_exact:
+                if i == 0:
+                    poison = 0.0 * tile[r, 0]
+                steepest = max(steepest, abs(g[i]))
+                largest, lever = in_row(x, i, tile, r, largest, lever)
+            scaled = max(scaled, bend_in(x, unit, i, tile, r))
+            uHu += form_in(g, unit_of_g, i, tile, r)
+        return (steepest, largest + poison, lever + poison), unit, scaled, uHu / square(g, unit_of_g, n)
+
+    return cuda.jit(device=True)(appraise)
+
+
+def norming(n: int) -> Callable:
+    """``norm(matrices, tile)``: ||E||_F of each thread's matrix, as `frobenius` finds it."""
+    largest_in, squares_in, below, bring = *map(for_thread, (largest_entry, squares_of_row, power_below)), bringing(n)
+
+    def norm(matrices, tile):
+        r, largest, total = cuda.threadIdx.x, 0.0, 0.0
+        for i in range(n):
+            bring(matrices, i, tile)
+            largest = largest_in(tile, r, i, largest)
+        power = below(largest)
+        inverse = 1.0 / power
+        for i in range(n):
+            bring(matrices, i, tile)
+            total += squares_in(tile, r, i, inverse)
+        return power * math.sqrt(total)
+
+    return cuda.jit(device=True)(norm)
+
+
+def _reading_where_they_are(n: int, are_exact: bool) -> Callable:
+    """Each thread reads by itself: a row takes some memory's lines as a whole."""
+    read_out, of_rounding, of_estimates = reading_whole(n), for_thread(rounding_errors), for_thread(estimated_errors)
+
+    def exact(x, g, H, b, rounding):
+        return of_rounding(x, g, H, n, rounding)
+
+    def estimated(x, g, H, b, known):
+        return of_estimates(x, known[0][b], known[1][b], n)
+
+    errors_of = cuda.jit(device=True)(exact if are_exact else estimated)
+
+    def kernel(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
+        b = cuda.grid(1)
+        if b < points.shape[0]:
+            x, g, H, value, status = points[b], gradients[b], hessians[b], scalars[b, 0], int(scalars[b, 1])
+            errors = errors_of(x, g, H, b, known)
+            read_out(rows[b], x, g, H, spectra[b], value, status, errors, tolerance, most)
+
+    return kernel
+
+
+def newton_steps(rows: Any, spectra: Any, vectors: Any, steps: Any) -> None:
+    """Newton steps on the present device, NaN where points are invalid or an eigenvalue cannot be told from zero."""
+    count, n = spectra.shape
+    launch(_stepping(n), count, THREADS, rows, spectra, vectors, steps)
+
+
+@cache
+def _stepping(n: int) -> Any:
+    places, step_of = places_of(n), for_thread(newton_step)
+    gradient, nullity = places["gradient"], places["nullity"]
+
+    def kernel(rows, spectra, vectors, steps):
+        b = cuda.grid(1)
+        if b < rows.shape[0]:
+            step_of(rows[b, gradient : gradient + n], spectra[b], 0, vectors[b], steps[b])
+            if rows[b, nullity] != 0.0:  # -1 where it is invalid
+                for i in range(n):
+                    steps[b, i] = math.nan
+
+    return cuda.jit(kernel)
+
+
+def invalidate(rows: Any, *matrices: Any) -> None:
+    """Make matrices (N, n, n) on the present device NaN where the status says so."""
+    for array in matrices:
+        count, n, _ = array.shape
+        launch(_invalidating(n), count, THREADS, rows, array)
+
+
+@cache
+def _invalidating(n: int) -> Any:
+    status = places_of(n)["status"]
+
+    def kernel(rows, matrices):
+        b = cuda.grid(1)
+        if b < rows.shape[0] and rows[b, status] != OK:
+            for i in range(n):
+                for j in range(n):
+                    matrices[b, i, j] = math.nan
+
+    return cuda.jit(kernel)

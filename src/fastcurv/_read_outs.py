@@ -115,22 +115,19 @@ def unit_of(x, n):
     return 1.0 / power_below(largest)
 
 
-def bend_of_row(x, unit, i, H, r):
-    """max_j |H_ij| s_i s_j of row i of the lower triangle, which is row r of H, in units of squares."""
+def scaled_row(x, g, unit, i, H, r):
+    """|g_i| s_i and max_j |H_ij| s_i s_j, in units, of row i of the lower triangle, which is row r of H."""
     one = splat(1.0, unit)
     s_i = max(one, abs(x[i])) * unit
     row = abs(H[r, i]) * s_i
     for j in range(i):
         row = max(row, abs(H[r, j]) * (max(one, abs(x[j])) * unit))
-    return row * s_i
+    return abs(g[i]) * s_i, row * s_i
 
 
-def has_small_slope(x, g, noise, bend, unit, n, tolerance):
-    """max_i |g_i| s_i <= tol bend + noise, where `bend` is in units of squares; noise that did overflow is left out."""
+def is_small(slope, bend, noise, unit, tolerance):
+    """max_i |g_i| s_i <= tol max_ij |H_ij| s_i s_j + noise; noise that did overflow is left out."""
     noise = where(noise < math.inf, noise, 0.0)
-    one, slope = splat(1.0, noise), splat(0.0, noise)
-    for i in range(n):
-        slope = max(slope, abs(g[i]) * (max(one, abs(x[i])) * unit))
     return slope * unit <= tolerance * bend + noise * unit * unit
 
 
@@ -141,10 +138,11 @@ def is_critical(x, g, noise, H, n, tolerance):
     sides are in units in which they do not overflow.
     """
     unit = unit_of(x, n)
-    bend = splat(0.0, unit)
+    slope = bend = splat(0.0, unit)
     for i in range(n):
-        bend = max(bend, bend_of_row(x, unit, i, H, i))
-    return has_small_slope(x, g, noise, bend, unit, n, tolerance)
+        slope_i, bend_i = scaled_row(x, g, unit, i, H, i)
+        slope, bend = max(slope, slope_i), max(bend, bend_i)
+    return is_small(slope, bend, noise, unit, tolerance)
 
 
 def unit_of_gradient(g, n):
@@ -155,31 +153,23 @@ def unit_of_gradient(g, n):
     return 1.0 / power_below(largest)
 
 
-def form_of_row(g, unit, i, H, r):
-    """What row i of the lower triangle, which is row r of H, adds to u'Hu, with u = unit g."""
+def forms_of_row(g, unit, i, H, r):
+    """What row i of the lower triangle, which is row r of H, adds to u'u and u'Hu, with u = unit g."""
     u_i = g[i] * unit
     row = splat(0.0, unit)
     for j in range(i):
         row += H[r, j] * (g[j] * unit)
-    return u_i * (2.0 * row + H[r, i] * u_i)
-
-
-def square_of(g, unit, n):
-    """u'u, with u = unit g."""
-    uu = splat(0.0, unit)
-    for i in range(n):
-        u_i = g[i] * unit
-        uu += u_i * u_i
-    return uu
+    return u_i * u_i, u_i * (2.0 * row + H[r, i] * u_i)
 
 
 def gradient_curvature(g, H, n):
     """g'Hg / g'g, from multiples u of g so that nothing over- or underflows; NaN where g = 0."""
     unit = unit_of_gradient(g, n)
-    uHu = splat(0.0, unit)
+    uu = uHu = splat(0.0, unit)
     for i in range(n):
-        uHu += form_of_row(g, unit, i, H, i)
-    return uHu / square_of(g, unit, n)
+        uu_i, uHu_i = forms_of_row(g, unit, i, H, i)
+        uu, uHu = uu + uu_i, uHu + uHu_i
+    return uHu / uu
 
 
 def slope_error(known, error, x):

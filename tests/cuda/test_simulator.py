@@ -565,6 +565,18 @@ def test_curvature(n, backend, monkeypatch):
     assert fc.curvature(chain, rng.normal(size=(4, n)).astype(np.float32), device="cuda").value.dtype == np.float32
 
 
+@pytest.mark.parametrize("options", [{}, {"method": "central"}], ids=["exact", "estimated"])
+def test_curvature_of_rows_that_stay_where_they_are(options, monkeypatch):
+    from fastcurv.backends import _cuda_read_outs
+
+    monkeypatch.setattr(_cuda_read_outs, "LONGEST", 9)
+    x = rng.uniform(-1.0, 1.0, (3, 10))
+    found, expected = (fc.curvature(chain, x, device=device, **options) for device in ("cuda", "cpu"))
+    np.testing.assert_array_equal(found.index, expected.index)
+    for name in ("gradient", "eigenvalues", "eigenvalue_error", "gradient_curvature"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6, atol=1e-6, err_msg=name)
+
+
 def test_check_and_explain():
     x = np.array([[0.3, 0.4], [-0.5, 0.2], [0.1, -0.3]])
     assert fc.check(until, x, device="cuda").worst == pytest.approx(fc.check(until, x).worst, rel=1e-3)

@@ -10,20 +10,19 @@ from typing import Any
 from numba import types
 
 from .._read_outs import (
-    bend_of_row,
     estimated_errors,
-    form_of_row,
+    forms_of_row,
     gradient_curvature,
-    has_small_slope,
     is_critical,
+    is_small,
     largest_entry,
     newton_step,
     power_below,
     rounding_errors,
     rounding_of_largest,
+    scaled_row,
     signs,
     slope_error,
-    square_of,
     squares_of_row,
     unit_of,
     unit_of_gradient,
@@ -123,7 +122,7 @@ def _reading_row_by_row(n: int, are_exact: bool) -> Callable:
     """Of each row of their Hessians threads read all they need, before the next one takes its place."""
     size, tile_shape = width_of_rows(n), last_tile(n)
     read_out, appraise, rounding_at = reading_out(n), appraising(n, are_exact), for_thread(rounding_of_largest)
-    norm_of, slope_noise, flatness = norming(n), for_thread(slope_error), for_thread(has_small_slope)
+    norm_of, slope_noise, small = norming(n), for_thread(slope_error), for_thread(is_small)
 
     def put(x, k, number):
         x[k] = number
@@ -152,13 +151,13 @@ def _reading_row_by_row(n: int, are_exact: bool) -> Callable:
         b, count = cuda.grid(1), points.shape[0]
         bring_vector(points, tile, b, count, x)
         bring_vector(gradients, tile, b, count, g)
-        largest, unit, bend, along_gradient = appraise(x, g, hessians, tile)
+        largest, unit, scaled, along_gradient = appraise(x, g, hessians, tile)
         cuda.syncthreads()
         noise, norm = errors_of(x, w, largest, tile, b, count, known)
         cuda.syncthreads()
         bring_vector(spectra, tile, b, count, w)
         if b < count:
-            is_flat = flatness(x, g, noise, bend, unit, n, tolerance)
+            is_flat = small(*scaled, noise, unit, tolerance)
             value, status = scalars[b, 0], int(scalars[b, 1])
             read_out(row, g, w, value, status, norm, is_flat, along_gradient, most)
         write(row, tile, rows, b, count)
@@ -168,15 +167,14 @@ def _reading_row_by_row(n: int, are_exact: bool) -> Callable:
 
 def appraising(n: int, are_exact: bool) -> Callable:
     """``appraise(x, g, hessians, tile)``: the largest numbers of exact derivatives, as `largest_of` finds them; the
-    unit of coordinates, and the largest entry in that; the curvature along the gradient.
+    unit of coordinates, and the largest numbers in that; the curvature along the gradient.
     """
-    in_row, bend_in, form_in, square = map(for_thread, (largest_in_row, bend_of_row, form_of_row, square_of))
+    in_row, scaled_in, forms_in = map(for_thread, (largest_in_row, scaled_row, forms_of_row))
     unit_of_points, unit_of_slopes, bring = for_thread(unit_of), for_thread(unit_of_gradient), bringing(n)
 
     def appraise(x, g, hessians, tile):
-        r = cuda.threadIdx.x
-        unit, unit_of_g = unit_of_points(x, n), unit_of_slopes(g, n)
-        steepest = largest = lever = poison = scaled = uHu = 0.0
+        r, unit, unit_of_g = cuda.threadIdx.x, unit_of_points(x, n), unit_of_slopes(g, n)
+        steepest = largest = lever = poison = slope = bend = uu = uHu = 0.0
         for i in range(n):
             bring(hessians, i, tile)
             if are_exact:
@@ -184,9 +182,11 @@ def appraising(n: int, are_exact: bool) -> Callable:
                     poison = 0.0 * tile[r, 0]
                 steepest = max(steepest, abs(g[i]))
                 largest, lever = in_row(x, i, tile, r, largest, lever)
-            scaled = max(scaled, bend_in(x, unit, i, tile, r))
-            uHu += form_in(g, unit_of_g, i, tile, r)
-        return (steepest, largest + poison, lever + poison), unit, scaled, uHu / square(g, unit_of_g, n)
+            slope_i, bend_i = scaled_in(x, g, unit, i, tile, r)
+            slope, bend = max(slope, slope_i), max(bend, bend_i)
+            uu_i, uHu_i = forms_in(g, unit_of_g, i, tile, r)
+            uu, uHu = uu + uu_i, uHu + uHu_i
+        return (steepest, largest + poison, lever + poison), unit, (slope, bend), uHu / uu
 
     return cuda.jit(device=True)(appraise)
 

@@ -25,7 +25,7 @@ def _plain(value: Any) -> Any:
     """The host's arrays behind those of the simulator."""
     if isinstance(value, tuple):
         return tuple(map(_plain, value))
-    if isinstance(value, (int, float, np.number)):
+    if isinstance(value, (int, float, np.generic)):
         return value
     while not isinstance(value, np.ndarray):
         value = value.__dict__.get("_item", value.__dict__.get("_ary"))

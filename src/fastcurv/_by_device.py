@@ -20,10 +20,11 @@ from .backends import _cuda_eigen as eigen
 from .backends import _cuda_results as results
 from .backends import _cusolver as cusolver
 from .backends import cuda as backend
-from .backends._cuda_curvature import CurvatureKernels, Reading, rows_from, width_of_rows
+from .backends._cuda_curvature import CurvatureKernels, Reading, rows_from
 from .backends._cuda_fused import rows_at_once
 from .backends._cuda_groups import precision_of
 from .backends._cuda_jobs import Launcher, rebuilt
+from .backends._cuda_read_outs import width_of_rows
 from .backends._cuda_transfers import in_parts
 from .backends.cpu import Points
 from .differences._outcome import NOT_FINITE, OK, OUTSIDE
@@ -122,7 +123,7 @@ def takes_spectra(n: int, vectors: bool = False) -> bool:
 
 
 def curvature(call: Call, tolerance: float) -> np.ndarray:
-    """Rows of what curvature reads of each point: see `_cuda_curvature`."""
+    """Rows of what curvature reads of each point: see `_cuda_read_outs`."""
     plan = call.plan
     assert plan.device is not None
     prepared, work = by_tracing.in_lanes(call)

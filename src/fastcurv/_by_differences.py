@@ -6,7 +6,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, where
+from ._call import (
+    NO_MATRICES,
+    NO_MATRIX,
+    NO_READER,
+    NOTHING,
+    Call,
+    First,
+    Product,
+    Second,
+    launcher,
+    room_for_second,
+    where,
+)
 from ._plan import Plan, check_local, is_kept
 from .backends import cpu
 from .backends._kernels import Length, Operation, Role
@@ -164,20 +176,7 @@ def second_order(
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     run, here = launcher(plan, call.points), where(call.x)
     shared = run.plan_shares(job, count, evaluations, divisible, spacing, together, call.lanes)
-    homes = shared.workers * spacing if shared.layout[2] else count
-    needs_status = errors or call.gradient is not None or shared.is_within
-    found = Second(
-        value=here.room(count) if errors else NOTHING,
-        gradient=here.room((count, n)) if errors else NO_MATRIX,
-        gradient_error=here.zeros((homes, n)) if errors else NO_MATRIX,
-        hessian=here.room((homes, n, n)) if out is None else out,
-        hessian_error=here.room((homes, n, n)) if errors else NO_MATRICES,
-        status=here.room(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
-        is_read=reader is not None and not shared.is_within,
-    )
-    task = (
-        reader.from_memory(found, shared.layout, shared.workers) if reader is not None and found.is_read else NO_READER
-    )
+    found, task = room_for_second(call, shared, spacing, errors, out, reader)
     data = second_data(plan, formula, scale, call.gradient is not None, task, found)
     run.launch(job, call.points, data, shared, evaluations)
     if shared.is_within:

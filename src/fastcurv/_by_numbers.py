@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 
 from ._by_differences import Outline
-from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING, Call, First, Product, Second, launcher, where
+from ._call import (
+    NO_MATRICES,
+    NO_MATRIX,
+    NO_READER,
+    NOTHING,
+    Call,
+    First,
+    Product,
+    Second,
+    launcher,
+    room_for_second,
+    where,
+)
 from ._plan import Plan, is_kept
 from ._rounding import rounding_of
 from .backends import cpu
@@ -24,11 +36,13 @@ def first_order(call: Call, plan: Plan, role: Role, m: int, errors: bool, out: n
     run, here = launcher(plan, call.points), where(call.x)
     shared = run.plan_shares(job, count, parts, parts)
     dtype = plan.arithmetic(call.x.dtype)
-    error = here.room((count, m, n), dtype) if errors else NO_MATRICES.astype(dtype, copy=False)
+    bounds, nothing, no_matrix, no_matrices = (
+        a.astype(dtype, copy=False) for a in (plan.bounds.rows, NOTHING, NO_MATRIX, NO_MATRICES)
+    )
+    error = here.room((count, m, n), dtype) if errors else no_matrices
     status = here.room(shared.statuses(count), np.int8)
-    rounding = rounding_in(out.dtype, dtype)
-    bounds, nothing, no_matrix = (a.astype(dtype, copy=False) for a in (plan.bounds.rows, NOTHING, NO_MATRIX))
-    data = (bounds, status, out, NO_READER, nothing, no_matrix, error, rounding)
+    of_whole = no_matrices if shared.is_within else error
+    data = (bounds, status, out, NO_READER, nothing, no_matrix, of_whole, rounding_in(out.dtype, dtype))
     run.launch(job, call.points, data, shared, parts)
     if errors and shared.is_within:
         error = here.of_rows(out, arithmetic=dtype)
@@ -97,27 +111,14 @@ def second_order(
     spacing = 0 if out is not None else together + -(-cpu.APART // n)
     run, here, dtype = launcher(plan, call.points), where(call.x), plan.arithmetic(call.x.dtype)
     shared = run.plan_shares(job, count, parts, divisible, spacing, together)
-    homes = shared.workers * spacing if shared.layout[2] else count
-    needs_status = errors or call.gradient is not None or shared.is_within
-    found = Second(
-        value=here.room(count, dtype) if errors else NOTHING.astype(dtype, copy=False),
-        gradient=here.room((count, n), dtype) if errors else NO_MATRIX.astype(dtype, copy=False),
-        gradient_error=here.zeros((homes, n), dtype) if errors else NO_MATRIX.astype(dtype, copy=False),
-        hessian=here.room((homes, n, n), dtype) if out is None else out,
-        hessian_error=here.room((homes, n, n), dtype) if errors else NO_MATRICES.astype(dtype, copy=False),
-        status=here.room(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
-        is_read=reader is not None and not shared.is_within,
-    )
-    task = (
-        reader.from_memory(found, shared.layout, shared.workers) if reader is not None and found.is_read else NO_READER
-    )
-    rounding = rounding_in(call.x.dtype, dtype)
-    bounds = plan.bounds.rows.astype(dtype, copy=False)
+    found, task = room_for_second(call, shared, spacing, errors, out, reader, dtype)
+    rounding, bounds = rounding_in(call.x.dtype, dtype), plan.bounds.rows.astype(dtype, copy=False)
     data = (bounds, found.status, found.hessian, task, found.value, found.gradient)
-    if call.gradient is not None:
-        data = (*data, found.hessian_error, rounding)
-    else:
-        data = (*data, found.gradient_error, found.hessian_error, rounding)
+    # of points that several tasks share errors are estimated after all of them
+    slope_error, error = found.gradient_error, found.hessian_error
+    if shared.is_within:
+        slope_error, error = (a.astype(dtype, copy=False) for a in (NO_MATRIX, NO_MATRICES))
+    data = (*data, error, rounding) if call.gradient is not None else (*data, slope_error, error, rounding)
     run.launch(job, call.points, data, shared, parts)
     if shared.is_within:
         found = _completed(call, found, errors)

@@ -12,7 +12,7 @@ from ._errors import DeviceError
 from ._inputs import arguments, arguments_by_point, points_array, read_only
 from ._plan import Options, Plan, device_of, plan
 from .backends import cpu
-from .backends.cpu import Points
+from .backends.cpu import Points, Shares
 from .function import Compiled, UserFunction, Vectorized, exception_at, trial, user_function, values_at
 
 DEFAULT = Options()
@@ -314,6 +314,30 @@ class Second(NamedTuple):
     hessian_error: np.ndarray
     status: np.ndarray
     is_read: bool  # whether the reader has seen every point
+
+
+def room_for_second(
+    call: Call, shared: Shares, spacing: int, errors: bool, out: np.ndarray | None, reader: Any, dtype: Any = np.float64
+) -> tuple[Second, np.ndarray]:
+    """Room for what second-order blocks find in a type, and the task that is run after every point.
+
+    Where `out` is None, each worker has room for matrices `spacing` places apart.
+    """
+    (count, n), here = call.shape, where(call.x)
+    homes = shared.workers * spacing if shared.layout[2] else count
+    needs_status = errors or call.gradient is not None or shared.is_within
+    found = Second(
+        value=here.room(count, dtype) if errors else NOTHING.astype(dtype, copy=False),
+        gradient=here.room((count, n), dtype) if errors else NO_MATRIX.astype(dtype, copy=False),
+        gradient_error=here.zeros((homes, n), dtype) if errors else NO_MATRIX.astype(dtype, copy=False),
+        hessian=here.room((homes, n, n), dtype) if out is None else out,
+        hessian_error=here.room((homes, n, n), dtype) if errors else NO_MATRICES.astype(dtype, copy=False),
+        status=here.room(shared.statuses(count), np.int8) if needs_status else NO_STATUS,
+        is_read=reader is not None and not shared.is_within,
+    )
+    if reader is None or not found.is_read:
+        return found, NO_READER
+    return found, reader.from_memory(found, shared.layout, shared.workers)
 
 
 class Product(NamedTuple):

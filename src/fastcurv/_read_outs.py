@@ -82,60 +82,97 @@ def power_below(largest):
     return floor_power_of_two(where(largest < INFINITY, max(largest, least_power(largest)), 1.0))
 
 
+def largest_entry(E, r, i, largest):
+    """max E_ij, with row i of the lower triangle, which is row r of E, besides what is known."""
+    for j in range(i + 1):
+        largest = max(largest, E[r, j])
+    return largest
+
+
+def squares_of_row(E, r, i, inverse):
+    """What that row adds to the sum of squares of a symmetric matrix times `inverse`."""
+    row = splat(0.0, inverse)
+    for j in range(i):
+        entry = E[r, j] * inverse
+        row += entry * entry
+    diagonal = E[r, i] * inverse
+    return 2.0 * row + diagonal * diagonal
+
+
 def frobenius(E, n):
     """||E||_F of a symmetric matrix, from its lower triangle."""
     largest = splat(0.0, E[0, 0])
     for i in range(n):
-        for j in range(i + 1):
-            largest = max(largest, E[i, j])
+        largest = largest_entry(E, i, i, largest)
     power = power_below(largest)
     inverse, total = 1.0 / power, splat(0.0, largest)
     for i in range(n):
-        row = splat(0.0, largest)
-        for j in range(i):
-            entry = E[i, j] * inverse
-            row += entry * entry
-        diagonal = E[i, i] * inverse
-        total += 2.0 * row + diagonal * diagonal
+        total += squares_of_row(E, i, i, inverse)
     return power * math.sqrt(total)
+
+
+def unit_of(x, n):
+    """One divided by a power of two close to max_i s_i², with s_i = max(1, |x_i|)."""
+    largest = splat(1.0, x[0])
+    for i in range(n):
+        largest = max(largest, abs(x[i]))
+    return 1.0 / power_below(largest)
+
+
+def scaled_row(x, g, unit, i, H, r):
+    """|g_i| s_i and max_j |H_ij| s_i s_j, in units, of row i of the lower triangle, which is row r of H."""
+    one = splat(1.0, unit)
+    s_i = max(one, abs(x[i])) * unit
+    row = abs(H[r, i]) * s_i
+    for j in range(i):
+        row = max(row, abs(H[r, j]) * (max(one, abs(x[j])) * unit))
+    return abs(g[i]) * s_i, row * s_i
+
+
+def is_small(slope, bend, noise, unit, tolerance):
+    """max_i |g_i| s_i <= tol max_ij |H_ij| s_i s_j + noise; noise that did overflow is left out."""
+    noise = where(noise < INFINITY, noise, 0.0)
+    return slope * unit <= tolerance * bend + noise * unit * unit
 
 
 def is_critical(x, g, noise, H, n, tolerance):
     """max_i |g_i| s_i <= tol max_ij |H_ij| s_i s_j + noise, with s_i = max(1, |x_i|) and noise = max_i s_i e_g,i.
 
     After Dennis & Schnabel (1983), section 7.2, with the curvature in place of |f|: invariant to shifts of f. Both
-    sides are divided by a power of two close to max_i s_i², so that they do not overflow; noise that did is left out.
+    sides are in units in which they do not overflow.
     """
-    noise = where(noise < INFINITY, noise, 0.0)
-    one = largest = splat(1.0, noise)
+    unit = unit_of(x, n)
+    slope = bend = splat(0.0, unit)
     for i in range(n):
-        largest = max(largest, abs(x[i]))
-    inverse = 1.0 / power_below(largest)
-    slope = bend = splat(0.0, noise)
-    for i in range(n):
-        s_i = max(one, abs(x[i])) * inverse
-        slope = max(slope, abs(g[i]) * s_i)
-        row = abs(H[i, i]) * s_i
-        for j in range(i):
-            row = max(row, abs(H[i, j]) * (max(one, abs(x[j])) * inverse))
-        bend = max(bend, row * s_i)
-    return slope * inverse <= tolerance * bend + noise * inverse * inverse
+        slope_i, bend_i = scaled_row(x, g, unit, i, H, i)
+        slope, bend = max(slope, slope_i), max(bend, bend_i)
+    return is_small(slope, bend, noise, unit, tolerance)
+
+
+def unit_of_gradient(g, n):
+    """One divided by a power of two close to max_i |g_i|."""
+    largest = abs(g[0])
+    for i in range(1, n):
+        largest = max(largest, abs(g[i]))
+    return 1.0 / power_below(largest)
+
+
+def forms_of_row(g, unit, i, H, r):
+    """What row i of the lower triangle, which is row r of H, adds to u'u and u'Hu, with u = unit g."""
+    u_i = g[i] * unit
+    row = splat(0.0, unit)
+    for j in range(i):
+        row += H[r, j] * (g[j] * unit)
+    return u_i * u_i, u_i * (2.0 * row + H[r, i] * u_i)
 
 
 def gradient_curvature(g, H, n):
     """g'Hg / g'g, from multiples u of g so that nothing over- or underflows; NaN where g = 0."""
-    largest = abs(g[0])
-    for i in range(1, n):
-        largest = max(largest, abs(g[i]))
-    inverse = 1.0 / power_below(largest)
-    uu = uHu = splat(0.0, largest)
+    unit = unit_of_gradient(g, n)
+    uu = uHu = splat(0.0, unit)
     for i in range(n):
-        u_i = g[i] * inverse
-        row = splat(0.0, largest)
-        for j in range(i):
-            row += H[i, j] * (g[j] * inverse)
-        uu += u_i * u_i
-        uHu += u_i * (2.0 * row + H[i, i] * u_i)
+        uu_i, uHu_i = forms_of_row(g, unit, i, H, i)
+        uu, uHu = uu + uu_i, uHu + uHu_i
     return uHu / uu
 
 
@@ -154,7 +191,12 @@ def estimated_errors(x, g_error, E, n):
 
 def rounding_errors(x, g, H, n, rounding):
     """What exact derivatives are known to: max_i s_i e_g,i and ||E||_F."""
-    slope, bend, lever = largest_of(x, g, H, n, 0.0)
+    return rounding_of_largest(x, largest_of(x, g, H, n, 0.0), n, rounding)
+
+
+def rounding_of_largest(x, largest, n, rounding):
+    """The same from the largest numbers of derivatives."""
+    slope, bend, lever = largest
     reach = splat(1.0, slope)
     for i in range(n):
         reach = max(reach, abs(x[i]))

@@ -19,7 +19,7 @@ from ._there_and_back import Home, Resident, ResidentModel
 from ._versions import Prepared
 from .backends import _cuda_eigen as eigen
 from .backends import _cuda_results as results
-from .backends._cuda_curvature import invalidate, newton_steps, places_of, width_of_rows
+from .backends._cuda_read_outs import invalidate, newton_steps, places_of, width_of_rows
 from .backends._kernels import Role
 from .backends.cpu import Points
 from .backends.cuda import cuda

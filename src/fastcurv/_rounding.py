@@ -57,6 +57,15 @@ def add_noise(errors: np.ndarray, results: np.ndarray, others: np.ndarray, axes:
     errors += noise.max(axis=axes, keepdims=True, initial=0.0) if axes else noise
 
 
+def largest_in_row(x, i, H, r, bend, lever):
+    """max|H_ij|, max|H_ij x_j|, with row i of the lower triangle, which is row r of H, besides what is known."""
+    for j in range(i + 1):
+        entry = abs(H[r, j])
+        bend = max(bend, entry)
+        lever = max(lever, max(entry * abs(x[i]), entry * abs(x[j])))
+    return bend, lever
+
+
 def largest_of(x, g, H, n, zero):
     """max|g_i|, max|H_ij|, max|H_ij x_j| at a point, or at one in each lane; NaN where H has none. `zero` is of the
     type to be found in.
@@ -64,10 +73,7 @@ def largest_of(x, g, H, n, zero):
     slope = bend = lever = zero * H[0, 0]
     for i in range(n):
         slope = max(slope, abs(g[i]))
-        for j in range(i + 1):
-            entry = abs(H[i, j])
-            bend = max(bend, entry)
-            lever = max(lever, max(entry * abs(x[i]), entry * abs(x[j])))
+        bend, lever = largest_in_row(x, i, H, i, bend, lever)
     poison = zero * H[0, 0]
     return slope, bend + poison, lever + poison
 

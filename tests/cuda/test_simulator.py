@@ -187,8 +187,8 @@ def test_numbers_with_bounds_and_points_own_arguments():
     ],
 )
 def test_a_task_for_each_of_many_points(n, dtype, options, names, monkeypatch):
-    """More than a block has threads. What a thread has of its own is copied as far as there is room: of 9 coordinates
-    gradients and errors are, and Hessians are not.
+    """More than a block has threads. Shared memory has room for what a thread has of its own, but not for Hessians of 9
+    coordinates.
     """
     from fastcurv.backends import _cuda_jobs
 
@@ -201,27 +201,137 @@ def test_a_task_for_each_of_many_points(n, dtype, options, names, monkeypatch):
     assert_there(names[0], until, x[:33], *([v[:33]] if names[0] == "hvp" else []), method=options["method"])
 
 
+@pytest.fixture
+def made(monkeypatch):
+    """The kernels that are launched over items, and how, in order; blocks of threads are as large as on a device."""
+    from fastcurv.backends import _cuda_jobs, _cuda_tiles
+
+    found, make = [], _cuda_jobs.JobKernels.made
+    monkeypatch.setattr(_cuda_tiles, "SHARED_BYTES", 40_000)
+    monkeypatch.setattr(_cuda_jobs.JobKernels, "made", lambda *given: found.append(make(*given)) or found[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "dtype", "enough", "options", "names"),
+    [
+        (7, 8, np.float64, 1, {"method": "hyperdual"}, ["hessian"]),
+        (5, 9, np.float64, 1, {"method": "hyperdual", "return_error": True}, ["hessian"]),
+        (5, 9, np.float32, 1, {"method": "hyperdual"}, ["hessian", "jacobian", "hvp"]),
+        (5, 11, np.float64, 1, {"method": "hyperdual", "grad": slope}, ["hessian"]),
+        (5, 7, np.float64, 19, {"method": "central", "return_error": True}, ["hessian", "jacobian"]),
+        (5, 6, np.float64, 14, {"bounds": (-0.9, 0.9), "method": "central", "return_error": True}, ["hessian"]),
+        (3, 5, np.float32, 12, {"method": "forward", "noise": np.full(3, 1e-4)}, ["hvp", "hessian"]),
+    ],
+)
+def test_tasks_that_share_points(count, n, dtype, enough, options, names, made, monkeypatch):
+    """Ragged: the last block of threads has fewer points than others."""
+    from fastcurv.backends import _cuda_jobs
+
+    monkeypatch.setattr(_cuda_jobs, "ENOUGH", enough)
+    x, v = rng.uniform(-1.0, 1.0, (2, count, n)).astype(dtype)
+    x[1, 0], own = np.nan, {} if "grad" in options else {"point_args": (rng.uniform(1.0, 2.0, count),)}
+    for name in names:
+        made.clear()
+        assert_same(name, until_by_parts if name == "jacobian" else until, x, *[v] * (name == "hvp"), **own, **options)
+        (_, items, tasks, places, teams), *_ = [one for one in made if one.tasks > 1]
+        assert (items, teams.team) == (count, tasks)
+        assert teams.shared_bytes <= 48 * 1024
+        assert {place.kind for place in places if place.size} - {"levels"} == {"read", "written"}
+    assert teams.items > 1
+
+
+def test_tasks_of_several_directions_at_a_point(made, monkeypatch):
+    """Several of which have one point, which is read for each; rows that are too long for that stay where they are."""
+    from fastcurv.backends import _cuda_places
+
+    x, v, own = rng.uniform(-1.0, 1.0, (3, 9)), rng.uniform(-1.0, 1.0, (3, 4, 9)), rng.uniform(1.0, 2.0, 3)
+    for most in (_cuda_places.MOST_OF_OWN, 9):
+        monkeypatch.setattr(_cuda_places, "MOST_OF_OWN", most)
+        for method, tasks in (("hyperdual", 2), ("central", 9)):
+            made.clear()
+            assert_same("hvp", until, x, v, method=method, point_args=(own,))
+            assert (made[-1].items, made[-1].tasks) == (12, tasks)
+            assert made[-1].places[0].by_point
+        assert_same("vhv", until, x, v, method="central", point_args=(own,))
+
+
+def test_more_tasks_than_threads_share_a_point(made, monkeypatch):
+    """In rounds or, of few points, as threads of several blocks."""
+    from fastcurv.backends import _cuda_jobs, _cuda_places, _cuda_tiles
+
+    for module in (_cuda_jobs, _cuda_places, _cuda_tiles):
+        monkeypatch.setattr(module, "MOST_SHARING", 4)
+    x = rng.uniform(-1.0, 1.0, (3, 9))
+    for enough, team in ((1, 4), (2**15, None)):
+        monkeypatch.setattr(_cuda_jobs, "ENOUGH", enough)
+        assert_same("hessian", until, x, method="hyperdual", return_error=True)
+        assert made[-1].tasks == 15
+        assert (made[-1].teams and made[-1].teams.team) == team
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_that_threads_keep_to_themselves(dtype, made, monkeypatch):
+    """Those for which shared memory has no room, moved in pieces; or where they are, if they are longer yet."""
+    from fastcurv.backends import _cuda_jobs, _cuda_places
+
+    monkeypatch.setattr(_cuda_jobs, "ENOUGH", 1)
+    x, v = rng.uniform(-1.0, 1.0, (2, 34, 7)).astype(dtype)
+    for most, longest, kinds in ((10, 2048, (False, True)), (0, 2048, (True, True)), (0, 20, (True, False))):
+        monkeypatch.setattr(_cuda_places, "MOST_OF_OWN", most)
+        monkeypatch.setattr(_cuda_places, "MOST_LONG", longest)
+        assert_same("hessian", until, x, method="central", return_error=dtype == np.float64)
+        places = made[-1].places
+        assert (places[0].is_long, any(place.is_long for place in places if len(place.shape) == 3)) == kinds
+    assert_same("hvp", until, x[:5], np.repeat(v[:5, None], 2, axis=1), method="central")
+
+
 def test_what_threads_have_of_their_own():
-    """Short rows are copied, while there is room; what all points share, or is empty, is itself."""
-    from fastcurv.backends._cuda_places import MOST_OF_OWN, places_of, threads_for, widths_of
+    """Short rows are in shared memory, while there is room; what all points share, or is empty, is itself."""
+    from fastcurv.backends._cuda_places import MOST_LONG, MOST_OF_OWN, places_of, teams_for
 
     names = "steps", "scale", "noise", "status", "value", "gradient", "hessian", "hessian_error"
 
-    def kinds(n, count, dtype=np.float64):
+    def kinds(n, count, dtype=np.float64, tasks=1):
         one, levels = np.ones(1 if n < 8 else count), np.ones(2 if n < 8 else 1 + count)
-        data = np.ones((3, n)), one, levels, np.ones(count, np.int8), np.ones(count), np.ones((count, n))
+        statuses = np.ones(count * tasks, np.int8)
+        data = np.ones((3, n)), one, levels, statuses, np.ones(count), np.ones((count, n))
         matrices = np.ones((count, n, n), dtype), np.ones((0, 0, 0))
-        places = places_of(names, np.ones((count, n), dtype), (*data, *matrices))
-        assert 8 * sum(widths_of(places)) * max(threads_for(places), 64) <= 48 * 1024
-        assert sum(place.size for place in places if place.kind != "levels") <= MOST_OF_OWN
-        return [place.kind for place in places], [place.single for place in places if place.size]
+        places = places_of(names, np.ones((count, n), dtype), (*data, *matrices), count, tasks)
+        teams = teams_for(places, tasks)
+        assert teams.shared_bytes <= 48 * 1024
+        assert teams.threads <= 256
+        shared = sum(place.size for place in places if place.kind != "levels" and not place.is_long)
+        assert shared <= MOST_OF_OWN * tasks
+        assert sum(place.size for place in places if place.is_long) <= MOST_LONG
+        found = [place.kind + " long" * place.is_long for place in places]
+        return found, [place.single for place in places if place.size]
 
     assert kinds(2, 5) == (["read", "same", "same", "same", "row", "row", "written", "written", "same"], [False] * 3)
     assert kinds(3, 5, np.float32)[1] == [True, False, True]
-    assert kinds(9, 5)[0] == ["read", "same", "row", "levels", "row", "row", "written", "row", "same"]
-    assert kinds(76, 5)[0] == ["read", "same", "row", "levels", "row", "row", "row", "row", "same"]
-    assert kinds(77, 5)[0] == ["row", "same", "row", "levels", "row", "row", "row", "row", "same"]
+    tail = ["same", "row", "levels", "row", "row"]
+    assert kinds(9, 5)[0] == ["read", *tail, "written", "written long", "same"]
+    assert kinds(76, 5)[0] == ["read", *tail, "written long", "row", "same"]
+    assert kinds(77, 5)[0] == ["read long", *tail, "written long", "row", "same"]
     assert kinds(1, 1)[0] == ["row", "same", "same", "same", "row", "row", "row", "row", "same"]
+    tail = ["same", "row", "levels", "tasks", "row"]
+    assert kinds(9, 5, tasks=2)[0] == ["read", *tail, "written", "written", "same"]
+    assert kinds(12, 5, tasks=2)[0] == ["read", *tail, "written", "row", "same"]
+    assert kinds(69, 5, tasks=200)[0] == ["read", *tail, "written", "written", "same"]
+    assert kinds(70, 5, tasks=200)[0] == ["read", *tail, "written", "row", "same"]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "size", "team", "items"),
+    [(2, 8 * 50, 2, 16), (3, 8 * 73, 3, 32), (10, 8 * 73, 10, 3), (21, 8 * 157, 21, 3), (33, 8 * 400, 33, 3),
+     (200, 8 * 4900, 200, 1), (256, 8 * 40, 256, 1), (257, 8 * 40, 129, 1), (528, 8 * 40, 176, 1)],
+)  # fmt: skip
+def test_teams_fill_warps(tasks, size, team, items, monkeypatch):
+    from fastcurv.backends import _cuda_tiles
+
+    monkeypatch.setattr(_cuda_tiles, "SHARED_BYTES", 40_000)
+    assert _cuda_tiles.team_of(tasks) == team
+    assert _cuda_tiles.teams_of(team, size) == items
 
 
 def test_more_coordinates_than_a_piece():
@@ -501,6 +611,18 @@ def test_curvature_in_single_precision_tells_what_it_cannot_decide():
 
 def nearly_flat(x):
     return x[0] ** 2 - 1e-6 * x[1] ** 2
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "central"}], ids=["exact", "estimated"])
+def test_curvature_of_rows_that_stay_where_they_are(options, monkeypatch):
+    from fastcurv.backends import _cuda_read_outs
+
+    monkeypatch.setattr(_cuda_read_outs, "LONGEST", 9)
+    x = rng.uniform(-1.0, 1.0, (3, 10))
+    found, expected = (fc.curvature(chain, x, device=device, **options) for device in ("cuda", "cpu"))
+    np.testing.assert_array_equal(found.index, expected.index)
+    for name in ("gradient", "eigenvalues", "eigenvalue_error", "gradient_curvature"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_check_and_explain():

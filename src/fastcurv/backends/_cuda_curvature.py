@@ -13,28 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._read_outs import estimated_errors, gradient_curvature, is_critical, newton_step, rounding_errors, signs
+from .._read_outs import rounding_errors
 from ..differences._outcome import NOT_FINITE, OK, OUTSIDE
 from ..differences._steps import is_outside
 from ..tracing import Program
 from . import _cuda_eigen as eigen
 from ._cuda_groups import DOUBLE, Precision, precision_of
 from ._cuda_lanes import for_thread
+from ._cuda_read_outs import last_tile, reading_kernel, reading_whole, width_of_rows
 from ._cuda_results import copy_columns
-from ._cuda_tiles import LONGEST, PIECE, loading, storing, threads_of, width_of, writing
+from ._cuda_tiles import PIECE, loading, storing, threads_of, width_of, writing
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, in_type, launch, ordinals
 
-#: numbers of a row besides gradient and eigenvalues: value; error of eigenvalues, index, nullity, whether the point is
-#: critical, curvature along the gradient, status
-OTHERS = 7
 #: bytes between kernels, of so many points at once that are on a device
 SCRATCH_BYTES = 2**28
-
-
-def width_of_rows(n: int) -> int:
-    """Numbers of a row."""
-    return 2 * n + OTHERS
 
 
 def derivation(f: Callable, n: int, slots: int, bounded: bool, precision: Precision = DOUBLE) -> Callable:
@@ -53,60 +46,13 @@ def derivation(f: Callable, n: int, slots: int, bounded: bool, precision: Precis
     return cuda.jit(device=True)(derive)
 
 
-def reading_out(n: int, precision: Precision = DOUBLE) -> Callable:
-    """``read_out(row, x, g, H, w, value, status, errors, tolerance, most)``: what is read of a point, into its row.
-
-    Of H the lower triangle is read. `errors` are those of the gradient, max_i s_i e_g,i, and of the Hessian, ||E||_F;
-    results from `most` on are not finite in the type of the points.
-    """
-    real, eps = precision.real, precision.real(np.finfo(precision.dtype).eps)
-    signs_of, flatness, bend_of = (for_thread(f, real) for f in (signs, is_critical, gradient_curvature))
-    nothing, one, none, lost, places = real(0.0), real(1.0), real(-1.0), real(math.nan), places_of(n)
-    gradient, eigenvalues, spectrum_error, index, nullity, critical, bend, state = (
-        places[name]
-        for name in (
-            "gradient", "eigenvalues", "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature",
-            "status",
-        )
-    )  # fmt: skip
-
-    def read_out(row, x, g, H, w, value, status, errors, tolerance, most):
-        noise, norm = errors
-        error, negative, null = signs_of(w, norm, n, eps)
-        is_lost = abs(value) >= most or abs(w[0]) >= most or abs(w[n - 1]) >= most
-        is_lost |= nothing * error + nothing * w[0] != nothing
-        for i in range(n):
-            is_lost |= abs(g[i]) >= most
-        if status == OK and is_lost:
-            status = NOT_FINITE
-        poison = nothing if status == OK else lost
-        row[0] = lost if status == OUTSIDE else value
-        for i in range(n):
-            row[gradient + i] = g[i] + poison
-            row[eigenvalues + i] = w[i] + poison
-        row[spectrum_error] = error + poison
-        row[index] = negative if status == OK else none
-        row[nullity] = null if status == OK else none
-        row[critical] = one if status == OK and flatness(x, g, noise, H, n, tolerance) else nothing
-        row[bend] = bend_of(g, H, n) + poison
-        row[state] = status
-
-    return cuda.jit(device=True)(read_out)
-
-
 def tiles_of(n: int, extra: int, precision: Precision = DOUBLE) -> tuple[tuple[int, int], ...]:
-    """Threads in a block, and numbers in their rows of shared memory, of one kernel or of the two of three that are
-    here: rows of results are there as a whole.
+    """Threads in a block, and numbers in their rows of shared memory, of one kernel, which has rows of results there,
+    or of the two of three that are here.
     """
-    width = max(width_of(extra), width_of_rows(n))
     if scratch_of(n):
-        return _tile(width_of(PIECE), precision), tile_of_rows(n, precision)
-    return (_tile(width, precision),)
-
-
-def tile_of_rows(n: int, precision: Precision) -> tuple[int, int]:
-    """The same of the kernel that reads results, of any order."""
-    return _tile(width_of_rows(n), precision)
+        return _tile(width_of(PIECE), precision), last_tile(n, precision)
+    return (_tile(max(width_of(extra), width_of_rows(n)), precision),)
 
 
 def _tile(width: int, precision: Precision) -> tuple[int, int]:
@@ -120,7 +66,7 @@ def curvature_kernel(
     real, method = precision.real, eigen.solver(n, False, precision)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
     load, derive = loading(n, extra), derivation(f, n, slots, bounded, precision)
-    errors_of, read_out = for_thread(rounding_errors, real), reading_out(n, precision)
+    errors_of, read_out = for_thread(rounding_errors, real), reading_whole(n, precision)
     inputs, size, (tile_shape,) = n + extra, width_of_rows(n), tiles_of(n, extra, precision)
     store, (slopes, lower) = storing(size, size), places
 
@@ -181,54 +127,6 @@ def derivatives_kernel(
     return kernel
 
 
-def reading_kernel(n: int, are_exact: bool, precision: Precision = DOUBLE) -> Callable:
-    """A row for each point from scalars, value and status, gradient, Hessian and eigenvalues.
-
-    `known` is what derivatives are known to: the rounding of exact ones, or estimated errors of gradients and Hessians.
-    Each thread reads what it needs by itself: most of that is its Hessian, for which shared memory has no room. Where
-    rows fit there, they are written together.
-    """
-    real, read_out, size = precision.real, reading_out(n, precision), width_of_rows(n)
-    store, tile_shape = storing(size, size), tile_of_rows(n, precision)
-    of_rounding, of_estimates = (for_thread(f, real) for f in (rounding_errors, estimated_errors))
-
-    def exact(x, g, H, b, rounding):
-        return of_rounding(x, g, H, n, rounding)
-
-    def estimated(x, g, H, b, known):
-        return of_estimates(x, known[0][b], known[1][b], n)
-
-    errors_of = cuda.jit(device=True)(exact if are_exact else estimated)
-
-    def read(row, b, points, scalars, gradients, hessians, spectra, known, tolerance, most):
-        x, g, H, value, status = points[b], gradients[b], hessians[b], scalars[b, 0], int(scalars[b, 1])
-        read_out(row, x, g, H, spectra[b], value, status, errors_of(x, g, H, b, known), tolerance, most)
-
-    read = cuda.jit(device=True)(read)
-
-    def kernel(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
-        tile = cuda.shared.array(tile_shape, real)
-        b, count = cuda.grid(1), points.shape[0]
-        if b < count:
-            read(tile[cuda.threadIdx.x], b, points, scalars, gradients, hessians, spectra, known, tolerance, most)
-        cuda.syncthreads()
-        store(tile, rows, 0, count)
-
-    def kernel_of_long_rows(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
-        b = cuda.grid(1)
-        if b < points.shape[0]:
-            read(rows[b], b, points, scalars, gradients, hessians, spectra, known, tolerance, most)
-
-    return kernel if size <= LONGEST else kernel_of_long_rows
-
-
-def places_of(n: int) -> dict[str, int]:
-    """In which column of rows what `reading_out` writes begins, by the names of `Curvature`."""
-    after = 1 + 2 * n
-    names = "eigenvalue_error", "index", "nullity", "critical", "gradient_curvature", "status"
-    return {"value": 0, "gradient": 1, "eigenvalues": 1 + n} | {name: after + k for k, name in enumerate(names)}
-
-
 def rows_from(
     ordinal: int, points: Any, value: Any, status: Any, gradients: Any, hessians: Any, errors: tuple[Any, Any],
     tolerance: float, most: float,
@@ -241,7 +139,7 @@ def rows_from(
         copy_columns(status.reshape(count, 1), 0, scalars, 1, 1)
         solve = eigen.solving(ordinal, n, False, precision)  # whose memory must not be let go of before
         solve(0, hessians.reshape(count * n * n), w, w)
-        block, _ = tile_of_rows(n, precision)
+        block, _ = last_tile(n, precision)
         given = points, scalars, gradients, hessians, w, errors, *map(precision.real, (tolerance, most)), rows
         launch(_reading(n, precision), count, block, *given)
         cuda.synchronize()
@@ -251,49 +149,6 @@ def rows_from(
 @cache
 def _reading(n: int, precision: Precision) -> Any:
     return cuda.jit(reading_kernel(n, are_exact=False, precision=precision))
-
-
-def newton_steps(rows: Any, spectra: Any, vectors: Any, steps: Any) -> None:
-    """Newton steps on the present device, NaN where points are invalid or an eigenvalue cannot be told from zero."""
-    count, n = spectra.shape
-    launch(_stepping(n, precision_of(spectra.dtype)), count, eigen.THREADS, rows, spectra, vectors, steps)
-
-
-@cache
-def _stepping(n: int, precision: Precision = DOUBLE) -> Any:
-    places, step_of, nothing = places_of(n), for_thread(newton_step, precision.real), precision.real(0.0)
-    gradient, nullity = places["gradient"], places["nullity"]
-
-    def kernel(rows, spectra, vectors, steps):
-        b = cuda.grid(1)
-        if b < rows.shape[0]:
-            step_of(rows[b, gradient : gradient + n], spectra[b], 0, vectors[b], steps[b])
-            if rows[b, nullity] != nothing:  # -1 where it is invalid
-                for i in range(n):
-                    steps[b, i] = math.nan
-
-    return cuda.jit(kernel)
-
-
-def invalidate(rows: Any, *matrices: Any) -> None:
-    """Make matrices (N, n, n) on the present device NaN where the status says so."""
-    for array in matrices:
-        count, n, _ = array.shape
-        launch(_invalidating(n), count, eigen.THREADS, rows, array)
-
-
-@cache
-def _invalidating(n: int) -> Any:
-    status = places_of(n)["status"]
-
-    def kernel(rows, matrices):
-        b = cuda.grid(1)
-        if b < rows.shape[0] and rows[b, status] != OK:
-            for i in range(n):
-                for j in range(n):
-                    matrices[b, i, j] = math.nan
-
-    return cuda.jit(kernel)
 
 
 def scratch_of(n: int) -> tuple[int, ...]:

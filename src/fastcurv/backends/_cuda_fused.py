@@ -15,12 +15,12 @@ from .._inputs import read_only
 from .._read_outs import estimated_errors
 from . import _cuda_eigen as eigen
 from ._arguments import kinds_of
-from ._cuda_curvature import reading_out, width_of_rows
 from ._cuda_groups import Precision, precision_of
 from ._cuda_jobs import check_arguments, compile_for, kernels_of, there
 from ._cuda_lanes import for_thread
-from ._cuda_places import MOST_OF_OWN, RESULTS, THREADS, Place, at_point, moving, places_of, widths_of
-from ._cuda_tiles import fetching, storing, threads_of
+from ._cuda_places import MOST_OF_OWN, RESULTS, THREADS, Place, at_point, places_of, running, widths_of
+from ._cuda_read_outs import reading_whole, width_of_rows
+from ._cuda_tiles import storing, threads_of
 from .cpu import Job, Points
 from .cuda import constant, cuda, launch
 
@@ -35,7 +35,7 @@ def places_for(names: tuple[str, ...], points: Any, data: tuple) -> tuple[Place,
     Of results `data` has arrays for one point, of the precision that they are computed in.
     """
     shared = tuple(np.zeros(0) if name in RESULTS else array for name, array in zip(names, data, strict=True))
-    first, *others = places_of(names, points, shared)
+    first, *others = places_of(names, points, shared, len(points))
     single = precision_in(names, data).is_single
     places, column = [first], first.size if first.single == single else 0
     for name, place, array in zip(names, others, data, strict=True):
@@ -88,10 +88,10 @@ def fused_kernel(
     """Each thread runs the task of a point, which has so many arguments of its `own`, solves and reads."""
     real, which = precision.real, int(precision.is_single)
     threads, doubles_width, singles_width = tiles_for(places, n, precision)
-    here_of, own_of, fetch = at_point(places), at_point((Place("row"),) * own), moving(places, "read", fetching)
+    run, here_of = running(block, places, own), at_point(places)
     method = eigen.solver(n, False, precision)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
-    errors_of, read_out, size = for_thread(estimated_errors, real), reading_out(n, precision), width_of_rows(n)
+    errors_of, read_out, size = for_thread(estimated_errors, real), reading_whole(n, precision), width_of_rows(n)
     store = storing(size, size)
     of_value, of_status, of_gradient, of_slope_errors, of_hessian, of_errors = (1 + names.index(name) for name in FOUND)
 
@@ -101,14 +101,13 @@ def fused_kernel(
         a, after = cuda.local.array(state, real), cuda.local.array(after_sweep, real)
         found, w = cuda.local.array(after_order, real), cuda.local.array(n, real)
         row = cuda.local.array(size, real)
-        b, tiles = cuda.grid(1), (doubles, singles)
+        b, thread, tiles = cuda.grid(1), cuda.threadIdx.x, (doubles, singles)
         given = (points,) + data  # noqa: RUF005  Numba knows sums of tuples
-        fetch(given, tiles, tasks)
-        cuda.syncthreads()
+        first, at = cuda.blockIdx.x * cuda.blockDim.x, (b, b, 1, 0, 1)
+        together, memory = (first, min(cuda.blockDim.x, tasks - first), 1, tasks), (doubles[thread], singles[thread])
+        run(given, layout, arguments, tiles, memory, at, together)
         if b < tasks:
-            shared, own = arguments
-            here = here_of(given, tiles, b)
-            block(0, 0, layout, here[0], (shared, own_of(own, tiles, b)), *here[1:])
+            here = here_of(given, memory, at)
             x, g, H = here[0][0], here[of_gradient][0], here[of_hessian][0]
             for i in range(n):
                 for j in range(i + 1):
@@ -120,7 +119,7 @@ def fused_kernel(
             value, status = here[of_value][0], int(here[of_status][0])
             read_out(row, x, g, H, w, value, status, errors, tolerance, most)
             for k in range(size):
-                tiles[which][cuda.threadIdx.x, k] = row[k]
+                tiles[which][thread, k] = row[k]
         cuda.syncthreads()
         store(tiles[which], rows, 0, tasks)
 

@@ -17,7 +17,19 @@ import numpy as np
 from .._errors import CompilationError, DeviceError
 from ..function import cause_of, compiled
 from ._arguments import Kinds, kinds_of
-from ._cuda_places import BY_POINT, RESULTS, Place, as_matrices, places_of, points_kernel, threads_for
+from ._cuda_places import (
+    BY_POINT,
+    RESULTS,
+    THREADS,
+    Place,
+    Teams,
+    as_matrices,
+    places_of,
+    points_kernel,
+    sharing_of,
+    teams_for,
+)
+from ._cuda_tiles import MOST_SHARING
 from ._cuda_transfers import in_parts
 from ._kernels import block_of, digest_of
 from .cpu import Job, Points, Shares
@@ -50,8 +62,7 @@ class Launcher:
             return
         check_arguments(points.args)
         kernels = kernels_of(job, kinds_of(points.args, points.point_args))
-        moved, tasks = _Moved(kernels.names, data, points), plan.tasks // count
-        made = kernels.made(points.x, data, plan.tasks)
+        moved, made = _Moved(kernels.names, data, points), kernels.made(points.x, data, plan)
 
         def prepare(ordinal: int) -> Callable[..., None]:
             constants, layout = moved.constants(), constant(plan.layout)
@@ -59,9 +70,9 @@ class Launcher:
 
             def run(stream: Any, part: int, *arrays: Any) -> None:
                 x, own, given = moved.rebuilt(part, arrays, constants, stream)
-                arguments = part * tasks, layout, x, (shared, own), as_matrices(made.places, part, given)
+                arguments = made.items // count * part, layout, x, (shared, own), as_matrices(made.places, given)
                 compile_for(made.kernel, arguments, job)
-                launch(made.kernel, part * tasks, made.threads, *arguments, stream=stream)
+                made.launch(*arguments, stream=stream)
 
             return run
 
@@ -150,26 +161,49 @@ class Made(NamedTuple):
     """A kernel, to be compiled for types when it is launched, and how its arguments are given to it."""
 
     kernel: Any
+    items: int  # of the whole call
+    tasks: int  # of an item
     places: tuple[Place, ...]
-    threads: int
+    teams: Teams | None  # None: each thread runs any task
+
+    def launch(self, items: int, *arguments: Any, stream: Any = 0) -> None:
+        """Launch it over so many items."""
+        if self.teams is None:
+            launch(self.kernel, items * self.tasks, THREADS, items, *arguments, stream=stream)
+        else:
+            threads, blocks = self.teams.threads, -(-items // self.teams.items)
+            shared = self.teams.shared_bytes
+            launch(self.kernel, blocks * threads, threads, items, *arguments, stream=stream, shared=shared)
 
 
 class JobKernels:
-    """The kernels of a job: that of tasks which share points, and those of one for each point, by what these have."""
+    """The kernels of a job, by what threads have of their own."""
 
     def __init__(self, block: Callable, digest: str, own: int):
         self.names = tuple(signature(block).parameters)[5:]
         self.block, self._own = compiled(block, digest, inline_helpers=True), own
-        self._made: dict[tuple[Place, ...], Made] = {}
+        self._made: dict[tuple[tuple[Place, ...], int], Any] = {}
         self._others: dict[tuple[Place, ...], Any] = {}
 
-    def made(self, points: Any, data: tuple, tasks: int) -> Made:
-        """The one for so many tasks at all points."""
-        places = places_of(self.names, points, data) if tasks == len(points) else ()
-        if places not in self._made:
-            kernel = points_kernel(self.block, places, self._own) if places else tasks_kernel(self.block)
-            self._made[places] = Made(cuda.jit(kernel), places, threads_for(places))
-        return self._made[places]
+    def made(self, points: Any, data: tuple, plan: Shares) -> Made:
+        """The one for points whose work is shared out so.
+
+        A block of threads takes whole items; of a few that have very many tasks several blocks share each.
+        """
+        tasks = int(plan.layout[1])
+        items = plan.tasks // tasks
+        if tasks > MOST_SHARING and items * MOST_SHARING < ENOUGH:
+            places, teams = (), None
+        else:
+            places = places_of(self.names, points, data, items, tasks)
+            teams = teams_for(places, tasks)
+        sharing = sharing_of(tasks)
+        case = places, sharing
+        if case not in self._made:
+            self._made[case] = cuda.jit(
+                points_kernel(self.block, places, self._own, sharing) if places else tasks_kernel(self.block)
+            )
+        return Made(self._made[case], items, tasks, places, teams)
 
     def other(self, places: tuple[Place, ...], make: Callable[[], Callable]) -> Any:
         """One that does more than the block, which is made once."""
@@ -193,9 +227,9 @@ def kernels_of(job: Job, kinds: Kinds) -> JobKernels:
 def tasks_kernel(block: Callable) -> Callable:
     """Each thread runs a task."""
 
-    def kernel(tasks, layout, points, arguments, data):
+    def kernel(items, layout, points, arguments, data):
         task = cuda.grid(1)
-        if task < tasks:
+        if task < items * layout[1]:
             block(task, 0, layout, points, arguments, *data)
 
     return kernel

@@ -6,7 +6,7 @@ from ._arguments import kinds_of
 from ._cuda_jobs import Launcher, check_arguments, compile_for, kernels_of, there
 from ._cuda_places import as_matrices
 from .cpu import Job, Points, Shares
-from .cuda import constant, cuda, driver_errors, launch
+from .cuda import constant, cuda, driver_errors
 
 
 class ResidentLauncher(Launcher):
@@ -20,10 +20,10 @@ class ResidentLauncher(Launcher):
         if count == 0 or items == 0:
             return
         check_arguments(points.args)
-        made = kernels_of(job, kinds_of(points.args, points.point_args)).made(points.x, data, plan.tasks)
-        given = as_matrices(made.places, count, there(data))
-        arguments = plan.tasks, constant(plan.layout), points.x, (there(points.args), points.point_args), given
+        made = kernels_of(job, kinds_of(points.args, points.point_args)).made(points.x, data, plan)
+        given = as_matrices(made.places, there(data))
+        arguments = made.items, constant(plan.layout), points.x, (there(points.args), points.point_args), given
         compile_for(made.kernel, arguments, job)
-        launch(made.kernel, plan.tasks, made.threads, *arguments)
+        made.launch(*arguments)
         with driver_errors():
             cuda.synchronize()

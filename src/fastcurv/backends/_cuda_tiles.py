@@ -1,8 +1,8 @@
 """Rows between the memory of a CUDA device and its threads, by way of shared memory: threads that follow each other
 touch numbers that do. Where each reads, or writes, a row of float64 by itself, four times as much memory is moved.
 
-A *tile* is shared memory with a row for each thread of a block, in which matrices are moved piece by piece. All threads
-of a block must call what is made here, also those beyond the last row.
+A *tile* is shared memory with a row for each thread of a block, or for each team of threads, in which matrices are
+moved piece by piece. All threads of a block must call what is made here, also those beyond the last row.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ cuda: Any = numba_cuda
 PIECE = 32
 #: numbers of the longest row that a tile has room for, with a warp of threads
 LONGEST = 155
+#: threads that share an item at most: so many have 255 registers each
+MOST_SHARING = 256
 #: bytes of shared memory, by which a block of threads is chosen so that its rows fit
 SHARED_BYTES = 40_000
 
@@ -31,30 +33,79 @@ def threads_of(width: int, most: int, size: int = 8) -> int:
     return max(32, min(most, SHARED_BYTES // (size * width) // 32 * 32))
 
 
-def fetching(piece: int, size: int, column: int = 0) -> Callable:
-    """``fetch(rows, tile, start, count)``: from `start` on, `piece` numbers of each row of a block's threads, or those
-    that are left of its `size`, into their tile, from `column` on, of a matrix with `count` rows.
+def team_of(tasks):
+    """Threads that share an item with so many tasks: as many or, where that is more than MOST_SHARING, in rounds."""
+    rounds = (tasks + MOST_SHARING - 1) // MOST_SHARING
+    return (tasks + rounds - 1) // rounds
+
+
+def teams_of(team: int, size: int, most: int = 128) -> int:
+    """Teams in a block of `most` threads, of which each has `size` bytes of a tile: so that warps are full."""
+    fitting = range(1, 1 + max(1, min(most // team, SHARED_BYTES // size)))
+    return max(fitting, key=lambda teams: teams * team / -(-teams * team // 32))
+
+
+def fetching_part(piece: int, size: int, column: int = 0) -> Callable:
+    """``fetch(rows, tile, start, first, present, each)``: from `start` on, `piece` numbers of each row, or those that
+    are left of its `size`, into a tile, from `column` on. The tile has `present` rows, from `first` on; `each` so many
+    that follow each other are of the same row of the matrix.
     """
 
-    def fetch(rows, tile, start, count):
-        thread, threads, first = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x * cuda.blockDim.x
-        for k in range(thread, min(threads, count - first) * piece, threads):
+    def fetch(rows, tile, start, first, present, each):
+        for k in range(cuda.threadIdx.x, present * piece, cuda.blockDim.x):
             if start + k % piece < size:
-                tile[k // piece, column + k % piece] = rows[first + k // piece, start + k % piece]
+                tile[k // piece, column + k % piece] = rows[(first + k // piece) // each, start + k % piece]
+
+    return cuda.jit(device=True)(fetch)
+
+
+def storing_part(piece: int, size: int, column: int = 0) -> Callable:
+    """``store(tile, rows, start, first, present)``: the same, from the tile into the matrix, which has all its rows."""
+
+    def store(tile, rows, start, first, present):
+        for k in range(cuda.threadIdx.x, present * piece, cuda.blockDim.x):
+            if start + k % piece < size:
+                rows[first + k // piece, start + k % piece] = tile[k // piece, column + k % piece]
+
+    return cuda.jit(device=True)(store)
+
+
+def fetching(piece: int, size: int, column: int = 0) -> Callable:
+    """``fetch(rows, tile, start, count)``: the same for a tile with a row for each thread of a block, of a matrix with
+    `count` rows.
+    """
+    fetch_part = fetching_part(piece, size, column)
+
+    def fetch(rows, tile, start, count):
+        first = cuda.blockIdx.x * cuda.blockDim.x
+        fetch_part(rows, tile, start, first, min(cuda.blockDim.x, count - first), 1)
 
     return cuda.jit(device=True)(fetch)
 
 
 def storing(piece: int, size: int, column: int = 0) -> Callable:
     """``store(tile, rows, start, count)``: the same, from the tile into the matrix."""
+    store_part = storing_part(piece, size, column)
 
     def store(tile, rows, start, count):
-        thread, threads, first = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x * cuda.blockDim.x
-        for k in range(thread, min(threads, count - first) * piece, threads):
-            if start + k % piece < size:
-                rows[first + k // piece, start + k % piece] = tile[k // piece, column + k % piece]
+        first = cuda.blockIdx.x * cuda.blockDim.x
+        store_part(tile, rows, start, first, min(cuda.blockDim.x, count - first))
 
     return cuda.jit(device=True)(store)
+
+
+def bringing(n: int) -> Callable:
+    """``bring(matrices, i, tile)``: row i of the lower triangles of a block's matrices (n, n), one for each thread."""
+
+    def bring(matrices, i, tile):
+        first = cuda.blockIdx.x * cuda.blockDim.x
+        cuda.syncthreads()  # the row before is read no more
+        for k in range(cuda.threadIdx.x, min(cuda.blockDim.x, matrices.shape[0] - first) * n, cuda.blockDim.x):
+            if k % n <= i:
+                tile[k // n, k % n] = matrices[first + k // n, i, k % n]
+        cuda.syncthreads()
+
+    return cuda.jit(device=True)(bring)
 
 
 def reading(size: int, put: Callable) -> Callable:

@@ -20,7 +20,7 @@ from .._errors import DeviceError
 from .._plan import EVERY
 from ..differences._steps import is_outside
 from . import _cuda_numpy  # noqa: F401  what it teaches numba-cuda: min and max that keep NaN, in all kernels
-from ._cuda_tiles import PIECE, loading, storing, threads_of, width_of
+from ._cuda_tiles import loading, storing, threads_of, width_of, writing
 
 cuda: Any = numba_cuda
 INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; without an NVIDIA GPU use device='cpu'"
@@ -84,13 +84,17 @@ def ordinals(device: int) -> tuple[int, ...]:
     return tuple(range(len(cuda.gpus))) if device == EVERY else (device,)
 
 
-def launch(kernel: Any, threads_in_all: int, block: int, *arguments: Any, stream: Any = 0) -> None:
-    """Launch a kernel over so many threads, in blocks; small grids are meant, and no reason to warn."""
+def launch(
+    kernel: Any, threads_in_all: int, block: int, *arguments: Any, stream: Any = 0, shared: int = 0
+) -> None:  # fmt: skip
+    """Launch a kernel over so many threads, in blocks, with so many bytes of shared memory of no size that it knows;
+    small grids are meant, and no reason to warn.
+    """
     if threads_in_all == 0:
         return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Grid size")
-        configured = kernel[-(-threads_in_all // block), block, stream]
+        configured = kernel[-(-threads_in_all // block), block, stream, shared]
     with driver_errors():
         configured(*arguments)
 
@@ -115,10 +119,15 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
     Of float32 points arithmetic is in float32: many devices have few units for more.
     """
     n, extra, slots, size, bounded, entries, _, values = shape
-    inputs, threads, width, piece = n + extra, shape.threads, shape.width, size if entries else PIECE
+    inputs, threads, width = n + extra, shape.threads, shape.width
     real, looked_at = shape.real, slots if values < size else 0
     nothing = real(0.0)
-    load, store = loading(n, extra), storing(piece, size)
+
+    def looked_up(found, k):
+        y, table, outside, lost = found
+        return y[table[k]] + (outside if k < values else lost)
+
+    load, store, write = loading(n, extra), storing(size, size), writing(size, looked_up)
     outside_at, poison_of = map(cuda.jit(device=True), (poison_at(bounded, real), poison_of_results(looked_at, real)))
 
     def short_rows(points, own, shared, indices, constants, bounds, table, rows):
@@ -138,19 +147,13 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
     def long_rows(points, own, shared, indices, constants, bounds, table, rows):
         tile = cuda.shared.array((threads, width), real)
         x, y = cuda.local.array(inputs, real), cuda.local.array(slots, real)
-        b, thread, count, outside, lost = cuda.grid(1), cuda.threadIdx.x, points.shape[0], nothing, nothing
+        b, count, outside, lost = cuda.grid(1), points.shape[0], nothing, nothing
         load(points, own, b, tile, x)
         if b < count:
             f(x, y, (shared, indices, constants))
             outside = outside_at(points, bounds, b)
             lost = outside + poison_of(y)
-        for start in range(0, size, PIECE):
-            if b < count:
-                for k in range(start, min(start + PIECE, size)):
-                    tile[thread, k - start] = y[table[k]] + (outside if k < values else lost)
-            cuda.syncthreads()
-            store(tile, rows, start, count)
-            cuda.syncthreads()
+        write((y, table, outside, lost), tile, rows, b, count)
 
     return short_rows if entries else long_rows
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _by_differences as by_differences
 from . import _by_numbers as by_numbers
 from . import _by_tracing as by_tracing
 from . import _launch as launch
@@ -26,6 +27,7 @@ from .backends._cuda_groups import precision_of
 from .backends._cuda_jobs import Launcher, rebuilt
 from .backends._cuda_read_outs import width_of_rows
 from .backends._cuda_transfers import in_parts
+from .backends._kernels import Role
 from .backends.cpu import Points
 from .differences._outcome import NOT_FINITE, OK, OUTSIDE
 from .tracing import Program
@@ -170,16 +172,21 @@ def read_there(call: Call, tolerance: float, hessians: Any = None) -> Any:
 
 
 def _at_once(call: Call, tolerance: float) -> Any:
-    """The same by one kernel; None where it is not taken: of hyper-dual numbers it is, of few coordinates."""
+    """The same by one kernel; None where it is not taken: of few coordinates it is, but with the user's gradient."""
     call = launch.by_known_method(call, "hessian")
-    if call.plan.method != "hyperdual" or call.gradient is not None:
+    if call.plan.method == "traced" or call.gradient is not None:
         return None
-    n, dtype = call.shape[1], call.x.dtype
-    arithmetic, job = call.plan.arithmetic(dtype), by_numbers.outline(call.plan, call.function, None, True).job
-    scalar, vector, matrix = (1,), (1, n), (1, n, n)
-    status, H, *found = (np.zeros(shape, arithmetic) for shape in (scalar, matrix, scalar, vector, vector, matrix))
-    bounds, rounding = call.plan.bounds.rows.astype(arithmetic), by_numbers.rounding_in(dtype, arithmetic)
-    data = bounds, status, H, NO_READER, *found, rounding
+    plan, (_, n), dtype = call.plan, call.shape, call.x.dtype
+    arithmetic = plan.arithmetic(dtype)
+    number, vector, matrix = (np.zeros((1, *shape), arithmetic) for shape in ((), (n,), (n, n)))
+    room = Second(number, vector, vector, matrix, matrix, number, is_read=False)
+    if plan.is_exact:
+        job = by_numbers.outline(plan, call.function, None, True).job
+        data = by_numbers.second_data(plan, dtype, False, NO_READER, room)
+    else:
+        job, formula, *_ = by_differences.outline(plan, call.function, None, 1, True)
+        scale = by_differences.widening(call, plan, 2, Role(call.function, "row"))
+        data = by_differences.second_data(plan, formula, scale, False, NO_READER, room)
     try:
         return rows_at_once(job, call.points, data, tolerance, _most(dtype, arithmetic))
     except CompilationError:  # which the same block tells in stages, where it falls away

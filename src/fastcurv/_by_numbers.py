@@ -112,19 +112,25 @@ def second_order(
     run, here, dtype = launcher(plan, call.points), where(call.x), plan.arithmetic(call.x.dtype)
     shared = run.plan_shares(job, count, parts, divisible, spacing, together)
     found, task = room_for_second(call, shared, spacing, errors, out, reader, dtype)
-    rounding, bounds = rounding_in(call.x.dtype, dtype), plan.bounds.rows.astype(dtype, copy=False)
-    data = (bounds, found.status, found.hessian, task, found.value, found.gradient)
-    # of points that several tasks share errors are estimated after all of them
-    slope_error, error = found.gradient_error, found.hessian_error
-    if shared.is_within:
-        slope_error, error = (a.astype(dtype, copy=False) for a in (NO_MATRIX, NO_MATRICES))
-    data = (*data, error, rounding) if call.gradient is not None else (*data, slope_error, error, rounding)
+    written = found
+    if shared.is_within:  # errors are estimated after all tasks
+        no_matrix, no_matrices = (a.astype(dtype, copy=False) for a in (NO_MATRIX, NO_MATRICES))
+        written = found._replace(gradient_error=no_matrix, hessian_error=no_matrices)
+    data = second_data(plan, call.x.dtype, call.gradient is not None, task, written)
     run.launch(job, call.points, data, shared, parts)
     if shared.is_within:
         found = _completed(call, found, errors)
         poisoned = (found.hessian, found.hessian_error, found.gradient) if errors else (found.hessian,)
         found = found._replace(status=here.settle(found.status, shared, *poisoned))
     return found
+
+
+def second_data(plan: Plan, dtype: np.dtype, by_gradient: bool, task: np.ndarray, found: Second) -> tuple:
+    """What the blocks for Hessians take at points of a type: bounds, room for results, and what these are known to."""
+    arithmetic = plan.arithmetic(dtype)
+    bounds, rounding = plan.bounds.rows.astype(arithmetic, copy=False), rounding_in(dtype, arithmetic)
+    errors = (found.hessian_error,) if by_gradient else (found.gradient_error, found.hessian_error)
+    return bounds, found.status, found.hessian, task, found.value, found.gradient, *errors, rounding
 
 
 def _completed(call: Call, found: Second, errors: bool) -> Second:

@@ -1483,20 +1483,23 @@ def test_curvature_by_jobs_stays_there(options, n, dtype, monkeypatch):
 
 
 @pytest.mark.usefixtures("_foreign", "_without_transfers")
-@pytest.mark.parametrize("n", [1, 2, 5, 6])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_curvature_of_few_coordinates_takes_one_kernel(n, dtype, monkeypatch):
-    """Of hyper-dual numbers, while a thread has room for what is found of a point."""
+@pytest.mark.parametrize(
+    ("method", "n"), [*(("hyperdual", n) for n in (1, 2, 5, 6)), ("central", 2), ("central", 6), ("forward", 3)]
+)
+def test_curvature_of_few_coordinates_takes_one_kernel(method, n, dtype, monkeypatch):
+    """Of functions that are not traced, while a thread has room for what is found of a point."""
     from fastcurv import _by_device
 
     rows, at_once = [], _by_device.rows_at_once
     monkeypatch.setattr(_by_device, "rows_at_once", lambda *given: rows.append(at_once(*given)) or rows[-1])
     x, own = rng.uniform(-1.0, 1.0, (67, n)).astype(dtype), rng.uniform(1.0, 2.0, 67)
     x[3, 0] = np.nan
-    assert_same_curvature(until_alone, x, method="hyperdual", bounds=(-0.95, 1.0))
+    assert_same_curvature(until_alone, x, method=method, bounds=(-0.95, 1.0))
+    if method != "hyperdual":
+        assert_same_curvature(until_alone, x[:5], method=method, noise=rng.uniform(0.0, 1e-6, 5))
     found, expected = (
-        fc.curvature(until_alone, a, point_args=(b,), method="hyperdual")
-        for a, b in ((Foreign(x), Foreign(own)), (x, own))
+        fc.curvature(until_alone, a, point_args=(b,), method=method) for a, b in ((Foreign(x), Foreign(own)), (x, own))
     )
     np.testing.assert_array_equal(on_host(found.kind), expected.kind)
     np.testing.assert_allclose(on_host(found.eigenvalues), expected.eigenvalues, rtol=1e-4, atol=1e-4)
@@ -1549,7 +1552,7 @@ def test_curvature_too_large_for_single_precision():
 def assert_same_curvature(fun, x, extra=(), **options):
     """The same of arrays on a device as of NumPy's."""
     found, expected = (fc.curvature(fun, a, extra=extra, **options) for a in (Foreign(x), x))
-    if x.dtype == np.float32 and "noise" not in options and options.get("method") != "central":
+    if x.dtype == np.float32 and "noise" not in options and options.get("method") not in ("central", "forward"):
         assert_close_curvature(found, expected)
         return
     # what differences lose of the spectrum of a device, which rounds otherwise

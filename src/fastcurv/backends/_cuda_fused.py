@@ -37,7 +37,7 @@ def places_for(names: tuple[str, ...], points: Any, data: tuple) -> tuple[Place,
     shared = tuple(np.zeros(0) if name in RESULTS else array for name, array in zip(names, data, strict=True))
     first, *others = places_of(names, points, shared, len(points))
     single = precision_in(names, data).is_single
-    places, column = [first], first.size if first.single == single else 0
+    places, column = [first], sum(place.size for place in (first, *others) if place.single == single)
     for name, place, array in zip(names, others, data, strict=True):
         if name in RESULTS and array.size:
             place = Place("own", tuple(array.shape), single, column)

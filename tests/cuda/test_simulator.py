@@ -622,7 +622,9 @@ def test_curvature_of_rows_that_stay_where_they_are(options, monkeypatch):
     found, expected = (fc.curvature(chain, x, device=device, **options) for device in ("cuda", "cpu"))
     np.testing.assert_array_equal(found.index, expected.index)
     for name in ("gradient", "eigenvalues", "eigenvalue_error", "gradient_curvature"):
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6, atol=1e-6, err_msg=name)
+        # estimates are differences of differences, of which rounding is a part
+        rtol = 0.1 if options and name == "eigenvalue_error" else 1e-6
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=rtol, atol=1e-6, err_msg=name)
 
 
 def test_check_and_explain():
@@ -765,12 +767,15 @@ def test_models_stay_there(fun, options, dtype):
     x, own = rng.normal(size=(2, 3, 3)).astype(dtype), rng.uniform(1.0, 2.0, (2, 3))
     there, here = ({**options, "point_args": (a,)} if "point_args" in options else options for a in (Foreign(own), own))
     found, expected = fc.quadratic_model(fun, Foreign(x), **there), fc.quadratic_model(fun, x, **here)
-    tolerance = 1e-9 if dtype == np.float64 else 2e-5
+    by_differences = "noise" in options or options.get("method") == "central"
+    tolerance = 2e-5 if dtype == np.float32 else 1e-7 if by_differences else 1e-9
     for name in ("point", "value", "gradient", "hessian", "hessian_error"):
         given, wanted = on_host(getattr(found, name)), np.asarray(getattr(expected, name))
         assert (given.shape, given.dtype) == (wanted.shape, wanted.dtype)
-        if name == "hessian_error" and dtype == np.float32 and fun is not until and "noise" not in options:
-            wanted = wanted * 128  # arithmetic is in float32 there: 64 eps, not a half
+        if name == "hessian_error" and dtype == np.float32 and not by_differences:
+            # arithmetic is in float32 there: 64 eps, not a half, or that and half of an entry's own
+            assert ((64 * wanted <= given) & (given <= 128.01 * wanted)).all()
+            continue
         np.testing.assert_allclose(given, wanted, rtol=tolerance, atol=tolerance, err_msg=name)
     y = (x + 0.1).astype(dtype)
     own[...] = 100.0  # the model is that of the call
@@ -1097,7 +1102,9 @@ def test_results_are_complete_when_they_are_handed_over(what, backend, monkeypat
         events.append("launch")
         launch(kernel, *arguments, **options)
 
-    for module in ("_cuda_resident", "_cuda_curvature", "_cuda_eigen", "cuda"):
+    for module in (
+        "_cuda_jobs", "_cuda_fused", "_cuda_curvature", "_cuda_read_outs", "_cuda_results", "_cuda_eigen", "cuda",
+    ):  # fmt: skip
         monkeypatch.setattr(import_module(f"fastcurv.backends.{module}"), "launch", launching)
     monkeypatch.setattr(backend.cuda, "synchronize", lambda: events.append("synchronise"), raising=False)
     export = Exported.__dlpack__

@@ -23,13 +23,15 @@ def symmetric(*shape, dtype=np.float64):
 
 
 def check(A, w, V, values):
-    """An eigensystem of A, and LAPACK's eigenvalues, to 40 eps ||A||."""
+    """An eigensystem of A, and LAPACK's eigenvalues, to 40 eps ||A||; beyond n = 160 LAPACK's own, with vectors and
+    without, differ by more.
+    """
     n, eps = A.shape[-1], np.finfo(w.dtype).eps
     exact, A = np.linalg.eigvalsh(A.astype(float)), A.astype(float)
     norm = np.abs(exact).max(axis=-1, initial=0)[..., None]
     for found in (w, values):
         assert (np.diff(found, axis=-1) >= 0).all()
-        assert (np.abs(found - exact) <= 40 * eps * norm).all()
+        assert (np.abs(found - exact) <= max(40, n / 4) * eps * norm).all()
     V = V.astype(float)
     assert np.abs(V.swapaxes(-1, -2) @ V - np.eye(n)).max(initial=0) <= 60 * eps
     assert (np.linalg.norm(A @ V - V * w[..., None, :].astype(float), axis=-2) <= 60 * eps * norm).all()

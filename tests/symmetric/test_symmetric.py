@@ -468,6 +468,24 @@ def test_equal_eigenvalues_of_separate_blocks_have_vectors_of_their_own(kind, dt
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("n", "width", "share"), [(16, 0, 0.5), (16, 1e2, 0.1), (40, 1e6, 0.05)])
+def test_vectors_of_clusters_are_found_by_inverse_iteration(n, width, share, kind, dtype):
+    """Three eigenvalues, n / 3 times each but for `width` eps; without it all such matrices of equal ones are left."""
+    rng = np.random.default_rng(4)
+    width = width * np.finfo(dtype).eps
+    A = np.array([symmetric(rng, rng.integers(-1, 2, n) + width * rng.standard_normal(n)) for _ in range(60)])
+    A = A.astype(dtype)
+    w, V, failed = in_lanes(A, way(kind, dtype))
+    assert failed.mean() <= share
+    for b in np.flatnonzero(~failed):
+        residual, orthogonality = defects(A[b], w[b], V[b])
+        assert residual <= RESIDUAL
+        assert orthogonality <= ORTHOGONALITY
+        assert (np.diff(w[b]) >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [12, 40])
 def test_what_it_cannot_separate_is_left_to_ql(n, dtype):
     """Clusters narrower than rounding among others: each is solved, and changes no bit of its neighbours."""

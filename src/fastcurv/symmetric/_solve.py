@@ -26,9 +26,10 @@ from ._ql import (
     square_couplings,
     wilkinson_shift,
 )
+from ._reflect import reflect_lanes, reflect_matrix
 from ._rotations import complete_sweep, gather_rotations, normalise_rows, note_windows, rotate_lanes, rotate_matrix
 from ._tridiagonal import accumulate_lanes, accumulate_matrix, gather_rows, tridiagonalise
-from ._twisted import reflect_lanes, reflect_matrix, split, tridiagonal_vectors
+from ._twisted import split, tridiagonal_vectors
 from ._way import SWEEPS_TOGETHER, Way, scratch
 
 
@@ -253,7 +254,7 @@ def _twisted(work, at, n, group, in_register, limits):
     same = (
         lane_array(work, at.rows, (n, columns_of(n, group) * apart), in_register),
         lane_array(work[at.vectors :], 0, n * apart, in_register),
-        lane_array(more, 6 * size, n * apart, in_register),
+        lane_array(more, 8 * size, n * apart, in_register),
     )
     split(d, e, n, blocks, limits)
     for i in range(n):

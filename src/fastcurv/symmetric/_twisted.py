@@ -5,8 +5,8 @@ smallest: a vector z with (T - lambda) z = gamma e_r then takes n products (Fern
 1997; Parlett & Dhillon, "Fernando's solution to Wilkinson's problem", Linear Algebra Appl. 267, 1997). Vectors of
 eigenvalues that lie close together are made orthogonal; those further apart are so by themselves, to
 eps |T| / |lambda - mu|. Of eigenvalues of one block that are equal to rounding a few vectors are found by inverse
-iteration from what they do not share with the others (Peters & Wilkinson, SIAM Review 21, 1979); where that does not do,
-it is told.
+iteration from what they do not share with the others (Peters & Wilkinson, SIAM Review 21, 1979); where that fails, it
+is told.
 """
 
 from __future__ import annotations

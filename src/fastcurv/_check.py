@@ -259,7 +259,7 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         of = "fun" if grad is None else "grad"
         evaluations = f"{evaluations[0]} of {of} per point, {evaluations[1]} in curvature{_lanes(call, refused)}"
         stencil, step = _stencil(chosen, grad is not None), _step(chosen, 1 if grad is not None else 2)
-    return Explanation(
+    found = Explanation(
         function=f"{function.name}, {_kind(function)}",
         method=_method(chosen, asked, function, refusals),
         stencil=stencil,
@@ -270,6 +270,9 @@ def explain(fun: Callable, x: Any, args: tuple = (), *, grad: Callable | None = 
         threads=_threads(function, count) if chosen.device is None else "those of the device, a task to each",
         cache=_cache(function) if chosen.device is None else "this process only: code for devices is not kept",
     )
+    if found.method.startswith("none"):
+        return replace(found, **dict.fromkeys(("stencil", "step", "evaluations", "specialisation"), "none"))
+    return found
 
 
 def _method(chosen: Plan, asked: Options, function: UserFunction, refusals: tuple[str, ...]) -> str:

@@ -105,8 +105,8 @@ def gradient(
         Order of accuracy of central differences: 2n, 4n, 6n, 8n evaluations (and one) per point. 2, the default, leaves
         the choice of the method; another asks for differences.
     rel_step, abs_step : float or array_like, shape (n,), optional
-        Step lengths in units of max(1, |x_i|), or as they are: where |x_i| is much less than 1, give `abs_step`. By
-        default they balance truncation and rounding.
+        Step lengths in units of max(1, |x_i|), or as they are: give `abs_step` where |x_i| is much less than 1, and
+        where `fun` changes within much less than |x_i|. By default they balance truncation and rounding.
     noise : float or array_like, shape B, optional
         Absolute level of noise of `fun` (see `estimate_noise`); wider steps are taken.
     bounds : optional

@@ -337,46 +337,57 @@ def test_what_is_done_with_results_fits_into_registers(processor):
 
     from fastcurv.backends import _cuda_read_outs as read_outs
     from fastcurv.backends import _cuda_results as results
-    from fastcurv.backends._cuda_groups import DOUBLE, SINGLE
 
     word, number, flag = types.int64, types.float64, types.boolean
     rows, matrix, stack = arrays(("f", 1), ("f", 2), ("f", 3))
     singles, counts = types.Array(types.float32, 2, "C"), types.Array(types.int16, 2, "C")
-    status, axes = types.Array(types.int8, 1, "C"), types.Array(word, 2, "C")
-    halves, places = types.Array(types.float16, 1, "C"), types.Array(word, 1, "C")
+    status, statuses = (types.Array(types.int8, ndim, "C") for ndim in (1, 2))
+    halves, places, axes = types.Array(types.float16, 1, "C"), types.Array(word, 1, "C"), types.Array(word, 2, "C")
     seen = [
         (results._fill, (rows, number)),
-        (results._poison_by_status, (status, word, rows, word)),
-        (results._gather_statuses, (status, word, status)),
-        (results._symmetrise, (stack,)),
-        (results._estimate_rows, (rows, word, number, rows)),
-        (results._dot, (singles, matrix, flag, rows)),
-        (results._apply, (stack, singles, flag, matrix)),
-        (results._norm, (stack, rows)),
+        (results._poison_by_status, (status, word, rows)),
+        (results._share, (rows, number, word, rows)),
+        (results._share_with_lever, (rows, rows, number, word, rows)),
+        (results._to_powers, (rows,)),
+        (results._to_norms, (rows, rows)),
         (results._move, (singles, matrix, number, singles)),
-        (results._add_noise, (rows, rows, word, rows)),
-        (results._blank, (rows, word, rows, flag)),
+        (results._add, (rows, rows, word)),
+        (results._blank, (status, word, rows)),
         (results._repeat, (matrix, word, matrix)),
         (results._copy, (matrix, word, counts, word, word)),
         (results._add_rounding, (rows, rows, number)),
-        (results._estimate, (matrix, matrix, stack, matrix, stack, number)),
         (results._broadcast, (halves, axes, rows)),
         (results._gather, (rows, places, rows)),
         *((found, (rows, status)) for found in (results.has_positive, results.has_number, results.has_lost)),
         (results.has_no_level, (rows, status)),
+        (read_outs._divide, (singles, word, word, matrix, stack, matrix)),
+        (read_outs._invalidate, (singles, word, rows, word)),
     ]
     for run, signature in seen:
         check_small(run.made().py_func, (word, types.Tuple(signature)), processor)
-    for precision in (DOUBLE, SINGLE):
-        matrix, stack = arrays(("f", 2), ("f", 3), single=precision.is_single)
-        check_small(read_outs._stepping(8, precision).py_func, (matrix, matrix, stack, matrix), processor)
-    check_small(read_outs._invalidating(8).py_func, (matrix, stack), processor)
-    assert len(seen) == sum(hasattr(value, "made") for value in vars(results).values())
+    seen_by_rows = [
+        (results._least, (statuses,), status),
+        (results._largest, (singles,), rows),
+        (results._dot, (singles, matrix, flag), rows),
+        (results._apply, (stack, singles, word, flag), rows),
+        (results._largest_lever, (matrix, singles), rows),
+        (results._squares, (matrix, rows), rows),
+        (results._largest_change, (singles, singles), rows),
+        (results._is_lost, (matrix, flag), status),
+        (read_outs._put_together, (stack, matrix), rows),
+    ]
+    for run, signature, found in seen_by_rows:
+        check_small(run.made().py_func, (word, word, types.Tuple(signature), found), processor)
+    for side, single in ((3, False), (32, False), (32, True)):
+        check_small(results._symmetrise.made(side).py_func, arrays(("f", 3), single=single), processor)
+    ours = {run for module in (results, read_outs) for run in vars(module).values() if hasattr(run, "made")}
+    assert ours == {run for run, *_ in (*seen, *seen_by_rows)} | {results._symmetrise}
 
 
 def check_small(kernel, signature, processor):
-    _, used = compiled(kernel, signature, processor)
-    print(processor, used)
+    ptx, used = compiled(kernel, tuple(signature), processor)
+    print(processor, used, shared_bytes(ptx))
+    assert shared_bytes(ptx) <= 48 * 1024
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= 72
 

@@ -432,6 +432,8 @@ def two_values(x, a, w):
 
 
 EXACT, CENTRAL, FORWARD = ({"method": name} for name in ("hyperdual", "central", "forward"))
+#: an argument of points
+ONE_EACH = np.ones(3)
 #: derivative, options, n, most registers, bytes of stack
 OF_SLOPES = {"grad": slopes}
 JOBS = [
@@ -511,7 +513,21 @@ def test_numbers_in_single_precision_take_no_doubles(name, options, n, registers
     assert with_arguments or b".f64" not in ptx
 
 
-def check_job(monkeypatch, name, options, n, registers, stack, many, processor, single=False, with_arguments=True):
+def of_rows(x, a, w):
+    return relaxation(x, a, w[0]) + w[-1] * x[0]
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize("many", [False, True], ids=["few", "many"])
+@pytest.mark.parametrize(("name", "options", "n", "registers"), [("hessian", EXACT, 6, 128), ("hvp", EXACT, 4, 128)])
+def test_rows_of_points_own_arguments(name, options, n, registers, many, processor, monkeypatch):
+    check_job(monkeypatch, name, options, n, registers, 0, many, processor, own=np.ones((3, 5)), function=of_rows)
+
+
+def check_job(
+    monkeypatch, name, options, n, registers, stack, many, processor, single=False, with_arguments=True,
+    own=ONE_EACH, function=relaxation,
+):  # fmt: skip
     """PTX of a job, which is within its budget."""
     from numba import typeof, types
 
@@ -532,9 +548,9 @@ def check_job(monkeypatch, name, options, n, registers, stack, many, processor, 
     monkeypatch.setattr(_by_device, "require", lambda ordinal: None)
     monkeypatch.setattr(_by_device, "jobs", Launcher)
     monkeypatch.setattr(jobs, "ENOUGH", 1 if many else jobs.ENOUGH)
-    x, own = np.ones((3, n), np.float32 if single else np.float64), np.ones(3)
+    x = np.ones((3, n), np.float32 if single else np.float64)
     given = {"args": (np.ones(n),), "point_args": (own,)} if with_arguments else {}
-    functions = (two_values, relaxation) if with_arguments else (two_values_alone, relaxation_alone)
+    functions = (two_values, function) if with_arguments else (two_values_alone, relaxation_alone)
     if not with_arguments and "grad" in options:
         options = options | {"grad": two_values_alone}
     with pytest.raises(HandedError) as handed:
@@ -547,16 +563,16 @@ def check_job(monkeypatch, name, options, n, registers, stack, many, processor, 
             **options,
         )
     job, points, data, plan = handed.value.args
-    made = jobs.kernels_of(job, kinds_of(points.args, points.point_args)).made(points.x, data, plan)
-    data = jobs.as_matrices(made.places, data)
-    arguments = 1, plan.layout, points.x, (points.args, points.point_args), data
+    made = jobs.kernels_of(job, kinds_of(points.args, points.point_args)).made(points, data, plan)
+    arguments = made.arguments(1, plan.layout, points.x, (points.args, points.point_args), data)
     ptx, used = compiled(made.kernel.py_func, tuple(map(there, arguments)), processor)
     assert shared_bytes(ptx) == 0  # the launch says how much
     assert (made.teams is None) == (n > 44 and not many)
     if made.teams is not None:
+        assert [place.kind for place in made.own] == ["read" if own.ndim > 1 else "row"] * with_arguments
         assert 0 < made.teams.shared_bytes <= 48 * 1024
         assert made.places[0].kind == "read"
-    print(name, options, n, [place.kind for place in made.places], single, with_arguments, processor, used)
+    print(name, options, n, [place.kind for place in made.places + made.own], single, with_arguments, processor, used)
     assert (used["doubles"] == 0) == single
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= stack
@@ -609,9 +625,9 @@ def check_one_kernel(monkeypatch, options, n, single, registers, stack, processo
         _by_device.read_there(call, 1e-6)
     job, points, data, *_ = found.value.args
     kernels = fused.kernels_of(job, kinds_of(points.args, points.point_args))
-    places = fused.places_for(kernels.names, points.x, data)
+    places = fused.places_for(kernels.names, points.x, data, points.point_args)
     precision = fused.precision_in(kernels.names, data)
-    kernel = fused.fused_kernel(kernels.block, kernels.names, places, len(points.point_args), n, precision)
+    kernel = fused.fused_kernel(kernels.block, kernels.names, places, n, precision)
     arguments = 1, fused.WHOLE, points.x, (points.args, points.point_args), data
     signature = *map(there, arguments), types.Tuple((tables(single),) * 2), real, real, types.Array(real, 2, "C")
     ptx, used = compiled(kernel, signature, processor)

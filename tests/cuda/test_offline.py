@@ -68,7 +68,7 @@ BUDGETS = [
 ]
 
 
-def kernel_of(function, n, wanted, single):
+def kernel_of(function, n, wanted, single, bounded=False):
     """A kernel and the types of its arguments, as launches make them."""
     from numba import types
 
@@ -86,7 +86,7 @@ def kernel_of(function, n, wanted, single):
             slots[i] = slot
     extra = n if wanted.is_directed else 0
     entries = tuple(map(int, slots)) if size <= cuda.MOST_TOGETHER else ()
-    shape = cuda.Shape(n, extra, made.slots, size, False, entries, single, values=0)
+    shape = cuda.Shape(n, extra, made.slots, size, bounded, entries, single, values=0)
     number = types.float32 if single else types.float64
 
     def array(kind, ndim):
@@ -160,6 +160,14 @@ def test_kernels_fit_into_registers(function, n, wanted, single, registers, stac
     assert f".target sm_{processor[0]}{processor[1]}".encode() in ptx
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= stack
+    assert used["registers"] <= registers
+
+
+@pytest.mark.parametrize(("n", "wanted", "registers"), [(8, HESSIAN, 72), (40, GRADIENT, 144)])
+def test_bounds_take_few_registers_more(n, wanted, registers):
+    _, used = compiled(*kernel_of(rosenbrock, n, wanted, False, bounded=True), (9, 0))
+    print("bounded", n, used)
+    assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
 
 
@@ -241,8 +249,9 @@ def test_what_surrounds_cusolver_fits_into_registers(single, processor):
         (cusolver.scale, (matrices, n, matrices, scales), 48),
         (cusolver.clear, (scales,), 40),
         (cusolver.finish, (matrices, n, scales, info, types.boolean, w), 48),
+        (cusolver._transpose.made(32).py_func, arrays(("f", 3), single=single), 72),
     ):
-        _, used = compiled(kernel, signature, processor)
+        _, used = compiled(kernel, tuple(signature), processor)
         print(kernel.__name__, single, processor, used)
         assert used["stack"] == used["stores"] == used["loads"] == 0
         assert used["registers"] <= registers

@@ -96,8 +96,8 @@ def team_of_row(width: int) -> int:
 
 
 def over_pairs(together: Callable) -> Any:
-    """``run(matrices)``: ``together(x, y)`` in place of both entries that mirror each other, of matrices (N, n, n);
-    ``run.made(side)`` is what is launched over tiles of a size.
+    """``run(matrices, stream)``: ``together(x, y)`` in place of each of two entries that mirror each other, of matrices
+    (N, n, n); ``run.made(side)`` is what is launched over tiles of a size.
 
     A block of threads takes two tiles that mirror each other or, where matrices are smaller, several of these.
     """
@@ -139,12 +139,12 @@ def over_pairs(together: Callable) -> Any:
 
         return every
 
-    def run(matrices: Any) -> None:
+    def run(matrices: Any, stream: Any = 0) -> None:
         count, n, _ = matrices.shape
         if count * n:
             side = min(n, SIDE)
             tiles, each = count * (-(-n // side)) ** 2, SIDE * SIDE // (side * side)
-            launch(made(side), -(-tiles // each) * THREADS, THREADS, matrices)
+            launch(made(side), -(-tiles // each) * THREADS, THREADS, matrices, stream=stream)
 
     run.made = made
     return run

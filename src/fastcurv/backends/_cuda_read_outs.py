@@ -164,7 +164,7 @@ def _reading_row_by_row(n: int, are_exact: bool, precision: Precision) -> Callab
         bring_vector(spectra, tile, b, count, w)
         if b < count:
             is_flat = small(*scaled, noise, unit, tolerance)
-            value, status = scalars[b, 0], int(scalars[b, 1])
+            value, status = scalars[0, b], int(scalars[1, b])
             read_out(row, g, w, value, status, norm, is_flat, along_gradient, most)
         write(row, tile, rows, b, count)
 
@@ -234,7 +234,7 @@ def _reading_where_they_are(n: int, are_exact: bool, precision: Precision) -> Ca
     def kernel(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
         b = cuda.grid(1)
         if b < points.shape[0]:
-            x, g, H, value, status = points[b], gradients[b], hessians[b], scalars[b, 0], int(scalars[b, 1])
+            x, g, H, value, status = points[b], gradients[b], hessians[b], scalars[0, b], int(scalars[1, b])
             errors = errors_of(x, g, H, b, known)
             read_out(rows[b], x, g, H, spectra[b], value, status, errors, tolerance, most)
 

@@ -53,6 +53,8 @@ def compile_for_the_host(replace: Replace) -> None:
         replace(import_module(f"{backends}.{name}"), "device_function", _device_function)
     # small blocks: barriers between threads of Python take time
     replace(import_module(f"{backends}._cuda_tiles"), "SHARED_BYTES", 0)
+    for name, size in (("THREADS", 6), ("TEAM", 2), ("SIDE", 3)):
+        replace(import_module(f"{backends}._cuda_over"), name, size)
     replace(import_module(f"{backends}._cuda_jobs"), "compiled", _compiled_block)
     replace(import_module(f"{backends}._cuda_places"), "numbers", _numbers)
     for name in ("_cuda_jobs", "_cuda_resident", "_cuda_fused"):

@@ -215,17 +215,23 @@ def signs(w, norm, n, eps):
     return error, negative, null
 
 
+def step_along(g, w, first, z, k):
+    """z_k'g / lambda_k."""
+    along = 0.0
+    for i in range(len(z)):
+        along += z[i, k] * g[first + i]
+    return along / w[first + k]
+
+
 def newton_step(g, w, first, z, step):
     """-H^-1 g = -sum_i z_i (z_i'g) / lambda_i, of the point whose g and lambda begin at `first`."""
     n = len(step)
     for i in range(n):
         step[i] = 0.0
     for k in range(n):
-        along = 0.0
+        along = step_along(g, w, first, z, k)
         for i in range(n):
-            along += z[i, k] * g[first + i]
-        for i in range(n):
-            step[i] -= z[i, k] * (along / w[first + k])
+            step[i] -= z[i, k] * along
 
 
 @cache

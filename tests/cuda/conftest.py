@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items):
             continue
         if item.path.stem != "test_errors" and not IS_THERE:
             item.add_marker(pytest.mark.skip(reason="numba-cuda is not installed: pip install 'fastcurv[cuda13]'"))
-        elif item.path.stem in ("test_simulator", "test_cusolver") and not IS_SIMULATED:
+        elif item.path.stem in ("test_simulator", "test_access", "test_cusolver") and not IS_SIMULATED:
             item.add_marker(pytest.mark.skip(reason="runs with NUMBA_ENABLE_CUDASIM=1 only"))
         elif item.path.stem in ("test_offline", "test_errors") and IS_SIMULATED:
             item.add_marker(pytest.mark.skip(reason="does not run in the simulator"))

@@ -92,12 +92,13 @@ class Double:
 @pytest.fixture
 def cusolver(backend, monkeypatch):
     """cuSOLVER, or what is called so."""
-    from fastcurv.backends import _cusolver
+    from fastcurv.backends import _cuda_over, _cusolver
 
     double = Double()
     monkeypatch.setitem(sys.modules, BINDING[0], SimpleNamespace(get_version=lambda: 11701))
     monkeypatch.setitem(sys.modules, BINDING[1], double)
-    monkeypatch.setattr(_cusolver, "THREADS", 64)  # each takes time
+    for module, name, size in ((_cusolver, "THREADS", 64), (_cuda_over, "THREADS", 32), (_cuda_over, "SIDE", 32)):
+        monkeypatch.setattr(module, name, size)  # each thread takes time, and each tile
     monkeypatch.setattr(_cusolver, "_idle", type(_cusolver._idle)(list))
     # which the simulator leaves out
     monkeypatch.setattr(backend.cuda.stream, "__int__", lambda stream: id(stream), raising=False)

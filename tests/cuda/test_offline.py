@@ -68,7 +68,7 @@ BUDGETS = [
 ]
 
 
-def kernel_of(function, n, wanted, single):
+def kernel_of(function, n, wanted, single, bounded=False):
     """A kernel and the types of its arguments, as launches make them."""
     from numba import types
 
@@ -86,7 +86,7 @@ def kernel_of(function, n, wanted, single):
             slots[i] = slot
     extra = n if wanted.is_directed else 0
     entries = tuple(map(int, slots)) if size <= cuda.MOST_TOGETHER else ()
-    shape = cuda.Shape(n, extra, made.slots, size, False, entries, single, values=0)
+    shape = cuda.Shape(n, extra, made.slots, size, bounded, entries, single, values=0)
     number = types.float32 if single else types.float64
 
     def array(kind, ndim):
@@ -160,6 +160,14 @@ def test_kernels_fit_into_registers(function, n, wanted, single, registers, stac
     assert f".target sm_{processor[0]}{processor[1]}".encode() in ptx
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= stack
+    assert used["registers"] <= registers
+
+
+@pytest.mark.parametrize(("n", "wanted", "registers"), [(8, HESSIAN, 72), (40, GRADIENT, 144)])
+def test_bounds_take_few_registers_more(n, wanted, registers):
+    _, used = compiled(*kernel_of(rosenbrock, n, wanted, False, bounded=True), (9, 0))
+    print("bounded", n, used)
+    assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= registers
 
 
@@ -241,8 +249,9 @@ def test_what_surrounds_cusolver_fits_into_registers(single, processor):
         (cusolver.scale, (matrices, n, matrices, scales), 48),
         (cusolver.clear, (scales,), 40),
         (cusolver.finish, (matrices, n, scales, info, types.boolean, w), 48),
+        (cusolver._transpose.made(32).py_func, arrays(("f", 3), single=single), 72),
     ):
-        _, used = compiled(kernel, signature, processor)
+        _, used = compiled(kernel, tuple(signature), processor)
         print(kernel.__name__, single, processor, used)
         assert used["stack"] == used["stores"] == used["loads"] == 0
         assert used["registers"] <= registers
@@ -337,46 +346,57 @@ def test_what_is_done_with_results_fits_into_registers(processor):
 
     from fastcurv.backends import _cuda_read_outs as read_outs
     from fastcurv.backends import _cuda_results as results
-    from fastcurv.backends._cuda_groups import DOUBLE, SINGLE
 
     word, number, flag = types.int64, types.float64, types.boolean
     rows, matrix, stack = arrays(("f", 1), ("f", 2), ("f", 3))
     singles, counts = types.Array(types.float32, 2, "C"), types.Array(types.int16, 2, "C")
-    status, axes = types.Array(types.int8, 1, "C"), types.Array(word, 2, "C")
-    halves, places = types.Array(types.float16, 1, "C"), types.Array(word, 1, "C")
+    status, statuses = (types.Array(types.int8, ndim, "C") for ndim in (1, 2))
+    halves, places, axes = types.Array(types.float16, 1, "C"), types.Array(word, 1, "C"), types.Array(word, 2, "C")
     seen = [
         (results._fill, (rows, number)),
-        (results._poison_by_status, (status, word, rows, word)),
-        (results._gather_statuses, (status, word, status)),
-        (results._symmetrise, (stack,)),
-        (results._estimate_rows, (rows, word, number, rows)),
-        (results._dot, (singles, matrix, flag, rows)),
-        (results._apply, (stack, singles, flag, matrix)),
-        (results._norm, (stack, rows)),
+        (results._poison_by_status, (status, word, rows)),
+        (results._share, (rows, number, word, rows)),
+        (results._share_with_lever, (rows, rows, number, word, rows)),
+        (results._to_powers, (rows,)),
+        (results._to_norms, (rows, rows)),
         (results._move, (singles, matrix, number, singles)),
-        (results._add_noise, (rows, rows, word, rows)),
-        (results._blank, (rows, word, rows, flag)),
+        (results._add, (rows, rows, word)),
+        (results._blank, (status, word, rows)),
         (results._repeat, (matrix, word, matrix)),
         (results._copy, (matrix, word, counts, word, word)),
         (results._add_rounding, (rows, rows, number)),
-        (results._estimate, (matrix, matrix, stack, matrix, stack, number)),
         (results._broadcast, (halves, axes, rows)),
         (results._gather, (rows, places, rows)),
         *((found, (rows, status)) for found in (results.has_positive, results.has_number, results.has_lost)),
         (results.has_no_level, (rows, status)),
+        (read_outs._divide, (singles, word, word, matrix, stack, matrix)),
+        (read_outs._invalidate, (singles, word, rows, word)),
     ]
     for run, signature in seen:
         check_small(run.made().py_func, (word, types.Tuple(signature)), processor)
-    for precision in (DOUBLE, SINGLE):
-        matrix, stack = arrays(("f", 2), ("f", 3), single=precision.is_single)
-        check_small(read_outs._stepping(8, precision).py_func, (matrix, matrix, stack, matrix), processor)
-    check_small(read_outs._invalidating(8).py_func, (matrix, stack), processor)
-    assert len(seen) == sum(hasattr(value, "made") for value in vars(results).values())
+    seen_by_rows = [
+        (results._least, (statuses,), status),
+        (results._largest, (singles,), rows),
+        (results._dot, (singles, matrix, flag), rows),
+        (results._apply, (stack, singles, word, flag), rows),
+        (results._largest_lever, (matrix, singles), rows),
+        (results._squares, (matrix, rows), rows),
+        (results._largest_change, (singles, singles), rows),
+        (results._is_lost, (matrix, flag), status),
+        (read_outs._put_together, (stack, matrix), rows),
+    ]
+    for run, signature, found in seen_by_rows:
+        check_small(run.made().py_func, (word, word, types.Tuple(signature), found), processor)
+    for side, single in ((3, False), (32, False), (32, True)):
+        check_small(results._symmetrise.made(side).py_func, arrays(("f", 3), single=single), processor)
+    ours = {run for module in (results, read_outs) for run in vars(module).values() if hasattr(run, "made")}
+    assert ours == {run for run, *_ in (*seen, *seen_by_rows)} | {results._symmetrise}
 
 
 def check_small(kernel, signature, processor):
-    _, used = compiled(kernel, signature, processor)
-    print(processor, used)
+    ptx, used = compiled(kernel, tuple(signature), processor)
+    print(processor, used, shared_bytes(ptx))
+    assert shared_bytes(ptx) <= 48 * 1024
     assert used["stack"] == used["stores"] == used["loads"] == 0
     assert used["registers"] <= 72
 
@@ -421,6 +441,8 @@ def two_values(x, a, w):
 
 
 EXACT, CENTRAL, FORWARD = ({"method": name} for name in ("hyperdual", "central", "forward"))
+#: an argument of points
+ONE_EACH = np.ones(3)
 #: derivative, options, n, most registers, bytes of stack
 OF_SLOPES = {"grad": slopes}
 JOBS = [
@@ -500,7 +522,21 @@ def test_numbers_in_single_precision_take_no_doubles(name, options, n, registers
     assert with_arguments or b".f64" not in ptx
 
 
-def check_job(monkeypatch, name, options, n, registers, stack, many, processor, single=False, with_arguments=True):
+def of_rows(x, a, w):
+    return relaxation(x, a, w[0]) + w[-1] * x[0]
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda p: f"sm_{p[0]}{p[1]}")
+@pytest.mark.parametrize("many", [False, True], ids=["few", "many"])
+@pytest.mark.parametrize(("name", "options", "n", "registers"), [("hessian", EXACT, 6, 128), ("hvp", EXACT, 4, 128)])
+def test_rows_of_points_own_arguments(name, options, n, registers, many, processor, monkeypatch):
+    check_job(monkeypatch, name, options, n, registers, 0, many, processor, own=np.ones((3, 5)), function=of_rows)
+
+
+def check_job(
+    monkeypatch, name, options, n, registers, stack, many, processor, single=False, with_arguments=True,
+    own=ONE_EACH, function=relaxation,
+):  # fmt: skip
     """PTX of a job, which is within its budget."""
     from numba import typeof, types
 
@@ -521,9 +557,9 @@ def check_job(monkeypatch, name, options, n, registers, stack, many, processor, 
     monkeypatch.setattr(_by_device, "require", lambda ordinal: None)
     monkeypatch.setattr(_by_device, "jobs", Launcher)
     monkeypatch.setattr(jobs, "ENOUGH", 1 if many else jobs.ENOUGH)
-    x, own = np.ones((3, n), np.float32 if single else np.float64), np.ones(3)
+    x = np.ones((3, n), np.float32 if single else np.float64)
     given = {"args": (np.ones(n),), "point_args": (own,)} if with_arguments else {}
-    functions = (two_values, relaxation) if with_arguments else (two_values_alone, relaxation_alone)
+    functions = (two_values, function) if with_arguments else (two_values_alone, relaxation_alone)
     if not with_arguments and "grad" in options:
         options = options | {"grad": two_values_alone}
     with pytest.raises(HandedError) as handed:
@@ -536,16 +572,16 @@ def check_job(monkeypatch, name, options, n, registers, stack, many, processor, 
             **options,
         )
     job, points, data, plan = handed.value.args
-    made = jobs.kernels_of(job, kinds_of(points.args, points.point_args)).made(points.x, data, plan)
-    data = jobs.as_matrices(made.places, data)
-    arguments = 1, plan.layout, points.x, (points.args, points.point_args), data
+    made = jobs.kernels_of(job, kinds_of(points.args, points.point_args)).made(points, data, plan)
+    arguments = made.arguments(1, plan.layout, points.x, (points.args, points.point_args), data)
     ptx, used = compiled(made.kernel.py_func, tuple(map(there, arguments)), processor)
     assert shared_bytes(ptx) == 0  # the launch says how much
     assert (made.teams is None) == (n > 44 and not many)
     if made.teams is not None:
+        assert [place.kind for place in made.own] == ["read" if own.ndim > 1 else "row"] * with_arguments
         assert 0 < made.teams.shared_bytes <= 48 * 1024
         assert made.places[0].kind == "read"
-    print(name, options, n, [place.kind for place in made.places], single, with_arguments, processor, used)
+    print(name, options, n, [place.kind for place in made.places + made.own], single, with_arguments, processor, used)
     assert (used["doubles"] == 0) == single
     assert used["stores"] == used["loads"] == 0
     assert used["stack"] <= stack
@@ -598,9 +634,9 @@ def check_one_kernel(monkeypatch, options, n, single, registers, stack, processo
         _by_device.read_there(call, 1e-6)
     job, points, data, *_ = found.value.args
     kernels = fused.kernels_of(job, kinds_of(points.args, points.point_args))
-    places = fused.places_for(kernels.names, points.x, data)
+    places = fused.places_for(kernels.names, points.x, data, points.point_args)
     precision = fused.precision_in(kernels.names, data)
-    kernel = fused.fused_kernel(kernels.block, kernels.names, places, len(points.point_args), n, precision)
+    kernel = fused.fused_kernel(kernels.block, kernels.names, places, n, precision)
     arguments = 1, fused.WHOLE, points.x, (points.args, points.point_args), data
     signature = *map(there, arguments), types.Tuple((tables(single),) * 2), real, real, types.Array(real, 2, "C")
     ptx, used = compiled(kernel, signature, processor)

@@ -256,6 +256,32 @@ def test_tasks_of_several_directions_at_a_point(made, monkeypatch):
         assert_same("vhv", until, x, v, method="central", point_args=(own,))
 
 
+def of_rows(x, a, w):
+    """Of rows of a point's own."""
+    return until(x, a[0]) * a[-1] + w[1] * x[0] ** 2 * w[0]
+
+
+@pytest.mark.usefixtures("_foreign")
+def test_rows_of_points_own_arguments(made, monkeypatch):
+    """In shared memory, a thread's own, or where they are; shared by directions and by tasks."""
+    from fastcurv.backends import _cuda_places
+
+    x, v = rng.uniform(-1.0, 1.0, (3, 2)), rng.uniform(-1.0, 1.0, (3, 2, 2))
+    own = rng.uniform(1.0, 2.0, (3, 4)), rng.uniform(1.0, 2.0, (3, 2)).astype(np.float32)
+    given = {"method": "hyperdual", "point_args": own}
+    with monkeypatch.context() as patch:
+        for most, longest, kinds in ((9, 0, ("row", "read")), (7, 5, ("read long", "row")), (7, 0, ("row", "row"))):
+            patch.setattr(_cuda_places, "MOST_OF_OWN", most)
+            patch.setattr(_cuda_places, "MOST_LONG", longest)
+            assert_same("hessian", of_rows, x, **given)
+            assert tuple(place.kind + " long" * place.is_long for place in made[-1].own) == kinds
+    assert_same("hvp", of_rows, x, v, **given)
+    assert [(place.kind, place.by_point) for place in made[-1].own] == [("read", True)] * 2
+    assert_same("hessian", of_rows, np.concatenate([x, x, x], axis=1), **given)
+    assert made[-1].tasks > 1
+    assert_same_curvature(of_rows, x, **given)
+
+
 def test_more_tasks_than_threads_share_a_point(made, monkeypatch):
     """In rounds or, of few points, as threads of several blocks."""
     from fastcurv.backends import _cuda_jobs, _cuda_places, _cuda_tiles
@@ -319,6 +345,10 @@ def test_what_threads_have_of_their_own():
     assert kinds(12, 5, tasks=2)[0] == ["read", *tail, "written", "row", "same"]
     assert kinds(69, 5, tasks=200)[0] == ["read", *tail, "written", "written", "same"]
     assert kinds(70, 5, tasks=200)[0] == ["read", *tail, "written", "row", "same"]
+    own = np.ones((5, 3)), np.ones((5, 2), np.float32), np.ones((5, 2), np.int64), np.ones(5), np.ones((5, 0))
+    places = places_of((), np.ones((5, 2)), (), 5, own=own)
+    assert [place.kind for place in places] == ["read"] * 3 + ["row"] * 3
+    assert [place.column for place in places[:3]] == [0, 2, 0]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from . import _cuda_eigen as eigen
 from ._cuda_groups import DOUBLE, Precision, precision_of
 from ._cuda_lanes import for_thread
 from ._cuda_read_outs import last_tile, reading_kernel, reading_whole, width_of_rows
-from ._cuda_results import copy_columns
+from ._cuda_results import assign
 from ._cuda_tiles import PIECE, loading, storing, threads_of, width_of, writing
 from ._cuda_transfers import in_parts
 from .cuda import CHUNK_BYTES, Kernels, constant, cuda, device_function, in_type, launch, ordinals
@@ -120,7 +120,7 @@ def derivatives_kernel(
         load(points, own, b, tile, x)
         if b < count:
             status = derive(tables, bounds, x, y)
-            scalars[b, 0], scalars[b, 1] = y[0], status
+            scalars[0, b], scalars[1, b] = y[0], status
         write_gradient((y, places), tile, gradients, b, count)
         write_hessian((y, places), tile, hessians, b, count)
 
@@ -133,10 +133,11 @@ def rows_from(
 ) -> Any:  # fmt: skip
     """Rows of points from derivatives, and the errors of gradients and Hessians, all on the present device."""
     (count, n), precision = points.shape, precision_of(hessians.dtype)
-    scalars, w, rows = (cuda.device_array((count, width), precision.dtype) for width in (2, n, width_of_rows(n)))
+    w, rows = (cuda.device_array((count, width), precision.dtype) for width in (n, width_of_rows(n)))
+    scalars = cuda.device_array((2, count), precision.dtype)
     if count:
-        copy_columns(value.reshape(count, 1), 0, scalars, 0, 1)
-        copy_columns(status.reshape(count, 1), 0, scalars, 1, 1)
+        assign(scalars[0], value)
+        assign(scalars[1], status)
         solve = eigen.solving(ordinal, n, False, precision)  # whose memory must not be let go of before
         solve(0, hessians.reshape(count * n * n), w, w)
         block, _ = last_tile(n, precision)
@@ -263,7 +264,7 @@ class CurvatureKernels:
         def run(stream: Any, count: int, points: Any, own: Any, rows: Any, *scratch: Any) -> None:
             scalars, gradients, hessians, spectra = scratch
             points, own, rows = _as_matrices(given, count, points, own, rows)
-            scalars, gradients, w = scalars.reshape(count, 2), gradients.reshape(count, n), spectra.reshape(count, n)
+            scalars, gradients, w = scalars.reshape(2, count), gradients.reshape(count, n), spectra.reshape(count, n)
             found = scalars, gradients, hessians.reshape(count, n * n)
             launch(derive, count, block, points, own, tables, limits, places, *found, stream=stream)
             solve(stream, hessians, w, w)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -18,7 +18,19 @@ from ._arguments import kinds_of
 from ._cuda_groups import Precision, precision_of
 from ._cuda_jobs import check_arguments, compile_for, kernels_of, there
 from ._cuda_lanes import for_thread
-from ._cuda_places import MOST_OF_OWN, RESULTS, THREADS, Place, at_point, places_of, running, widths_of
+from ._cuda_places import (
+    MOST_OF_OWN,
+    OWN,
+    RESULTS,
+    THREADS,
+    Place,
+    arranged,
+    as_matrices,
+    at_point,
+    place_of,
+    running,
+    widths_of,
+)
 from ._cuda_read_outs import reading_whole, width_of_rows
 from ._cuda_tiles import storing, threads_of
 from .cpu import Job, Points
@@ -29,21 +41,27 @@ FOUND = "value", "status", "gradient", "gradient_error", "hessian", "hessian_err
 WHOLE = np.array([1, 1, 0, 0])  # the layout of tasks of a point each
 
 
-def places_for(names: tuple[str, ...], points: Any, data: tuple) -> tuple[Place, ...] | None:
-    """What a thread is given in place of points and data: results are its own; None where there is no room for them.
+class Places(NamedTuple):
+    """What a thread is given in place of points and data, and of points' own arguments."""
+
+    given: tuple[Place, ...]
+    own: tuple[Place, ...]
+
+
+def places_for(names: tuple[str, ...], points: Any, data: tuple, own: tuple = ()) -> Places | None:
+    """Results are a thread's own; None where there is no room for all but points' own arguments.
 
     Of results `data` has arrays for one point, of the precision that they are computed in.
     """
-    shared = tuple(np.zeros(0) if name in RESULTS else array for name, array in zip(names, data, strict=True))
-    first, *others = places_of(names, points, shared, len(points))
     single = precision_in(names, data).is_single
-    places, column = [first], sum(place.size for place in (first, *others) if place.single == single)
-    for name, place, array in zip(names, others, data, strict=True):
-        if name in RESULTS and array.size:
-            place = Place("own", tuple(array.shape), single, column)
-            column += place.size
-        places.append(place)
-    return tuple(places) if sum(place.size for place in places) <= MOST_OF_OWN else None
+    wanted = [
+        Place("own", tuple(array.shape), single) if name in RESULTS and array.size else place_of(name, array)
+        for name, array in zip(("points", *names), (points, *data), strict=True)
+    ]
+    arguments = [place_of(OWN, array) for array in own]
+    found = arranged(wanted + arguments, MOST_OF_OWN, 0)
+    places = Places(found[: len(wanted)], found[len(wanted) :])
+    return places if [place.kind for place in places.given] == [place.kind for place in wanted] else None
 
 
 def precision_in(names: tuple[str, ...], data: tuple) -> Precision:
@@ -51,9 +69,9 @@ def precision_in(names: tuple[str, ...], data: tuple) -> Precision:
     return precision_of(data[names.index("hessian")].dtype)
 
 
-def tiles_for(places: tuple[Place, ...], n: int, precision: Precision) -> tuple[int, int, int]:
+def tiles_for(places: Places, n: int, precision: Precision) -> tuple[int, int, int]:
     """Threads in a block, and numbers of float64 and float32 in their rows of shared memory; results go there, too."""
-    widths, which = list(widths_of(places)), precision.is_single
+    widths, which = list(widths_of(places.given + places.own)), precision.is_single
     widths[which] = max(widths[which], width_of_rows(n))
     doubles, singles = widths
     return threads_of(doubles + singles, THREADS), doubles, singles
@@ -65,16 +83,16 @@ def rows_at_once(job: Job, points: Points, data: tuple, tolerance: float, most: 
     check_arguments(points.args)
     own = tuple(read_only(np.empty((1, *array.shape[1:]), array.dtype)) for array in points.point_args)
     kernels = kernels_of(job, kinds_of(points.args, own))
-    places = places_for(kernels.names, points.x, data)
+    places = places_for(kernels.names, points.x, data, points.point_args)
     if places is None:
         return None
     precision = precision_in(kernels.names, data)
     rows = cuda.device_array((count, width_of_rows(n)), precision.dtype)
     if count:
-        made_of = kernels.block, kernels.names, places, len(own), n, precision
+        made_of = kernels.block, kernels.names, places, n, precision
         kernel = kernels.other(places, lambda: fused_kernel(*made_of))
         tables = eigen.tables_of(eigen.solver(n, False, precision).tables)
-        given = (there(points.args), points.point_args), there(data)
+        given = (there(points.args), as_matrices(places.own, points.point_args)), there(data)
         arguments = count, constant(WHOLE), points.x, *given, tables, *map(precision.real, (tolerance, most)), rows
         compile_for(kernel, arguments, job)
         launch(kernel, count, tiles_for(places, n, precision)[0], *arguments)
@@ -82,13 +100,11 @@ def rows_at_once(job: Job, points: Points, data: tuple, tolerance: float, most: 
     return rows
 
 
-def fused_kernel(
-    block: Callable, names: tuple[str, ...], places: tuple[Place, ...], own: int, n: int, precision: Precision
-) -> Callable:
-    """Each thread runs the task of a point, which has so many arguments of its `own`, solves and reads."""
+def fused_kernel(block: Callable, names: tuple[str, ...], places: Places, n: int, precision: Precision) -> Callable:
+    """Each thread runs the task of a point, solves and reads."""
     real, which = precision.real, int(precision.is_single)
     threads, doubles_width, singles_width = tiles_for(places, n, precision)
-    run, here_of = running(block, places, own), at_point(places)
+    run, here_of = running(block, *places), at_point(places.given)
     method = eigen.solver(n, False, precision)
     state, after_sweep, after_order, solve = method.state, method.after_sweep, method.after_order, method.solve
     errors_of, read_out, size = for_thread(estimated_errors, real), reading_whole(n, precision), width_of_rows(n)

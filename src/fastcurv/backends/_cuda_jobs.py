@@ -62,7 +62,7 @@ class Launcher:
             return
         check_arguments(points.args)
         kernels = kernels_of(job, kinds_of(points.args, points.point_args))
-        moved, made = _Moved(kernels.names, data, points), kernels.made(points.x, data, plan)
+        moved, made = _Moved(kernels.names, data, points), kernels.made(points, data, plan)
 
         def prepare(ordinal: int) -> Callable[..., None]:
             constants, layout = moved.constants(), constant(plan.layout)
@@ -70,7 +70,7 @@ class Launcher:
 
             def run(stream: Any, part: int, *arrays: Any) -> None:
                 x, own, given = moved.rebuilt(part, arrays, constants, stream)
-                arguments = made.items // count * part, layout, x, (shared, own), as_matrices(made.places, given)
+                arguments = made.arguments(made.items // count * part, layout, x, (shared, own), given)
                 compile_for(made.kernel, arguments, job)
                 made.launch(*arguments, stream=stream)
 
@@ -164,7 +164,13 @@ class Made(NamedTuple):
     items: int  # of the whole call
     tasks: int  # of an item
     places: tuple[Place, ...]
+    own: tuple[Place, ...]  # those of points' own arguments
     teams: Teams | None  # None: each thread runs any task
+
+    def arguments(self, items: int, layout: Any, x: Any, given: tuple[tuple, tuple], data: tuple) -> tuple:
+        """What it takes, from points, the arguments they share and those of their own, and data."""
+        shared, own = given
+        return items, layout, x, (shared, as_matrices(self.own, own)), as_matrices(self.places[1:], data)
 
     def launch(self, items: int, *arguments: Any, stream: Any = 0) -> None:
         """Launch it over so many items."""
@@ -179,13 +185,13 @@ class Made(NamedTuple):
 class JobKernels:
     """The kernels of a job, by what threads have of their own."""
 
-    def __init__(self, block: Callable, digest: str, own: int):
+    def __init__(self, block: Callable, digest: str):
         self.names = tuple(signature(block).parameters)[5:]
-        self.block, self._own = compiled(block, digest, inline_helpers=True), own
-        self._made: dict[tuple[tuple[Place, ...], int], Any] = {}
-        self._others: dict[tuple[Place, ...], Any] = {}
+        self.block = compiled(block, digest, inline_helpers=True)
+        self._made: dict[tuple[tuple[Place, ...], tuple[Place, ...], int], Any] = {}
+        self._others: dict[tuple[tuple[Place, ...], ...], Any] = {}
 
-    def made(self, points: Any, data: tuple, plan: Shares) -> Made:
+    def made(self, points: Points, data: tuple, plan: Shares) -> Made:
         """The one for points whose work is shared out so.
 
         A block of threads takes whole items; of a few that have very many tasks several blocks share each.
@@ -193,19 +199,17 @@ class JobKernels:
         tasks = int(plan.layout[1])
         items = plan.tasks // tasks
         if tasks > MOST_SHARING and items * MOST_SHARING < ENOUGH:
-            places, teams = (), None
+            places, own, teams = (), (), None
         else:
-            places = places_of(self.names, points, data, items, tasks)
-            teams = teams_for(places, tasks)
-        sharing = sharing_of(tasks)
-        case = places, sharing
+            given = places_of(self.names, points.x, data, items, tasks, points.point_args)
+            places, own = given[: 1 + len(data)], given[1 + len(data) :]
+            teams = teams_for(given, tasks)
+        case = places, own, sharing_of(tasks)
         if case not in self._made:
-            self._made[case] = cuda.jit(
-                points_kernel(self.block, places, self._own, sharing) if places else tasks_kernel(self.block)
-            )
-        return Made(self._made[case], items, tasks, places, teams)
+            self._made[case] = cuda.jit(points_kernel(self.block, *case) if places else tasks_kernel(self.block))
+        return Made(self._made[case], items, tasks, places, own, teams)
 
-    def other(self, places: tuple[Place, ...], make: Callable[[], Callable]) -> Any:
+    def other(self, places: tuple[tuple[Place, ...], ...], make: Callable[[], Callable]) -> Any:
         """One that does more than the block, which is made once."""
         if places not in self._others:
             self._others[places] = cuda.jit(make())
@@ -220,7 +224,7 @@ def kernels_of(job: Job, kinds: Kinds) -> JobKernels:
     """The kernels of a job, for arguments of such types."""
     digest = digest_of(job.operation, job.roles, "native", kinds)
     if digest not in _made:
-        _made[digest] = JobKernels(block_of(job.operation, job.roles, kinds), digest, len(kinds.own))
+        _made[digest] = JobKernels(block_of(job.operation, job.roles, kinds), digest)
     return _made[digest]
 
 

@@ -5,7 +5,8 @@ place of those that have a row for each. Tasks that share an item are run by a t
 
 Rows that are short, for the threads that share them, are in shared memory, to and from which a block of threads moves
 them together. Longer ones a thread with an item of its own keeps to itself, where a device lays the numbers of threads
-side by side; they are moved in pieces. Others stay where they are.
+side by side; they are moved in pieces. Others stay where they are, and so do points' own arguments of other types than
+float64 and float32.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ RESULTS = {
 }  # fmt: skip
 #: and those that they read, which may have a place for each
 BY_POINT = {"directions", "scale"}
+#: in place of names of points' own arguments
+OWN = "own"
 #: threads in a block
 THREADS = 64
 #: numbers of rows in shared memory, for each thread: of more there would not be room for THREADS of them
@@ -77,18 +80,28 @@ class Place(NamedTuple):
         return 2 * self.is_long + self.single
 
 
-def places_of(names: tuple[str, ...], points: Any, data: tuple, items: int, tasks: int = 1) -> tuple[Place, ...]:
-    """Of points and data, on the host or a device, where each of so many items has so many tasks.
+def places_of(
+    names: tuple[str, ...], points: Any, data: tuple, items: int, tasks: int = 1, own: tuple = ()
+) -> tuple[Place, ...]:  # fmt: skip
+    """Of points, data and points' own arguments, on the host or a device, for so many items of so many tasks each.
 
     A row of one number is where the next item's is, too: no copy is needed.
     """
-    found, widths, most = [], [0, 0, 0, 0], min(MOST_OF_OWN * tasks, MOST_OF_TEAMS)
-    for name, array in zip(("points", *names), (points, *data), strict=True):
-        place = _place(name, array, tasks)
+    found = []
+    for name, array in zip(("points", *names, *(OWN,) * len(own)), (points, *data, *own), strict=True):
+        place = place_of(name, array, tasks)
         if place.kind in ("row", "read"):
             place = place._replace(by_point=len(points) < items != array.shape[0])
+        found.append(place)
+    return arranged(found, min(MOST_OF_OWN * tasks, MOST_OF_TEAMS), MOST_LONG if tasks == 1 else 0)
+
+
+def arranged(places: list[Place], most: int, most_long: int) -> tuple[Place, ...]:
+    """In memory with room for so many numbers, shared and a thread's own; where there is none, rows where they are."""
+    found, widths = [], [0, 0, 0, 0]
+    for place in places:
         if place.size and place.kind != "levels" and sum(widths[:2]) + place.size > most:
-            fits = tasks == 1 and not place.by_point and sum(widths[2:]) + place.size <= MOST_LONG
+            fits = not place.by_point and sum(widths[2:]) + place.size <= most_long
             place = place._replace(is_long=True) if fits else Place("row", by_point=place.by_point)
         if place.size:
             place = place._replace(column=widths[place.memory])
@@ -97,25 +110,26 @@ def places_of(names: tuple[str, ...], points: Any, data: tuple, items: int, task
     return tuple(found)
 
 
-def _place(name: str, array: Any, tasks: int) -> Place:
+def place_of(name: str, array: Any, tasks: int = 1) -> Place:
+    """Of an array, by its name, while there is room."""
     if name == "noise" and array.shape[0] > 2:
         return Place("levels", (2,))
     is_written = name in RESULTS and prod(array.shape) > 0
-    if not (is_written or name == "points" or (name in BY_POINT and array.shape[0] > 1)):
+    if not (is_written or name in ("points", OWN) or (name in BY_POINT and array.shape[0] > 1)):
         return Place("same")
     if name == "status" and tasks > 1:
         return Place("tasks")
     shape = tuple(map(int, array.shape[1:]))
-    if prod(shape) == 1:
+    if prod(shape) <= 1 or array.dtype not in (np.float64, np.float32):
         return Place("row")
     return Place("written" if is_written else "read", (1, *shape), array.dtype == np.float32)
 
 
-def as_matrices(places: tuple[Place, ...], data: tuple) -> tuple:
-    """Data on the present device, with those that are copied as matrices, a row for each item."""
+def as_matrices(places: tuple[Place, ...], arrays: tuple) -> tuple:
+    """Arrays on the present device, with those that are copied as matrices, a row for each item."""
     return tuple(
         array.reshape((array.shape[0], place.size)) if place.kind in ("read", "written") else array
-        for array, place in zip(data, places[1:] or [Place("same")] * len(data), strict=True)
+        for array, place in zip(arrays, places or [Place("same")] * len(arrays), strict=True)
     )
 
 
@@ -160,13 +174,13 @@ def teams_for(places: tuple[Place, ...], tasks: int = 1) -> Teams:
     return Teams(team, teams_of(team, size) if team > 1 else threads_of(doubles + singles, THREADS), size)
 
 
-def points_kernel(block: Callable, places: tuple[Place, ...], own: int, sharing: int) -> Callable:
-    """Each team of threads runs the tasks of an item, whose point has so many arguments of its `own`.
+def points_kernel(block: Callable, places: tuple[Place, ...], own: tuple[Place, ...], sharing: int) -> Callable:
+    """Each team of threads runs the tasks of an item, whose point has arguments of its `own`.
 
     Shared memory is of the size that the launch gives.
     """
-    doubles_width, singles_width = widths_of(places)
-    long_doubles, long_singles = (max(1, _sizes(places, memory)) for memory in (2, 3))
+    doubles_width, singles_width = widths_of(places + own)
+    long_doubles, long_singles = (max(1, _sizes(places + own, memory)) for memory in (2, 3))
     is_directed = places[0].by_point
     run, store, store_long = (
         running(block, places, own, sharing),
@@ -200,15 +214,15 @@ def points_kernel(block: Callable, places: tuple[Place, ...], own: int, sharing:
     return kernel
 
 
-def running(block: Callable, places: tuple[Place, ...], own: int, sharing: int = ONE) -> Callable:
+def running(block: Callable, places: tuple[Place, ...], own: tuple[Place, ...], sharing: int = ONE) -> Callable:
     """``run(given, layout, arguments, tiles, memory, at, rows)``: what is read, and the tasks of a thread.
 
     `memory` is what a thread has. `at` are its item, the point of that, how many tasks it has, the first one of the
     thread, and how far it is to the next; `rows` the first item of the block of threads, how many it has, how many are
     of the same point, and how many there are.
     """
-    here_of, own_of = at_point(places), at_point((Place("row", by_point=True),) * own)
-    fetch, fetch_long = moving(places, "read"), moving_long(places, "read")
+    here_of, own_of = at_point(places), at_point(own)
+    fetch, fetch_long = moving(places + own, "read"), moving_long(places + own, "read")
 
     def run_one(here, layout, arguments, at):
         block(0, 0, layout, here[0], arguments, *here[1:])
@@ -223,11 +237,11 @@ def running(block: Callable, places: tuple[Place, ...], own: int, sharing: int =
     run_tasks = cuda.jit(device=True)({ONE: run_one, A_THREAD_EACH: run_its_own, IN_ROUNDS: run_several}[sharing])
 
     def run(given, layout, arguments, tiles, memory, at, rows):
-        fetch_long(given, tiles, memory, at[0], rows[3])
-        fetch(given, tiles, rows)
+        shared, own = arguments
+        fetch_long(given + own, tiles, memory, at[0], rows[3])
+        fetch(given + own, tiles, rows)
         cuda.syncthreads()
         if at[0] < rows[3]:
-            shared, own = arguments
             run_tasks(here_of(given, memory, at), layout, (shared, own_of(own, memory, at)), at)
 
     return cuda.jit(device=True)(run)

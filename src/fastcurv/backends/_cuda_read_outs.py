@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from .._read_outs import (
     is_critical,
     is_small,
     largest_entry,
-    newton_step,
     power_below,
     rounding_errors,
     rounding_of_largest,
@@ -24,15 +22,18 @@ from .._read_outs import (
     signs,
     slope_error,
     squares_of_row,
+    step_along,
     unit_of,
     unit_of_gradient,
 )
 from .._rounding import largest_in_row
 from ..differences._outcome import NOT_FINITE, OK, OUTSIDE
-from ._cuda_groups import DOUBLE, Precision, precision_of
+from ._cuda_groups import DOUBLE, Precision
 from ._cuda_lanes import for_thread
+from ._cuda_over import over, over_rows
+from ._cuda_results import added
 from ._cuda_tiles import LONGEST, PIECE, bringing, reading, threads_of, writing
-from .cuda import cuda, launch
+from .cuda import cuda
 
 #: threads in a block
 THREADS = 64
@@ -163,7 +164,7 @@ def _reading_row_by_row(n: int, are_exact: bool, precision: Precision) -> Callab
         bring_vector(spectra, tile, b, count, w)
         if b < count:
             is_flat = small(*scaled, noise, unit, tolerance)
-            value, status = scalars[b, 0], int(scalars[b, 1])
+            value, status = scalars[0, b], int(scalars[1, b])
             read_out(row, g, w, value, status, norm, is_flat, along_gradient, most)
         write(row, tile, rows, b, count)
 
@@ -233,7 +234,7 @@ def _reading_where_they_are(n: int, are_exact: bool, precision: Precision) -> Ca
     def kernel(points, scalars, gradients, hessians, spectra, known, tolerance, most, rows):
         b = cuda.grid(1)
         if b < points.shape[0]:
-            x, g, H, value, status = points[b], gradients[b], hessians[b], scalars[b, 0], int(scalars[b, 1])
+            x, g, H, value, status = points[b], gradients[b], hessians[b], scalars[0, b], int(scalars[1, b])
             errors = errors_of(x, g, H, b, known)
             read_out(rows[b], x, g, H, spectra[b], value, status, errors, tolerance, most)
 
@@ -243,41 +244,36 @@ def _reading_where_they_are(n: int, are_exact: bool, precision: Precision) -> Ca
 def newton_steps(rows: Any, spectra: Any, vectors: Any, steps: Any) -> None:
     """Newton steps on the present device, NaN where points are invalid or an eigenvalue cannot be told from zero."""
     count, n = spectra.shape
-    launch(_stepping(n, precision_of(spectra.dtype)), count, THREADS, rows, spectra, vectors, steps)
+    along, places = cuda.device_array((count, n)), places_of(n)
+    _divide(count * n, rows, places["gradient"], places["nullity"], spectra, vectors, along)
+    _put_together(steps.reshape(count * n), n, vectors, along)
 
 
-@cache
-def _stepping(n: int, precision: Precision = DOUBLE) -> Any:
-    places, step_of, nothing = places_of(n), for_thread(newton_step, precision.real), precision.real(0.0)
-    gradient, nullity = places["gradient"], places["nullity"]
+@over
+def _divide(row, rows, gradient, nullity, spectra, vectors, along):
+    n = spectra.shape[1]
+    b, k = row // n, row % n
+    is_told = rows[b, nullity] == 0  # -1 where it is invalid
+    along[b, k] = along_one(rows[b, gradient:], spectra[b], 0, vectors[b], k) if is_told else math.nan
 
-    def kernel(rows, spectra, vectors, steps):
-        b = cuda.grid(1)
-        if b < rows.shape[0]:
-            step_of(rows[b, gradient : gradient + n], spectra[b], 0, vectors[b], steps[b])
-            if rows[b, nullity] != nothing:  # -1 where it is invalid
-                for i in range(n):
-                    steps[b, i] = math.nan
 
-    return cuda.jit(kernel)
+@over_rows(added)
+def _put_together(row, k, vectors, along):
+    b, i = row // along.shape[1], row % along.shape[1]
+    return -vectors[b, i, k] * along[b, k]
 
 
 def invalidate(rows: Any, *matrices: Any) -> None:
     """Make matrices (N, n, n) on the present device NaN where the status says so."""
     for array in matrices:
         count, n, _ = array.shape
-        launch(_invalidating(n), count, THREADS, rows, array)
+        _invalidate(count * n * n, rows, places_of(n)["status"], array.reshape(count * n * n), n * n)
 
 
-@cache
-def _invalidating(n: int) -> Any:
-    status = places_of(n)["status"]
+@over
+def _invalidate(k, rows, status, numbers, width):
+    if rows[k // width, status] != OK:
+        numbers[k] = math.nan
 
-    def kernel(rows, matrices):
-        b = cuda.grid(1)
-        if b < rows.shape[0] and rows[b, status] != OK:
-            for i in range(n):
-                for j in range(n):
-                    matrices[b, i, j] = math.nan
 
-    return cuda.jit(kernel)
+along_one = for_thread(step_along)

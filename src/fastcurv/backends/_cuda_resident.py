@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ._arguments import kinds_of
 from ._cuda_jobs import Launcher, check_arguments, compile_for, kernels_of, there
-from ._cuda_places import as_matrices
 from .cpu import Job, Points, Shares
 from .cuda import constant, cuda, driver_errors
 
@@ -20,9 +19,9 @@ class ResidentLauncher(Launcher):
         if count == 0 or items == 0:
             return
         check_arguments(points.args)
-        made = kernels_of(job, kinds_of(points.args, points.point_args)).made(points.x, data, plan)
-        given = as_matrices(made.places, there(data))
-        arguments = made.items, constant(plan.layout), points.x, (there(points.args), points.point_args), given
+        made = kernels_of(job, kinds_of(points.args, points.point_args)).made(points, data, plan)
+        given = there(points.args), points.point_args
+        arguments = made.arguments(made.items, constant(plan.layout), points.x, given, there(data))
         compile_for(made.kernel, arguments, job)
         made.launch(*arguments)
         with driver_errors():

@@ -1,48 +1,25 @@
-"""What is done with results on the present CUDA device: see `_results`, which has the same for the host."""
+"""What is done with results on the present CUDA device: see `_results`, which has the same for the host.
+
+A thread works on each number, so that threads side by side touch numbers that are; what is to be found of rows before,
+teams of threads find: see `_cuda_over`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from .._read_outs import frobenius
-from .._rounding import DOUBLE, NEARBY, eps_of, estimate_errors, rounding_of
-from ..differences import _jacobian as jacobian
+from .._read_outs import power_below
+from .._rounding import DOUBLE, NEARBY, eps_of, rounding_of
+from ..differences._jacobian import mean
 from ..differences._outcome import OK
 from ._cuda_lanes import for_thread
+from ._cuda_over import over, over_pairs, over_rows
 from .cpu import Shares
-from .cuda import constant, cuda, launch
-
-#: threads in a block
-THREADS = 64
-
-
-def over(kernel: Callable) -> Any:
-    """``run(count, *arguments)``: a thread for each item, whose number the kernel takes first; ``run.made()`` is what
-    is launched.
-    """
-
-    @cache
-    def made() -> Any:
-        item = cuda.jit(device=True)(kernel)
-
-        @cuda.jit
-        def every(count, arguments):
-            k = cuda.grid(1)
-            if k < count:
-                item(k, *arguments)
-
-        return every
-
-    def run(count: int, *arguments: Any) -> None:
-        launch(made(), count, THREADS, count, arguments)
-
-    run.made = made
-    return run
+from .cuda import constant, cuda
 
 
 def any_of(condition: Callable) -> Any:
@@ -85,63 +62,80 @@ def _fill(k, array, value):
     array[k] = value
 
 
+def added(x, y):
+    """A sum."""
+    return x + y
+
+
+def larger(x, y):
+    """The larger of two; NaN stays."""
+    return x if x >= y or x != x else y
+
+
+def smaller(x, y):
+    """The smaller of two."""
+    return min(x, y)
+
+
+def by_row(array: Any, rows: int) -> Any:
+    """An array as a matrix of so many rows."""
+    return array.reshape(rows, math.prod(array.shape) // max(1, rows))
+
+
 def settle(status: Any, shared: Shares, *results: Any) -> Any:
     """Of points with several tasks the first one's status; what one of them found poisons all."""
-    if shared.is_within:
-        parts = int(shared.layout[1])
-        for array in results:
-            rows = flat(array)
-            _poison_by_status(status.size // parts, status, parts, rows, rows.size * parts // max(1, status.size))
-        _gather_statuses(status.size // parts, status, parts, found := room(status.size // parts, np.int8))
-        return found
-    return status
+    if not shared.is_within:
+        return status
+    parts = int(shared.layout[1])
+    count = status.size // parts
+    _least(found := room(count, np.int8), parts, by_row(status, count))
+    for array in results:
+        _poison_by_status(array.size, found, array.size // max(1, count), flat(array))
+    return found
+
+
+@over_rows(smaller)
+def _least(b, part, status):
+    return status[b, part]
 
 
 @over
-def _poison_by_status(b, status, parts, rows, width):
-    is_lost = False
-    for part in range(parts):
-        is_lost |= status[b * parts + part] != OK
-    if is_lost:
-        for k in range(b * width, (b + 1) * width):
-            rows[k] = math.nan
-
-
-@over
-def _gather_statuses(b, status, parts, found):
-    least = status[b * parts]
-    for part in range(1, parts):
-        least = min(least, status[b * parts + part])
-    found[b] = least
+def _poison_by_status(k, status, width, rows):
+    if status[k // width] != OK:
+        rows[k] = math.nan
 
 
 def symmetrise(*matrices: Any) -> None:
     """The mean of matrices (N, n, n) and their transposes, in place."""
     for array in matrices:
-        if array.size:
-            _symmetrise(array.shape[0], array)
+        _symmetrise(array)
 
 
-@over
-def _symmetrise(b, matrices):
-    symmetrised(matrices[b])
+_symmetrise = over_pairs(mean)
 
 
 def of_rows(rows: Any, dtype: Any = None, arithmetic: np.dtype = DOUBLE) -> Any:
     """Of each entry as much as of the largest along the last axis; `dtype` is that of results, where it is another."""
     (*_, width), errors = rows.shape, room(rows.shape)
     rounding = rounding_of(np.dtype(dtype or rows.dtype), arithmetic)
-    _estimate_rows(rows.size // max(1, width), flat(rows), width, rounding, flat(errors))
+    _share(rows.size, largest_of(by_row(rows, rows.size // max(1, width))), rounding, width, flat(errors))
     return errors
 
 
+def largest_of(rows: Any) -> Any:
+    """The largest magnitude in each row; NaN where a number is."""
+    _largest(found := room(rows.shape[0]), rows.shape[1], rows)
+    return found
+
+
+@over_rows(larger)
+def _largest(b, k, rows):
+    return abs(rows[b, k])
+
+
 @over
-def _estimate_rows(b, rows, width, rounding, errors):
-    largest = poison = 0.0
-    for k in range(b * width, (b + 1) * width):
-        largest, poison = max(largest, abs(rows[k])), poison + 0.0 * rows[k]
-    for k in range(b * width, (b + 1) * width):
-        errors[k] = rounding * largest + poison
+def _share(k, sizes, rounding, width, errors):
+    errors[k] = rounding * sizes[k // width]
 
 
 def of_forms(directions: Any, errors: Any) -> Any:
@@ -151,51 +145,70 @@ def of_forms(directions: Any, errors: Any) -> Any:
 
 def dot(a: Any, b: Any, absolute: bool = False) -> Any:
     """Sums along the last axis of two, or of magnitudes of a times b."""
-    found = room(a.shape[0])
-    _dot(a.shape[0], a, b, absolute, found)
+    _dot(found := room(a.shape[0]), a.shape[1], a, b, absolute)
     return found
 
 
-@over
-def _dot(d, a, b, absolute, found):
-    total = 0.0
-    for i in range(a.shape[1]):
-        total += (abs(a[d, i]) if absolute else a[d, i]) * b[d, i]
-    found[d] = total
+@over_rows(added)
+def _dot(d, i, a, b, absolute):
+    return (abs(a[d, i]) if absolute else a[d, i]) * b[d, i]
 
 
 def apply(matrices: Any, v: Any, absolute: bool = False) -> Any:
     """Products of matrices (N, n, n) with as many vectors (N k, n) each, or with their magnitudes."""
-    found = room(v.shape)
-    _apply(v.shape[0], matrices, v, absolute, found)
+    each = v.shape[0] // max(1, matrices.shape[0])
+    _apply(flat(found := room(v.shape)), v.shape[1], matrices, v, each, absolute)
     return found
 
 
-@over
-def _apply(d, matrices, v, absolute, found):
-    b = d // (v.shape[0] // matrices.shape[0])
-    for i in range(v.shape[1]):
-        total = 0.0
-        for j in range(v.shape[1]):
-            total += matrices[b, i, j] * (abs(v[d, j]) if absolute else v[d, j])
-        found[d, i] = total
+@over_rows(added)
+def _apply(row, j, matrices, v, each, absolute):
+    d, i = row // v.shape[1], row % v.shape[1]
+    return matrices[d // each, i, j] * (abs(v[d, j]) if absolute else v[d, j])
 
 
 def estimate_all(x: Any, g: Any, H: Any, g_error: Any, H_error: Any, arithmetic: np.dtype = DOUBLE) -> None:
     """Of gradients (N, n) and Hessians (N, n, n), at points whose type is that of results."""
-    _estimate(x.shape[0], x, g, H, g_error, H_error, rounding_of(x.dtype, arithmetic))
+    (count, n), rounding = x.shape, rounding_of(x.dtype, arithmetic)
+    _largest_lever(lever := room(count), n * n, by_row(H, count), x)
+    _share(H.size, largest_of(by_row(H, count)), rounding, n * n, flat(H_error))
+    _share_with_lever(g.size, largest_of(g), lever, rounding, n, flat(g_error))
+
+
+@over_rows(larger)
+def _largest_lever(b, k, H, x):
+    return abs(H[b, k]) * abs(x[b, k % x.shape[1]])
+
+
+@over
+def _share_with_lever(k, slopes, levers, rounding, width, errors):
+    errors[k] = rounding * (slopes[k // width] + levers[k // width])
 
 
 def norms(matrices: Any) -> Any:
     """Frobenius norms of matrices (N, n, n) that are symmetric and not negative."""
-    found = room(matrices.shape[0])
-    _norm(matrices.shape[0], matrices, found)
+    rows = by_row(matrices, matrices.shape[0])
+    powers = largest_of(rows)
+    _to_powers(powers.size, powers)
+    _squares(found := room(rows.shape[0]), rows.shape[1], rows, powers)
+    _to_norms(found.size, found, powers)
     return found
 
 
 @over
-def _norm(b, matrices, found):
-    found[b] = norm(matrices[b], matrices.shape[1])
+def _to_powers(b, sizes):
+    sizes[b] = below(sizes[b])
+
+
+@over_rows(added)
+def _squares(b, k, rows, powers):
+    number = rows[b, k] / powers[b]
+    return number * number
+
+
+@over
+def _to_norms(b, squares, powers):
+    squares[b] = powers[b] * math.sqrt(squares[b])
 
 
 def nearby(x: Any, bounds: np.ndarray) -> Any:
@@ -220,34 +233,39 @@ def _move(k, points, bounds, distance, found):
 def add_noise(errors: Any, results: Any, others: Any, axes: tuple[int, ...]) -> None:
     """Add to errors by how much results differ from those nearby, most of all along some axes, the last ones."""
     width = math.prod(results.shape[axis] for axis in axes)
-    _add_noise(results.size // max(1, width), flat(results), flat(others), width, flat(errors))
+    rows = results.size // max(1, width)
+    _largest_change(noise := room(rows), width, by_row(results, rows), by_row(others, rows))
+    _add(errors.size, flat(errors), noise, width)
+
+
+@over_rows(larger)
+def _largest_change(b, k, results, others):
+    change = abs(results[b, k] - others[b, k])
+    return change if change < math.inf else 0.0
 
 
 @over
-def _add_noise(b, results, others, width, errors):
-    noise = 0.0
-    for k in range(b * width, (b + 1) * width):
-        change = abs(results[k] - others[k])
-        if noise < change < math.inf:
-            noise = change
-    for k in range(b * width, (b + 1) * width):
-        errors[k] += noise
+def _add(k, errors, noise, width):
+    errors[k] += noise[k // width]
 
 
 def blank(rows: Any, *others: Any, where_nan: bool = False) -> None:
     """Make arrays (N, ...) NaN at points where a number of `rows` is infinite or, if so, NaN."""
+    count = rows.shape[0]
+    _is_lost(lost := room(count, np.int8), rows.size // max(1, count), by_row(rows, count), where_nan)
     for array in others:
-        _blank(rows.shape[0], flat(rows), rows.size // max(1, rows.shape[0]), flat(array), where_nan)
+        _blank(array.size, lost, array.size // max(1, count), flat(array))
+
+
+@over_rows(larger)
+def _is_lost(b, k, rows, where_nan):
+    return 1.0 if math.isinf(rows[b, k]) or (where_nan and math.isnan(rows[b, k])) else 0.0
 
 
 @over
-def _blank(b, rows, width, others, where_nan):
-    is_lost, size = False, others.shape[0] // (rows.shape[0] // width)
-    for k in range(b * width, (b + 1) * width):
-        is_lost |= math.isinf(rows[k]) or (where_nan and math.isnan(rows[k]))
-    if is_lost:
-        for k in range(b * size, (b + 1) * size):
-            others[k] = math.nan
+def _blank(k, lost, width, others):
+    if lost[k // width]:
+        others[k] = math.nan
 
 
 def own_numbers(arrays: tuple, count: int) -> Any:
@@ -354,11 +372,6 @@ def _add_rounding(k, errors, rows, rounding):
     errors[k] += rounding * abs(rows[k])
 
 
-@over
-def _estimate(b, x, g, H, g_error, H_error, rounding):
-    estimated(x[b], g[b], H[b], g_error[b], H_error[b], rounding)
-
-
 @any_of
 def has_positive(number):
     return number > 0.0
@@ -381,4 +394,4 @@ def has_no_level(number):
     return not 0.0 <= number < math.inf
 
 
-estimated, norm, symmetrised = map(for_thread, (estimate_errors, frobenius, jacobian.symmetrise))
+below = for_thread(power_below)

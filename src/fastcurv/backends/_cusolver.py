@@ -20,6 +20,7 @@ from numba import types
 from .._errors import DeviceError
 from ._cuda_arrays import address_of
 from ._cuda_groups import LEAST, WARP
+from ._cuda_over import over_pairs
 from .cuda import cuda, launch
 
 MISSING = (
@@ -123,18 +124,23 @@ def clear(numbers):
 
 
 def finish(A, n, scales, info, vectors, w):
-    """Scale eigenvalues, and make columns of vectors, which cuSOLVER leaves in our rows; NaN without convergence."""
+    """Scale eigenvalues; without convergence they, and vectors, are NaN."""
     b, thread = cuda.blockIdx.x, cuda.threadIdx.x
     factor = scales[b] if info[b] == 0 else math.nan
     for i in range(thread, n, THREADS):
         w[b, i] = w[b, i] * factor
-    if vectors:
-        first, poison = b * n * n, 0.0 * factor
-        for i in range(thread // WARP, n, THREADS // WARP):
-            for j in range(thread % WARP, i + 1, WARP):
-                below, above = first + i * n + j, first + j * n + i
-                x, y = A[below] + poison, A[above] + poison
-                A[below], A[above] = y, x
+    if vectors and math.isnan(factor):
+        for k in range(thread, n * n, THREADS):
+            A[b * n * n + k] = math.nan
+
+
+def mirrored(x, y):
+    """The other of two entries that mirror each other."""
+    return y
+
+
+#: vectors, which cuSOLVER leaves in our rows, become columns
+_transpose = over_pairs(mirrored)
 
 
 @cache
@@ -181,6 +187,8 @@ class Worker:
             address_of(info), batch,
         )  # fmt: skip
         launch(finished, batch * THREADS, THREADS, A, n, scales, info, self._vectors, w, stream=self._stream)
+        if self._vectors:
+            _transpose(A.reshape(batch, n, n), self._stream)
 
     def _problem(self, a: int, w: int) -> tuple:
         """What both functions of cuSOLVER take first: matrices at one address, eigenvalues at another."""

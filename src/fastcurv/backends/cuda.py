@@ -18,9 +18,9 @@ from numba import types
 
 from .._errors import DeviceError
 from .._plan import EVERY
-from ..differences._steps import is_outside
+from ..differences._steps import is_beyond
 from . import _cuda_numpy  # noqa: F401  what it teaches numba-cuda: min and max that keep NaN, in all kernels
-from ._cuda_tiles import loading, storing, threads_of, width_of, writing
+from ._cuda_tiles import loading, reading, storing, threads_of, width_of, writing
 
 cuda: Any = numba_cuda
 INSTALL = "pip install 'fastcurv[cuda13]', for drivers of CUDA 12 [cuda12]; without an NVIDIA GPU use device='cpu'"
@@ -128,16 +128,16 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
         return y[table[k]] + (outside if k < values else lost)
 
     load, store, write = loading(n, extra), storing(size, size), writing(size, looked_up)
-    outside_at, poison_of = map(cuda.jit(device=True), (poison_at(bounded, real), poison_of_results(looked_at, real)))
+    outside_at, poison_of = poison_at(n, bounded, real), cuda.jit(device=True)(poison_of_results(looked_at, real))
 
     def short_rows(points, own, shared, indices, constants, bounds, table, rows):
         tile = cuda.shared.array((threads, width), real)
         x, y = cuda.local.array(inputs, real), cuda.local.array(slots, real)
         b, thread, count = cuda.grid(1), cuda.threadIdx.x, points.shape[0]
         load(points, own, b, tile, x)
+        outside = outside_at(points, bounds, b, tile)
         if b < count:
             f(x, y, (shared, indices, constants))
-            outside = outside_at(points, bounds, b)
             lost = outside + poison_of(y)
             for k in range(size):
                 tile[thread, k] = y[entries[k]] + (outside if k < values else lost)
@@ -147,25 +147,38 @@ def rows_kernel(f: Callable, shape: Shape) -> Callable:
     def long_rows(points, own, shared, indices, constants, bounds, table, rows):
         tile = cuda.shared.array((threads, width), real)
         x, y = cuda.local.array(inputs, real), cuda.local.array(slots, real)
-        b, count, outside, lost = cuda.grid(1), points.shape[0], nothing, nothing
+        b, count, lost = cuda.grid(1), points.shape[0], nothing
         load(points, own, b, tile, x)
+        outside = outside_at(points, bounds, b, tile)
         if b < count:
             f(x, y, (shared, indices, constants))
-            outside = outside_at(points, bounds, b)
             lost = outside + poison_of(y)
         write((y, table, outside, lost), tile, rows, b, count)
 
     return short_rows if entries else long_rows
 
 
-def poison_at(bounded: bool, real: Any) -> Callable:
-    """``poison(points, bounds, b)``: 0, or NaN where point b is out of bounds."""
-    violates, nothing, lost = cuda.jit(device=True)(is_outside), real(0.0), real(math.nan)
+def poison_at(n: int, bounded: bool, real: Any) -> Callable:
+    """``poison(points, bounds, b, tile)``: 0, or NaN where a thread's point b is out of bounds."""
+    violates, nothing, lost = cuda.jit(device=True)(is_beyond), real(0.0), real(math.nan)
 
-    def poison(points, bounds, b):
-        return lost if bounded and violates(points[b], bounds) else nothing
+    def put(found, k, number):
+        poison, bounds = found
+        if violates(number, bounds[0, k], bounds[1, k]):
+            poison[0] = lost
 
-    return poison
+    read = reading(n, put)
+
+    def anywhere(points, bounds, b, tile):
+        return nothing
+
+    def within(points, bounds, b, tile):
+        poison = cuda.local.array(1, real)
+        poison[0] = nothing
+        read(points, tile, b, points.shape[0], (poison, bounds))
+        return poison[0]
+
+    return cuda.jit(device=True)(within if bounded else anywhere)
 
 
 def poison_of_results(slots: int, real: Any) -> Callable:

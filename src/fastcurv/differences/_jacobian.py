@@ -256,11 +256,16 @@ def largest_entry(y):
     return found
 
 
+def mean(a, b):
+    """(a + b) / 2."""
+    return 0.5 * (a + b)
+
+
 def symmetrise(a):
     """The mean of a matrix and its transpose, in place."""
     for i in range(len(a)):
         for j in range(i):
-            a[i, j] = a[j, i] = 0.5 * (a[i, j] + a[j, i])
+            a[i, j] = a[j, i] = mean(a[i, j], a[j, i])
 
 
 def widened(level, magnitude, eps, exponent):

@@ -55,8 +55,12 @@ def within(value, i, bounds):
 
 def is_outside(x, bounds):
     """Whether a point violates its bounds (NaN does, where there are any)."""
-    for i in range(len(x)):
-        lower, upper = bounds[0, i], bounds[1, i]
-        if not (lower <= x[i] <= upper or (math.isinf(lower) and math.isinf(upper) and lower < upper)):
+    for i in range(len(x)):  # noqa: SIM110  Numba compiles no generator in any()
+        if is_beyond(x[i], bounds[0, i], bounds[1, i]):
             return True
     return False
+
+
+def is_beyond(x_i, lower, upper):
+    """The same of a coordinate."""
+    return not (lower <= x_i <= upper or (math.isinf(lower) and math.isinf(upper) and lower < upper))

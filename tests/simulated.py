@@ -6,6 +6,7 @@ The simulator runs kernels in Python, but programs are machine code; its arrays 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import math
 from collections.abc import Callable
 from importlib import import_module
@@ -14,8 +15,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from fastcurv.backends import _kernels
 from fastcurv.backends._dlpack import Imported
-from fastcurv.function import compiled
+from fastcurv.backends._templates import LINKED, LinkedCache, Recipe
+from fastcurv.function import DiskCache, compiled
 
 Replace = Callable[[Any, str, Any], None]
 """`setattr`, or that of pytest's monkeypatch."""
@@ -37,9 +40,33 @@ def _device_function(evaluate: Callable) -> Callable:
     return lambda x, y, tables: made(_plain(x), _plain(y), tuple(map(_plain, tables)))
 
 
-def _compiled_block(block: Callable, tag: str, **flags: Any) -> Callable:
-    made = compiled(block, tag, entry=True, **flags)
+def _block_of(operation: _kernels.Operation, roles: tuple, kinds: Any) -> Callable:
+    block: Any = _kernels.block_of(operation, roles, kinds)
+    block.made_of = operation, roles, kinds
+    return block
+
+
+def _compiled_block(block: Any, tag: str, **flags: Any) -> Callable:
+    """As kernels of the CPU are made: once for all functions that can be linked into it, and kept on disk."""
+    operation, roles, kinds = block.made_of
+    tag = hashlib.blake2b(f"simulated {tag}".encode(), digest_size=20).hexdigest()
+    made: Any = compiled(_run_block(block), tag, entry=True, **flags)
+    cache: Any = DiskCache(tag) if all(role.function.lasting for role in roles if role) else None
+    forms, make_block = _kernels._blocks(operation, roles)
+    if any(forms) and all(form in LINKED for form in forms if form):
+        identity = f"simulated {_kernels.digest_of(operation, roles, 'template')}"
+        recipe = Recipe(_run_block, make_block, forms, identity, operation.calls)
+        cache = LinkedCache(recipe, _kernels._evaluators(roles, "native", kinds), tag, cache)
+    if cache:
+        made._cache = cache
     return lambda *arguments: made(*map(_plain, arguments))
+
+
+def _run_block(block: Callable) -> Callable:
+    def run_block(*arguments):
+        block(*arguments)
+
+    return run_block
 
 
 def _numbers(memory: np.ndarray, first: int, shape: Any, lanes: int, room: int) -> np.ndarray:
@@ -48,6 +75,9 @@ def _numbers(memory: np.ndarray, first: int, shape: Any, lanes: int, room: int) 
 
 def compile_for_the_host(replace: Replace) -> None:
     """Programs and blocks are compiled for the CPU, and kernels in the simulator call them."""
+    from simulated_blocks import Block
+
+    replace(import_module("numba.cuda.simulator.kernel"), "BlockManager", Block)
     backends = "fastcurv.backends"
     for name in ("cuda", "_cuda_eigen", "_cuda_groups", "_cuda_curvature"):
         replace(import_module(f"{backends}.{name}"), "device_function", _device_function)
@@ -56,6 +86,7 @@ def compile_for_the_host(replace: Replace) -> None:
     for name, size in (("THREADS", 6), ("TEAM", 2), ("SIDE", 3)):
         replace(import_module(f"{backends}._cuda_over"), name, size)
     replace(import_module(f"{backends}._cuda_jobs"), "compiled", _compiled_block)
+    replace(import_module(f"{backends}._cuda_jobs"), "block_of", _block_of)
     replace(import_module(f"{backends}._cuda_places"), "numbers", _numbers)
     for name in ("_cuda_jobs", "_cuda_resident", "_cuda_fused"):
         replace(import_module(f"{backends}.{name}"), "compile_for", lambda made, arguments, job: None)

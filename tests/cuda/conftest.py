@@ -23,6 +23,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="does not run in the simulator"))
         elif item.get_closest_marker("gpu") and (IS_SIMULATED or not cuda.is_available()):
             item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+    # by far the longest begins first: of several processes none is left alone with it
+    items.sort(key=lambda item: item.name != "test_the_benchmark_of_devices_runs_whole")
 
 
 @pytest.fixture

@@ -30,10 +30,15 @@ def accesses(backend, monkeypatch):
         thread: Any = threading.current_thread()
         at = index if isinstance(index, tuple) else (index,)
         if hasattr(thread, "thread_id") and len(at) == array.ndim and slice not in map(type, at):
-            counts[thread, way] += 1
+            block = thread._manager, thread.blockIdx.x
+            counts[block, thread.thread_id, way] += 1
             place = sum(int(i) * step for i, step in zip(at, array.strides, strict=True))
-            together = thread._manager, thread.thread_id // WARP, way, counts[thread, way]
-            found[together].append((array.ctypes.data + place, array.dtype.itemsize))
+            together = block, thread.thread_id // WARP, way, counts[block, thread.thread_id, way]
+            owner = array
+            while isinstance(owner.base, np.ndarray):
+                owner = owner.base
+            place += array.ctypes.data - owner.ctypes.data  # memory of a device begins at a sector
+            found[together].append(((id(owner), place), array.dtype.itemsize))
 
     def noting(way):
         method = getattr(FakeCUDAArray, way)
@@ -51,7 +56,7 @@ def accesses(backend, monkeypatch):
 
 def excess(accesses):
     """How much memory is moved, relative to the least that holds the numbers that are asked for."""
-    moved = sum(len({address // SECTOR for address, _ in access}) for access in accesses.values())
+    moved = sum(len({(array, place // SECTOR) for (array, place), _ in access}) for access in accesses.values())
     least = sum(-(-len(set(access)) * access[0][1] // SECTOR) for access in accesses.values())
     return moved / least
 

@@ -469,6 +469,17 @@ def test_equal_eigenvalues_of_separate_blocks_have_vectors_of_their_own(kind, dt
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
+def test_it_serves_zero_matrices(kind, dtype):
+    """Lanes without a matrix hold them: none may be taken for one whose vectors are to be found again."""
+    for n in (16, 33):
+        w, V, failed = in_lanes(np.zeros((3, n, n), dtype), way(kind, dtype))
+        assert not failed.any()
+        assert (w == 0).all()
+        assert (V == np.eye(n)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("n", "width", "share"), [(16, 0, 0.5), (16, 1e2, 0.1), (40, 1e6, 0.05)])
 def test_vectors_of_clusters_are_found_by_inverse_iteration(n, width, share, kind, dtype):
     """Three eigenvalues, n / 3 times each but for `width` eps; without it all such matrices of equal ones are left."""

@@ -210,7 +210,7 @@ def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, lower, upper, p, q, 
     same, apart : z, w and q[0] as vectors of fewer lanes, of which `apart` make one of theirs
     """
     largest = max(abs(w[0]), abs(w[n - 1]))
-    unit, reach = 2.0 * limits.half_ulp * largest, NEAR * largest
+    unit, reach = max(2.0 * limits.half_ulp * largest, 64.0 * limits.pivot), NEAR * largest  # of zero matrices, too
     z_too, w_too, start_too = same
     iterated = unit - unit
     for k in range(0, n, 2):

@@ -56,10 +56,10 @@ def over_rows(together: Callable) -> Callable:
         number_of = cuda.jit(device=True)(number)
 
         @cache
-        def made() -> Any:
+        def made(threads: int = THREADS) -> Any:
             @cuda.jit
             def every(width, team, arguments, found):
-                shares = cuda.shared.array(THREADS, types.float64)
+                shares = cuda.shared.array(threads, types.float64)
                 thread, teams, count = cuda.threadIdx.x, cuda.blockDim.x // team, found.shape[0]
                 first, share = cuda.blockIdx.x * teams, 0.0
                 row = first + thread // team
@@ -80,7 +80,7 @@ def over_rows(together: Callable) -> Callable:
             team = team_of_row(width)
             teams = THREADS // team
             blocks = -(-found.shape[0] // teams)
-            launch(made(), blocks * teams * team, teams * team, width, team, arguments, found)
+            launch(made(THREADS), blocks * teams * team, teams * team, width, team, arguments, found)
 
         run.made = made
         return run
@@ -104,8 +104,8 @@ def over_pairs(together: Callable) -> Any:
     both = cuda.jit(device=True)(together)
 
     @cache
-    def made(side: int) -> Any:
-        size, each = side * side, SIDE * SIDE // (side * side)
+    def made(side: int, most: int = SIDE) -> Any:
+        size, each = side * side, most * most // (side * side)
         length = side | 1  # odd: columns do not meet in one bank of memory
         numbers, room = 2 * each * size, 2 * each * side * length
 
@@ -144,7 +144,7 @@ def over_pairs(together: Callable) -> Any:
         if count * n:
             side = min(n, SIDE)
             tiles, each = count * (-(-n // side)) ** 2, SIDE * SIDE // (side * side)
-            launch(made(side), -(-tiles // each) * THREADS, THREADS, matrices, stream=stream)
+            launch(made(side, SIDE), -(-tiles // each) * THREADS, THREADS, matrices, stream=stream)
 
     run.made = made
     return run

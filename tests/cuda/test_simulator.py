@@ -234,7 +234,7 @@ def test_tasks_that_share_points(count, n, dtype, enough, options, names, made, 
     for name in names:
         made.clear()
         assert_same(name, until_by_parts if name == "jacobian" else until, x, *[v] * (name == "hvp"), **own, **options)
-        (_, items, tasks, places, teams), *_ = [one for one in made if one.tasks > 1]
+        (_, items, tasks, places, _, teams), *_ = [one for one in made if one.tasks > 1]
         assert (items, teams.team) == (count, tasks)
         assert teams.shared_bytes <= 48 * 1024
         assert {place.kind for place in places if place.size} - {"levels"} == {"read", "written"}
@@ -1133,9 +1133,7 @@ def test_results_are_complete_when_they_are_handed_over(what, backend, monkeypat
         events.append("launch")
         launch(kernel, *arguments, **options)
 
-    for module in (
-        "_cuda_jobs", "_cuda_fused", "_cuda_curvature", "_cuda_read_outs", "_cuda_results", "_cuda_eigen", "cuda",
-    ):  # fmt: skip
+    for module in ("_cuda_jobs", "_cuda_fused", "_cuda_curvature", "_cuda_over", "_cuda_eigen", "cuda"):
         monkeypatch.setattr(import_module(f"fastcurv.backends.{module}"), "launch", launching)
     monkeypatch.setattr(backend.cuda, "synchronize", lambda: events.append("synchronise"), raising=False)
     export = Exported.__dlpack__

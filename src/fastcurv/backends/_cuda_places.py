@@ -82,7 +82,7 @@ class Place(NamedTuple):
 
 def places_of(
     names: tuple[str, ...], points: Any, data: tuple, items: int, tasks: int = 1, own: tuple = ()
-) -> tuple[Place, ...]:  # fmt: skip
+) -> tuple[Place, ...]:
     """Of points, data and points' own arguments, on the host or a device, for so many items of so many tasks each.
 
     A row of one number is where the next item's is, too: no copy is needed.
@@ -182,11 +182,8 @@ def points_kernel(block: Callable, places: tuple[Place, ...], own: tuple[Place, 
     doubles_width, singles_width = widths_of(places + own)
     long_doubles, long_singles = (max(1, _sizes(places + own, memory)) for memory in (2, 3))
     is_directed = places[0].by_point
-    run, store, store_long = (
-        running(block, places, own, sharing),
-        moving(places, "written"),
-        moving_long(places, "written"),
-    )
+    run = running(block, places, own, sharing)
+    store, store_long = moving(places, "written"), moving_long(places, "written")
     size_of_team = cuda.jit(device=True)(team_of)
 
     def kernel(items, layout, points, arguments, data):

@@ -294,7 +294,8 @@ for _function in (operator.pow, operator.ipow):
         lower_builtin(_function, Number, _literal)(_known_power)
 
 
-# functions of one number
+# functions of one number: names for compiled code alone, where what is registered for each takes its place; a body is
+# needed to have a name, and is never run
 
 
 def variable(x):

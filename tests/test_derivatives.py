@@ -132,6 +132,11 @@ def test_repeated_calls():
     out = np.full((2, 2, 2), 7.0)
     assert fc.hessian(fun, x, out=out) is out
     assert np.array_equal(out, first)
+    unaligned = np.zeros(65, np.uint8)[1:].view(np.float64)  # as in a file after a header
+    assert not unaligned.flags.aligned
+    assert np.array_equal(fc.hessian(fun, x, out=unaligned.reshape(2, 2, 2)), first)
+    unaligned[:4] = x.ravel()
+    assert np.array_equal(fc.hessian(fun, unaligned[:4].reshape(2, 2)), first)
     for wrong in (out[:1], out.astype(np.float32), out.swapaxes(1, 2)[::-1]):
         with pytest.raises(ValueError, match="out must"):
             fc.hessian(fun, x, out=wrong)

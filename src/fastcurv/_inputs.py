@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,13 +131,10 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: Any) -> 
         raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
     if out.shape != shape or out.dtype != dtype:
         raise ValueError(f"out must have shape {shape} and dtype {dtype}, got {out.shape} and {out.dtype}")
-    if not out.flags.c_contiguous or not out.flags.writeable:
+    flags = out.flags
+    if not (flags.c_contiguous and flags.writeable):
         raise ValueError("out must be C-contiguous and writeable")
-    for name, array in _arrays(inputs.items()):
-        if np.may_share_memory(out, array):
-            raise ValueError(
-                f"out must not share memory with {name}, which is read while out is written; give another array"
-            )
+    _refuse_shared(out, inputs.items())
     return out
 
 
@@ -155,13 +152,16 @@ def new_array(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     return memory[first : first + size].view(dtype).reshape(shape)
 
 
-def _arrays(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays among inputs, also within tuples, and what to call them."""
+def _refuse_shared(out: np.ndarray, named: Iterable[tuple[str, Any]]) -> None:
+    """Refuse memory that an input has, also within tuples."""
     for name, value in named:
         if isinstance(value, np.ndarray):
-            yield name, value
-        elif isinstance(value, tuple):
-            yield from _arrays((f"{name}[{k}]", item) for k, item in enumerate(value))
+            if np.may_share_memory(out, value):
+                raise ValueError(
+                    f"out must not share memory with {name}, which is read while out is written; give another array"
+                )
+        elif isinstance(value, tuple) and value:
+            _refuse_shared(out, ((f"{name}[{k}]", item) for k, item in enumerate(value)))
 
 
 def rounded(array: np.ndarray, dtype: np.dtype) -> np.ndarray:

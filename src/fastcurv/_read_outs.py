@@ -16,7 +16,7 @@ from ._call import LANES
 from ._eigen import compiled_stages
 from ._rounding import largest_of
 from .backends._kernels import Operation
-from .backends._layout import home, span
+from .backends._layout import homes, span
 from .backends._native import call_task
 from .differences._outcome import NOT_CONVERGED, NOT_FINITE, fill
 from .function import compiled
@@ -314,7 +314,8 @@ def memory_block(way):
             return
         n = known_n if known_n > 0 else points.shape[1]
         first, work = b + 1 - present, own_row(scratch_rows, worker)
-        begin = home(layout, worker, first)
+        origin, mask = homes(layout, worker)
+        begin = origin + (first & mask)
         here = places_after(scratch(n, lanes, 1, 0, False).end, n, lanes)
         packed(flat(hessian_error), begin * n * n, present, n, work, lanes, side)
         known = lane_array(work, here.scalars, SCALARS, lanes)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from weakref import ref
 
 import numpy as np
+from numba import typeof, types
 
 from . import _launch as launch
 from ._by_differences import ONE
@@ -32,7 +33,7 @@ class _Repeat(NamedTuple):
     """What is left to do of a call that was made before, with no options and arguments of the same types."""
 
     identity: Digest  # of the user's function
-    entry: Callable[..., None]
+    entry: Callable[[int, int, int, int, tuple], None]  # of arguments of the same types, at which it does not look
     taken: Callable[[tuple], tuple | None]  # the arguments that the function that is evaluated takes
     packed: int  # their identity
     shared: cpu.Shares
@@ -101,18 +102,18 @@ def again(
     data, taken = known.data(args, *along), known.taken(args)
     if data is None or taken is None or (known.shared.workers > 1 and not may_run_parallel()):
         return None
-    packed = pack(taken, ())
+    packed, ((before, after), shared) = pack(taken, ()), (data, known.shared)
     if packed.identity != known.packed:
         return None
     points, matrices, shape = known.shapes
-    result = output(out, shape, x.dtype, x=x, args=() if out is None else tuple(map(_as_read, args)), v=v)
-    (before, after), H = data, result.reshape(matrices)
+    result = output(out, shape, x.dtype, x=x, args=tuple(map(_as_read, args)) if args else args, v=v)
+    if not (result.flags.aligned and x.flags.aligned):
+        return None
+    H = result.reshape(matrices)
     start = perf_counter()
-    with loop(known.shared.workers) as (address, workers):
-        known.entry(
-            address, 0, known.shared.tasks, workers, known.shared.layout, read_only(x.reshape(points)), packed.address,
-            *before, H, *after,
-        )  # fmt: skip
+    with loop(shared.workers) as (address, workers):
+        arguments = shared.layout, x.reshape(points), packed.address, *before, H, *after
+        known.entry(address, 0, shared.tasks, workers, arguments)
     if perf_counter() - start > known.longest:
         _repeats.pop(key, None)
     if known.may_tie and np.isnan(H[:, 0, 0]).any():
@@ -173,8 +174,15 @@ def remember(key: Any, call: launch.Call) -> None:
     if data is None:
         return
     packed = NOTHING_PACKED if is_traced else pack(call.points.args, ())
+    along = (read_only(np.zeros((count, n))),) if derivative == "hvp" else ()
+    given = data(call.points.args, *along)
+    if given is None:
+        return
+    (before, after), H = given, np.empty((0, *shapes[1][1:]), call.x.dtype)
+    arguments = typeof((shared.layout, call.x, packed.address, *before, H, *after))
+    entry = made.entry(packed).compile((types.intp,) * 4 + (arguments,))
     longest = 4 * (WORTH_THREADS if shared.workers < min(get_threads(), shared.tasks) else SHORT)
     key = ref(fun, lambda _, repeats=_repeats: repeats.pop(key, None)), *key[1:]
     _repeats[key] = _Repeat(
-        identity, made.entry(packed), taken, packed.identity, shared, data, shapes, longest, launch.may_tie(call)
+        identity, entry, taken, packed.identity, shared, data, shapes, longest, launch.may_tie(call)
     )

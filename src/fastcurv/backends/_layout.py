@@ -33,6 +33,9 @@ def slot(layout, task, b):
     return task if layout[1] > 1 else b
 
 
-def home(layout, worker, b):
-    """Where the matrices of a point are put."""
-    return b if layout[2] == 0 else worker * layout[2] + (b & layout[3])
+def homes(layout, worker):
+    """Where a worker puts matrices: those of point b at ``first + (b & mask)`` of these (first, mask).
+
+    Said before the loop over points: compiled code reads anew in each turn what is in memory.
+    """
+    return (0, -1) if layout[2] == 0 else (worker * layout[2], layout[3])

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastcurv.simd import first_aligned, flat, group_unpacker, numbers, splat, take
 
-from ..backends._layout import groups, home, share, slot, span
+from ..backends._layout import groups, homes, share, slot, span
 from ..backends._native import call_task, stack_array
 from ._outcome import fill, outcome
 from ._steps import central_step
@@ -92,10 +92,11 @@ def central_hessian_block(f, length, known, is_whole, room, lanes, transposes, o
         flat_g, flat_e = flat(gradient), flat(gradient_error)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
         start, stop = share(layout, task, n * (n - 1) // 2)
+        origin, mask = homes(layout, worker)
         for group in range(first_group, last_group):
             b = group * lanes
             last = min(lanes, len(points) - b) - 1
-            place = home(layout, worker, b)
+            place = origin + (b & mask)
             raised[0] = 0
             point = (raised, arguments, b)
             widen = take(scale, b if len(scale) > 1 else 0, 1 if len(scale) > 1 else 0, last, lanes)

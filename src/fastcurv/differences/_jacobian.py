@@ -11,7 +11,7 @@ import numpy as np
 
 from fastcurv.simd import first_aligned, flat, group_unpacker, numbers, take
 
-from ..backends._layout import groups, home, share, slot, span
+from ..backends._layout import groups, homes, share, slot, span
 from ..backends._native import call_task, stack_array
 from ._outcome import OUTSIDE, copy, fill, fill_nan, outcome
 from ._steps import axis_step, central_step, is_outside, within
@@ -103,10 +103,11 @@ def central_jacobian_block(g, f, room, lanes, transposes, errors, symmetric):
         flat_centre = flat(centre)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
         start, stop = share(layout, task, n)
+        origin, mask = homes(layout, worker)
         for group in range(first_group, last_group):
             b = group * lanes
             last = min(lanes, len(points) - b) - 1
-            place = home(layout, worker, b)
+            place = origin + (b & mask)
             raised[0] = 0
             point = (raised, arguments, b)
             widen = take(scale, b if len(scale) > 1 else 0, 1 if len(scale) > 1 else 0, last, lanes)
@@ -189,9 +190,11 @@ def jacobian_block(g, f, known, values, errors, symmetric):
         middle, up, down, column, column_next, largest = work[0], work[1], work[2], work[3], work[4], work[5]
         begin, end = span(layout, task, len(points))
         start, stop = share(layout, task, n)
+        origin, mask = homes(layout, worker)
         for b in range(begin, end):
-            J = matrix[home(layout, worker, b)]
-            E = error[home(layout, worker, b)] if errors else error[0]
+            place = origin + (b & mask)
+            J = matrix[place]
+            E = error[place] if errors else error[0]
             copy(points[b], x)
             raised[0] = 0
             poison = math.nan

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastcurv.simd import numbers
 
-from ..backends._layout import home, share, slot, span
+from ..backends._layout import homes, share, slot, span
 from ..backends._native import call_task, stack_array
 from ._hessian import mixed_second_difference
 from ._outcome import OUTSIDE, copy, fill_nan, outcome
@@ -79,9 +79,11 @@ def sided_hessian_block(f, four_point, known, longest):
         on_axis = numbers(values, 0, (n, nodes), 1, 0)
         begin, end = span(layout, task, len(points))
         start, stop = share(layout, task, n * (n - 1) // 2)
+        origin, mask = homes(layout, worker)
         for b in range(begin, end):
-            H, E = hessian[home(layout, worker, b)], hessian_error[home(layout, worker, b)]
-            g, e_g = gradient[b], gradient_error[home(layout, worker, b)]
+            place = origin + (b & mask)
+            H, E = hessian[place], hessian_error[place]
+            g, e_g = gradient[b], gradient_error[place]
             copy(points[b], x)
             raised[0] = 0
             poison = math.nan

@@ -16,11 +16,11 @@ import numpy as np
 from fastcurv.simd import flat
 
 from .._rounding import estimate_errors
-from ..backends._layout import home, share, slot, span
+from ..backends._layout import homes, share, slot, span
 from ..backends._native import call_task, stack_array
 from ..differences._outcome import OUTSIDE, fill_nan, outcome
 from ..differences._steps import is_outside
-from ._evaluate import entries, entry, is_finite, store_columns, store_cross, store_diagonal, store_pair, store_upper
+from ._evaluate import entries, entry, is_finite, store_above, store_columns, store_cross, store_diagonal, store_pair
 from ._operations import value_of
 from ._shapes import MAX_JET
 from ._vector import APART, BOTH, COLUMNS, COORDINATES, ROWS, SAME, SINGLE, seeded
@@ -59,9 +59,10 @@ def hessian_block(f, rows, lanes, known, bounded, full, single=False):
         raised = stack_array(1, layout)
         flat_hessian, flat_gradient = flat(hessian), flat(gradient)
         begin, end = span(layout, task, len(points))
-        start, stop = share(layout, task, blocks_of(n, rows, lanes))
+        start, stop = (0, 1) if whole else share(layout, task, blocks_of(n, rows, lanes))
+        origin, mask = homes(layout, worker)
         for b in range(begin, end):
-            place = home(layout, worker, b)
+            place = origin + (b & mask)
             corner = place * n * n
             raised[0] = 0
             point = (raised, arguments, b)
@@ -82,8 +83,8 @@ def hessian_block(f, rows, lanes, known, bounded, full, single=False):
                                 store_diagonal(y, flat_hessian, corner + i * n + j, n)
                             elif i + rows <= j:
                                 store_pair(y, flat_hessian, corner + i * n + j, corner + j * n + i, n)
-                            else:
-                                store_upper(y, flat_hessian, corner, i, j, n)
+                            else:  # rows from j on are those of the block on the diagonal
+                                store_above(y, flat_hessian, corner + i * n + j, corner + j * n + i, n, j - i)
                             fine = fine and is_finite(y, slopes)
                             if full:
                                 value[b] = value_of(y)
@@ -127,8 +128,9 @@ def jacobian_block(g, f, scalar, lanes, known, bounded, errors, symmetric, singl
         flat_matrix = flat(matrix)
         begin, end = span(layout, task, len(points))
         start, stop = share(layout, task, (n + lanes - 1) // lanes)
+        origin, mask = homes(layout, worker)
         for b in range(begin, end):
-            place = home(layout, worker, b)
+            place = origin + (b & mask)
             raised[0] = 0
             point = (raised, arguments, b)
             fine = True

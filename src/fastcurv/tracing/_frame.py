@@ -29,7 +29,7 @@ from fastcurv.simd import (
 )
 
 from .._rounding import estimate_errors
-from ..backends._layout import groups, home, span
+from ..backends._layout import groups, homes, span
 from ..backends._native import STACKED, call_task, stack_array, stack_memory
 from ..differences._outcome import OUTSIDE, fill, outcome
 from ..differences._steps import is_outside
@@ -61,10 +61,11 @@ def traced_block(f, write, lanes, bounded, full, transposes):
         flat_matrix, flat_gradient = flat(matrix), flat(gradient)
         aligned = first_aligned(flat_matrix)
         first_group, last_group = span(layout, task, groups(len(points), lanes))
+        origin, mask = homes(layout, worker)
         for group in range(first_group, last_group):
             b = group * lanes
             count = min(lanes, len(points) - b)
-            place = home(layout, worker, b)
+            place = origin + (b & mask)
             pack(flat_points, b, n, count, x, flat_x, 0)
             pack(flat_own, b, extra, count, x, flat_x, n)
             f(x, y, tables)

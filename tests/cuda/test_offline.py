@@ -451,7 +451,7 @@ JOBS = [
     ("gradient", EXACT, 8, 128, 0),
     ("jacobian", EXACT, 2, 96, 0),
     ("hessian", EXACT, 2, 64, 0),
-    ("hessian", EXACT | {"return_error": True}, 3, 104, 0),
+    ("hessian", EXACT | {"return_error": True}, 3, 106, 0),
     # arguments, which shared memory cannot be, are loaded before the loop over blocks
     ("hessian", EXACT, 8, 168, 0),
     ("hessian", EXACT, 12, 160, 0),
@@ -504,7 +504,7 @@ def test_jobs_fit_into_registers(name, options, n, registers, stack, many, proce
 #: those of float32 points, most registers for functions without arguments and with them
 SINGLE_JOBS = [
     ("gradient", EXACT, 2, 64), ("gradient", EXACT, 8, 104), ("jacobian", EXACT, 2, 72), ("hessian", EXACT, 2, 56),
-    ("hessian", EXACT | {"return_error": True, "bounds": (-2.0, 2.0)}, 3, 96), ("hessian", EXACT, 8, 104),
+    ("hessian", EXACT | {"return_error": True, "bounds": (-2.0, 2.0)}, 3, 96), ("hessian", EXACT, 8, 112),
     ("hessian", EXACT, 12, 160), ("hvp", EXACT, 4, 104), ("vhv", EXACT, 4, 64), ("hvp", EXACT | OF_SLOPES, 2, 64),
     ("hessian", EXACT | OF_SLOPES, 2, 80),
 ]  # fmt: skip

@@ -13,8 +13,9 @@ from .backends._dlpack import is_on_cuda
 
 #: bytes of a cache line, and of arrays that are worth a start at one
 LINE, LARGE = 64, 2**20
+DOUBLE = np.dtype(np.float64)
 #: native byte order: others are not equal to these
-_READY = (np.dtype(np.float64), np.dtype(np.float32))
+_READY = (DOUBLE, np.dtype(np.float32))
 
 
 def is_ready(a: Any) -> bool:
@@ -138,13 +139,13 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, **inputs: Any) -> 
     return out
 
 
-def new_array(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
+def new_array(shape: tuple[int, ...], dtype: np.dtype = DOUBLE) -> np.ndarray:
     """An array for results; a large one begins at a cache line.
 
     Those of NumPy begin 16 bytes after one: each vector that is written straddles two, and a Hessian of 32 coordinates
     takes 1.3 times as long.
     """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * dtype.itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
     memory = np.empty(size + LINE, np.uint8)

@@ -142,7 +142,7 @@ def _are_alike(x: Any, v: Any) -> bool:
 def _hessians(given: _Directions) -> tuple[np.ndarray, launch.Second]:
     """Where bounds need them: in double, for only what is made of them is rounded."""
     count, n = given.call.shape
-    H = new_array((count, n, n), np.dtype(np.float64))
+    H = new_array((count, n, n))
     return H, launch.second_order(given.call, errors=given.errors, out=H, with_noise=given.errors)
 
 

@@ -20,7 +20,7 @@ from ._by_differences import ONE
 from ._by_numbers import nothing_more
 from ._call import NO_MATRICES, NO_MATRIX, NO_READER, NO_STATUS, NOTHING
 from ._errors import UndecidedError
-from ._inputs import is_ready, output, overflown, poison, read_only
+from ._inputs import is_ready, new_array, output, overflown, poison, read_only
 from .backends import cpu
 from .backends._arguments import NOTHING_PACKED, pack
 from .backends._pace import WORTH_THREADS
@@ -106,7 +106,10 @@ def again(
     if packed.identity != known.packed:
         return None
     points, matrices, shape = known.shapes
-    result = output(out, shape, x.dtype, x=x, args=tuple(map(_as_read, args)) if args else args, v=v)
+    if out is None:
+        result = new_array(shape, x.dtype)
+    else:
+        result = output(out, shape, x.dtype, x=x, args=tuple(map(_as_read, args)) if args else args, v=v)
     if not (result.flags.aligned and x.flags.aligned):
         return None
     H = result.reshape(matrices)

@@ -47,8 +47,11 @@ class Digest:
         return value
 
     def is_current(self) -> bool:
-        """Whether every name that the function reads is still bound to the same object."""
-        return all(map(operator.is_, map(operator.call, self._reads), self._values))
+        """Whether the function is there, and every name that it reads is still bound to the same object."""
+        try:
+            return all(map(operator.is_, map(operator.call, self._reads), self._values))
+        except ReferenceError:  # a digest keeps no function
+            return False
 
 
 def digest(function) -> Digest:
@@ -89,11 +92,6 @@ def _library_name(thing) -> str | None:
         if isinstance(name, str) and _attribute(sys.modules.get(module), name) is thing:
             return f"{module}.{name}"
     return None
-
-
-def _attribute_of(owner: weakref.ref, name: str):
-    """An attribute of what a weak reference leads to, if that is still there."""
-    return getattr(owner(), name, _ABSENT)
 
 
 def _contents(cell: types.CellType):
@@ -188,10 +186,10 @@ class _Walk:
         if id(function) in self._seen:  # recursion: named by its place in the walk
             return self._text(f"again {self._seen[id(function)]}")
         self._seen[id(function)] = len(self._seen)
-        code, own = function.__code__, weakref.ref(function)  # a digest keeps no function
+        code, own = function.__code__, weakref.proxy(function)
         self._watch(own, "__code__")
         self._watch(own, "__defaults__")
-        self._read(partial(_attribute_of, own, "__kwdefaults__"))
+        self._read(partial(getattr, own, "__kwdefaults__", _ABSENT))
         self.feed(tuple(sorted((function.__kwdefaults__ or {}).items())))
         names = tuple(sorted(names_in(code)))
         for cell in function.__closure__ or ():
@@ -216,7 +214,7 @@ class _Walk:
         elif isinstance(owner, dict):
             value = self._read(partial(owner.get, name, _ABSENT))
         else:
-            value = self._read(partial(_attribute_of, owner, name))
+            value = self._read(partial(getattr, owner, name, _ABSENT))
         if value is not _ABSENT:
             self._text(name)
             self.feed(value)

@@ -71,8 +71,8 @@ def _eliminated(e_i, factor, diagonal, limits):
 
 
 def _pivot(x, limits):
-    """x; where it vanishes, a number so small that it does not matter."""
-    return where(abs(x) < limits.pivot, limits.pivot, x)
+    """x, unless it vanishes: then a number so small that it does not matter."""
+    return x + limits.pivot
 
 
 def twist(d, n, blocks, block, shift, p, q):
@@ -107,13 +107,11 @@ def square_norm(n, row, lower, upper):
 def twisted_vector(z, n, row, lower, upper):
     """z with 1 in `row`, outwards by the two factorisations; z'z."""
     one = row - row + 1.0
-    zero = one - one
-    x = where(row == n - 1, one, zero)
+    x = where(row == n - 1, one, 0.0)
     z[n - 1] = x
     for i in range(n - 2, -1, -1):
-        x = where(row > i, -lower[i] * x, where(row == i, one, zero))
+        x = where(row == i, one, -lower[i] * x)
         z[i] = x
-    x = z[0]
     square = x * x
     for i in range(1, n):
         x = where(row < i, -upper[i - 1] * x, z[i])

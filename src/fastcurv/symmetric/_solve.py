@@ -106,9 +106,9 @@ def _value_stages(way: Way) -> tuple[Callable, Callable]:
         )
 
     def finish(work, places, n, count):
-        d, e, _, _, others = _vectors(work[scratch(n, lanes, parts, 0, False).vectors :], n, group)
+        d, e, ends, _, others = _vectors(work[scratch(n, lanes, parts, 0, False).vectors :], n, group)
         square_couplings(e, n)
-        others[1] = where(ql_values(d, e, n, limits), splat(0.0, others[0]), 1.0)
+        others[1] = where(ql_values(d, e, ends, n, limits), splat(0.0, others[0]), 1.0)
         sort(d, None, n)
         finish_values(d, n, others[0])
 
@@ -211,7 +211,7 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
         for i in range(n):
             known[i], e_2[i] = d[i], e[i]
         square_couplings(e_2, n)
-        ql_values(known, e_2, n, limits)
+        ql_values(known, e_2, order, n, limits)
         found = find_windows(d, e, n, all_rows(n), known, limits.half_ulp, limits.coupling)
         tried = splat(-1.0, found[0])
         for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
@@ -260,7 +260,7 @@ def _twisted(work, at, n, group, in_register, limits):
     for i in range(n):
         diagonal[i], e_2[i], block[i] = d[i], e[i], blocks[i]
     square_couplings(e_2, n)
-    good = ql_values(d, e_2, n, limits)  # an eigenvalue stays among the rows of its block
+    good = ql_values(d, e_2, lower[0], n, limits)  # an eigenvalue stays among the rows of its block
     sort(d, block, n)
     good = tridiagonal_vectors(diagonal, e, d, blocks, block, z, n, good, lower, upper, p, q, same, apart, limits)
     return z, good

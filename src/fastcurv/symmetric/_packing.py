@@ -48,11 +48,11 @@ def pack(matrices, first, count, n, target, lanes, block):
                     transpose(target, there, lanes, matrices, here, size, block)
 
 
-def scale(a, n, scales, part, limits):
-    """Divide each matrix by a power of two so that its largest entry lies between 1 and 2; NaN for what is not finite.
+def measure(a, n, scales, part, limits):
+    """The inverse of a power of two by which a matrix's largest entry lies between 1 and 2, and where it is finite.
 
-    Such matrices are set to zero: nothing that follows sees a NaN. Returns the largest entry that is not next to the
-    diagonal, before: of tridiagonal matrices 0.
+    The power is kept in `scales`, NaN for what is not finite: such matrices are to be taken as zero, that nothing which
+    follows sees a NaN. Then the largest entry that is not next to the diagonal: of tridiagonal matrices 0.
     """
     beyond = a[0, 0] - a[0, 0]
     largest = poison = beyond
@@ -67,12 +67,20 @@ def scale(a, n, scales, part, limits):
     largest = max(largest, beyond)
     finite = poison == 0.0
     power = floor_power_of_two(where(finite, max(largest, limits.scale), 1.0))
-    inverse = 1.0 / power
     scales[part] = where(finite, power, poison)
+    return 1.0 / power, finite, where(finite, beyond, 0.0)
+
+
+def scale(a, n, inverse, finite):
+    """Multiply lower triangles by `inverse`; 0 where not `finite`."""
     for i in range(n):
-        for k in range(i + 1):
-            a[i, k] = where(finite, a[i, k] * inverse, 0.0)
-    return where(poison == 0.0, beyond, 0.0)
+        scale_row(a[i], i + 1, inverse, finite)
+
+
+def scale_row(row, n, inverse, finite):
+    """The same for n entries of a row."""
+    for k in range(n):
+        row[k] = where(finite, row[k] * inverse, 0.0)
 
 
 def sort(d, order, n):

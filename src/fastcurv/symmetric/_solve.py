@@ -15,7 +15,7 @@ from fastcurv.simd import any_lane, lane_array, reduce_max, reduce_min, splat, w
 
 from ._jacobi import jacobi_2, jacobi_3
 from ._limits import LIMITS
-from ._packing import columns_of, finish_values, scale, sort, unpack_columns
+from ._packing import columns_of, finish_values, measure, scale, sort, unpack_columns
 from ._ql import (
     SWEEPS_PER_EIGENVALUE,
     all_rows,
@@ -58,8 +58,9 @@ def _reduced(work, vectors, n, part, count, lanes, parts, in_register, limits):
         for i in range(n):
             d[i, part], e[i, part] = 0.0, 0.0
         return a
-    beyond = scale(a, n, scales, part, limits)
+    inverse, finite, beyond = measure(a, n, scales, part, limits)
     if not any_lane(beyond > 0.0):  # tridiagonal as they are
+        scale(a, n, inverse, finite)
         d[0, part], e[n - 1, part] = a[0, 0], 0.0
         for i in range(1, n):
             d[i, part], e[i - 1, part], a[i, i] = a[i, i], a[i, i - 1], 0.0
@@ -71,7 +72,7 @@ def _reduced(work, vectors, n, part, count, lanes, parts, in_register, limits):
             lane_array(vectors, 2 * row, n * apart, in_register),
             lane_array(vectors, 3 * row, n * apart, in_register),
         )
-        tridiagonalise(a, n, d, e, part, q, y, same, apart, limits)
+        tridiagonalise(a, n, inverse, finite, d, e, part, q, y, same, apart, limits)
     return a
 
 
@@ -121,7 +122,9 @@ def _jacobi_stages(way: Way) -> tuple[Callable, Callable]:
 
     def reduce_part(work, n, part, count):
         others = lane_array(work, scratch(order, lanes, 1, 0, False).vectors + 4 * order * lanes, 1, lanes)
-        scale(lane_array(work, 0, (order, order), lanes), order, others, part, limits)
+        a = lane_array(work, 0, (order, order), lanes)
+        inverse, finite, _ = measure(a, order, others, part, limits)
+        scale(a, order, inverse, finite)
 
     def finish(work, places, n, count):
         d, _, _, _, others = _vectors(work[scratch(order, lanes, 1, 0, False).vectors :], order, lanes)

@@ -3,7 +3,7 @@
 After Martin, Reinsch & Wilkinson, "Householder's tridiagonalization of a symmetric matrix" (Handbook for Automatic
 Computation II/2, 1971; EISPACK's tred1 and tred2): rows are taken from the last to the first, and only the lower
 triangle is stored. The rank-2 update of one step is done in the same pass as the matrix-vector product of the next,
-four rows at a time: each element is then loaded and stored once.
+four rows at a time: each element is then loaded and stored once. So is the scaling of the matrix, before all updates.
 """
 
 from __future__ import annotations
@@ -12,48 +12,53 @@ import math
 
 from fastcurv.simd import fma, lane_array, splat, spread, transpose, where
 
+from ._packing import scale_row
 
-def tridiagonalise(a, n, d, e, part, q, y, same, apart, limits):
-    """T = Q'AQ; afterwards row i of `a` holds reflector i and, at (i, i), its factor.
+
+def tridiagonalise(a, n, inverse, finite, d, e, part, q, y, same, apart, limits):
+    """T = Q'AQ of A = `inverse` a, 0 where not `finite`; afterwards row i of `a` holds reflector i and its factor.
 
     Reflector i is H = I - tau u u' with u = a[i, :i], tau = a[i, i]; Q = H[n-1] H[n-2] ... H[2].
 
     Parameters
     ----------
     a : (n, n) vectors
-        Lower triangles, entries of magnitude about one or less. Overwritten.
+        Lower triangles. Overwritten.
     n : int
-        At least 2.
+        At least 3.
+    inverse, finite : vectors
+        A number, by which entries become of magnitude about one or less, and a mask.
     d, e : (n, parts) vectors
         Diagonal, and e[i] = T[i, i+1] with e[n-1] = 0. Column `part` is written.
     q, y : (n,) vectors
         Scratch.
     same, apart : the same a, q, y, as vectors of fewer lanes, of which `apart` make one of theirs
     """
-    zero = a[0, 0] - a[0, 0]
+    zero = inverse - inverse
     for k in range(n):
         y[k] = zero
-    e[n - 1, part] = tau = half = zero  # no update is pending at first
     v = a[n - 1]
+    scale_row(v, n, inverse, finite)
+    e[n - 1, part] = tau = half = zero  # no update is pending at first
     for i in range(n - 1, 1, -1):
         u = a[i]
         sigma = _updated_row(u, v, y, q, i, tau, half)
         d[i, part] = u[i]
         e[i - 1, part], tau = _reflector(u, i, sigma, limits)
-        a_too, q_too, y_too = same
-        for first in range(apart):
-            _update_and_multiply(a_too, i, a_too[i], a_too[min(i + 1, n - 1)], q_too, y_too, first, apart)
-        half = 0.5 * tau * (tau * _product(y, u, i))
+        if i == n - 1:
+            _scale_and_multiply(a, i, inverse, finite, u, y)
+        else:
+            a_too, q_too, y_too = same
+            for first in range(apart):
+                _update_and_multiply(a_too, i, a_too[i], a_too[i + 1], q_too, y_too, first, apart)
+        half = 0.5 * tau * (tau * y[i])
         u[i] = tau
         v = u
-    if n == 2:
-        d[1, part], e[0, part], d[0, part] = a[1, 1], a[1, 0], a[0, 0]
-    else:
-        v0, v1 = v[0], v[1]
-        q0, q1 = fma(-half, v0, tau * y[0]), fma(-half, v1, tau * y[1])
-        d[1, part] = fma(-v1, q1, fma(-q1, v1, a[1, 1]))
-        e[0, part] = fma(-v1, q0, fma(-q1, v0, a[1, 0]))
-        d[0, part] = fma(-v0, q0, fma(-q0, v0, a[0, 0]))
+    v0, v1 = v[0], v[1]
+    q0, q1 = fma(-half, v0, tau * y[0]), fma(-half, v1, tau * y[1])
+    d[1, part] = fma(-v1, q1, fma(-q1, v1, a[1, 1]))
+    e[0, part] = fma(-v1, q0, fma(-q1, v0, a[1, 0]))
+    d[0, part] = fma(-v0, q0, fma(-q0, v0, a[0, 0]))
 
 
 def _updated_row(u, v, y, q, i, tau, half):
@@ -70,10 +75,8 @@ def _updated_row(u, v, y, q, i, tau, half):
         q_k = fma(-half, v_k, tau * y[k])
         x = fma(-v_i, q_k, fma(-q_i, v_k, u[k]))
         q[k], u[k] = q_k, x
-        square = x * x
-        total = sigma + square
-        added = total - sigma
-        rest = rest + (((sigma - (total - added)) + (square - added)) + fma(x, x, -square))
+        total = fma(x, x, sigma)
+        rest = rest + fma(x, x, sigma - total)  # what rounding has lost, unless x² is most of the sum
         sigma = total
     for k in (i - 1, i):
         q[k] = q_k = fma(-half, v[k], tau * y[k])
@@ -96,21 +99,26 @@ def _reflector(u, i, sigma, limits):
     return where(nothing, alpha, beta), tau
 
 
-def _product(x, y, n):
-    """x'y, n entries, in two sums that do not wait for each other."""
-    even = odd = x[0] - x[0]
-    for k in range(0, n - 1, 2):
-        even, odd = fma(x[k], y[k], even), fma(x[k + 1], y[k + 1], odd)
-    if n % 2:
-        even = fma(x[n - 1], y[n - 1], even)
-    return even + odd
+def _scale_and_multiply(a, i, inverse, finite, u, y):
+    """A = `inverse` a, 0 where not `finite`, then y[:i] = A u and y[i] = u'A u, on the leading block of order i."""
+    product = inverse - inverse
+    for r in range(i):
+        a_r, u_r, y_r = a[r], u[r], inverse - inverse
+        for k in range(r):
+            a_r[k] = x = where(finite, a_r[k] * inverse, 0.0)
+            y_r, y[k] = fma(x, u[k], y_r), fma(x, u_r, y[k])
+        a_r[r] = x = where(finite, a_r[r] * inverse, 0.0)
+        y[r] = fma(x, u_r, y_r)
+        product = fma(u_r, y_r + y[r], product)
+    y[i] = product
 
 
 def _update_and_multiply(a, i, u, v, q, y, first, apart):
-    """A -= v q' + q v', then y = A u, on the lower triangle of the leading block of order i, in some of the lanes.
+    """A -= v q' + q v', then y[:i] = A u and y[i] = u'A u, on the leading block of order i, in some of the lanes.
 
-    Their numbers of column k are at first + k apart.
+    Their numbers of column k are at first + k apart. Of u'A u what lies below the diagonal counts twice.
     """
+    product = u[first] - u[first]
     for row in range(i % 4):  # what is left over comes first
         r = first + row * apart
         v_r, q_r, u_r, y_r = v[r], q[r], u[r], u[r] - u[r]
@@ -118,6 +126,7 @@ def _update_and_multiply(a, i, u, v, q, y, first, apart):
             x = _updated(a[row], k, v_r, q_r, v[k], q[k])
             y_r, y[k] = fma(x, u[k], y_r), fma(x, u_r, y[k])
         y[r] = fma(_updated(a[row], r, v_r, q_r, v_r, q_r), u_r, y_r)
+        product = fma(u_r, y_r + y[r], product)
     for row in range(i % 4, i, 4):
         r = first + row * apart
         s, t, w = r + apart, r + 2 * apart, r + 3 * apart
@@ -132,6 +141,7 @@ def _update_and_multiply(a, i, u, v, q, y, first, apart):
             x2, x3 = _updated(a2, k, v2, q2, v_k, q_k), _updated(a3, k, v3, q3, v_k, q_k)
             y0, y1, y2, y3 = fma(x0, u_k, y0), fma(x1, u_k, y1), fma(x2, u_k, y2), fma(x3, u_k, y3)
             y[k] = fma(x0, u0, fma(x2, u2, y[k])) + fma(x1, u1, x3 * u3)
+        p0, p1, p2, p3 = y0, y1, y2, y3
         y0 = fma(_updated(a0, r, v0, q0, v0, q0), u0, y0)
         x0, x1 = _updated(a1, r, v1, q1, v0, q0), _updated(a1, s, v1, q1, v1, q1)
         y0, y1 = fma(x0, u1, y0), fma(x1, u1, fma(x0, u0, y1))
@@ -141,7 +151,10 @@ def _update_and_multiply(a, i, u, v, q, y, first, apart):
         x0, x1 = _updated(a3, r, v3, q3, v0, q0), _updated(a3, s, v3, q3, v1, q1)
         x2, x3 = _updated(a3, t, v3, q3, v2, q2), _updated(a3, w, v3, q3, v3, q3)
         y3 = fma(x3, u3, fma(x2, u2, fma(x1, u1, fma(x0, u0, y3))))
-        y[r], y[s], y[t], y[w] = fma(x0, u3, y0), fma(x1, u3, y1), fma(x2, u3, y2), y3
+        y0, y1, y2 = fma(x0, u3, y0), fma(x1, u3, y1), fma(x2, u3, y2)
+        y[r], y[s], y[t], y[w] = y0, y1, y2, y3
+        product = fma(u0, p0 + y0, fma(u1, p1 + y1, fma(u2, p2 + y2, fma(u3, p3 + y3, product))))
+    y[first + i * apart] = product
 
 
 def _updated(a_r, k, v_r, q_r, v_k, q_k):

@@ -21,6 +21,21 @@ def columns_of(n, lanes):
     return columns
 
 
+def spaced(n, lanes):
+    """The length that vectors of n take where many are worked on at once: for the same reason, none of four that follow
+    each other begins less than some lines from where another does in its page.
+    """
+    columns = n
+    k = 1
+    while k <= 4:
+        place = k * columns * lanes % PAGE
+        if min(place, PAGE - place) < PAGE // 16:
+            columns, k = columns + 1, 1
+        else:
+            k += 1
+    return columns
+
+
 def pack(matrices, first, count, n, target, lanes, block):
     """Lower triangles of `count` matrices into lanes; lanes without a matrix are zero.
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from fastcurv.simd import any_lane, lane_array, reduce_max, reduce_min, splat, where
 
+from ._factors import split
 from ._jacobi import jacobi_2, jacobi_3
 from ._limits import LIMITS
-from ._packing import columns_of, finish_values, measure, scale, sort, unpack_columns
+from ._packing import columns_of, finish_values, measure, scale, sort, spaced, unpack_columns
 from ._ql import (
     SWEEPS_PER_EIGENVALUE,
     all_rows,
@@ -29,7 +30,7 @@ from ._ql import (
 from ._reflect import reflect_lanes, reflect_matrix
 from ._rotations import complete_sweep, gather_rotations, normalise_rows, note_windows, rotate_lanes, rotate_matrix
 from ._tridiagonal import accumulate_lanes, accumulate_matrix, gather_rows, tridiagonalise
-from ._twisted import split, tridiagonal_vectors
+from ._twisted import tridiagonal_vectors
 from ._way import SWEEPS_TOGETHER, Way, scratch
 
 
@@ -248,15 +249,18 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
 def _twisted(work, at, n, group, in_register, limits):
     """Eigenvalues in place of the diagonal, eigenvectors of the tridiagonal matrices as rows; (rows, good)."""
     d, e, e_2, block, _ = _vectors(work[at.vectors :], n, group)
-    more, size = work[at.pivots :], n * group
+    columns = spaced(n, group)
+    more, size, pair = work[at.pivots :], columns * group, (2, columns)
     diagonal, blocks = lane_array(more, 0, n, group), lane_array(more, size, n, group)
-    lower, upper = lane_array(more, 2 * size, (2, n), group), lane_array(more, 4 * size, (2, n), group)
-    p, q = lane_array(more, 6 * size, (2, n), group), lane_array(more, 8 * size, (2, n), group)
+    lower, upper = lane_array(more, 2 * size, pair, group), lane_array(more, 4 * size, pair, group)
+    p, q = lane_array(more, 6 * size, pair, group), lane_array(more, 8 * size, pair, group)
+    pivots, products = lane_array(more, 10 * size, n, group), lane_array(more, 11 * size, n, group)
+    joined = lane_array(more, 12 * size, n, group)
     z = lane_array(work, at.rows, (n, columns_of(n, group)), group)
     apart = group // in_register
     same = (
         lane_array(work, at.rows, (n, columns_of(n, group) * apart), in_register),
-        lane_array(work[at.vectors :], 0, n * apart, in_register),
+        lane_array(work[at.vectors :], 2 * n * group, n * apart, in_register),
         lane_array(more, 8 * size, n * apart, in_register),
     )
     split(d, e, n, blocks, limits)
@@ -265,7 +269,11 @@ def _twisted(work, at, n, group, in_register, limits):
     square_couplings(e_2, n)
     good = ql_values(d, e_2, lower[0], n, limits)  # an eigenvalue stays among the rows of its block
     sort(d, block, n)
-    good = tridiagonal_vectors(diagonal, e, d, blocks, block, z, n, good, lower, upper, p, q, same, apart, limits)
+    tops = e_2  # no longer needed
+    factors, relative = (lower, upper, p, q), (pivots, products)
+    good = tridiagonal_vectors(
+        diagonal, e, d, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits
+    )
     return z, good
 
 

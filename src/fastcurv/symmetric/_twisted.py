@@ -1,22 +1,27 @@
 """Eigenvectors of symmetric tridiagonal matrices by twisted factorisations, one matrix in each lane.
 
-T - lambda is factored from both ends, and the factors are joined at the row r where what is left over, gamma, is
-smallest: a vector z with (T - lambda) z = gamma e_r then takes n products (Fernando, SIAM J. Matrix Anal. Appl. 18,
-1997; Parlett & Dhillon, "Fernando's solution to Wilkinson's problem", Linear Algebra Appl. 267, 1997). Vectors of
-eigenvalues that lie close together are made orthogonal; those further apart are so by themselves, to
-eps |T| / |lambda - mu|. Of eigenvalues of one block that are equal to rounding a few vectors are found by inverse
-iteration from what they do not share with the others (Peters & Wilkinson, SIAM Review 21, 1979); where that fails, it
-is told.
+Vectors of eigenvalues that lie close together are made orthogonal; those further apart are so by themselves, to
+eps |T| / |lambda - mu|, or, where eigenvalues crowd towards an end of the spectrum, to eps |mu'| / |lambda - mu| of
+mu', their distance from that end (Dhillon & Parlett, "Multiple representations to compute orthogonal eigenvectors of
+symmetric tridiagonal matrices", Linear Algebra Appl. 387, 2004). Of eigenvalues of one block that are equal to rounding
+a few vectors are found by inverse iteration from what they do not share with the others (Peters & Wilkinson, SIAM
+Review 21, 1979); where that fails, it is told.
 """
 
 from __future__ import annotations
 
 import math
 
-from fastcurv.simd import any_lane, fma, reciprocal, reciprocal_sqrt, where
+from fastcurv.simd import any_lane, fma, reciprocal_sqrt, where
 
-#: eigenvalues closer than this, relative to the largest, have vectors that are orthogonalised
-NEAR = 1 / 16
+from ._factors import eliminated, factorise, factorise_relative, improved, pivot, represent, twist, twisted_vector
+
+#: how far the interval about an eigenvalue reaches: relative to the largest; where they crowd towards an end, relative
+#: to its distance from that; where errors have grown, relative to the largest; and besides, in eps times the largest,
+#: for to that eigenvalues are known. Where intervals overlap vectors are made orthogonal
+NEAR, RELATIVE, WIDEST, BLUR = 1 / 32, 1 / 18, 1 / 9, 50.0
+#: the order from which crowded eigenvalues are worth it, and how far half of them reach, relative to the largest
+GRADED, CROWDED = 16, 1 / 16
 #: the most that may be, in eps times the largest eigenvalue: gamma / |z|, the correction of an eigenvalue, and by how
 #: much it is then below the one before, which it is made equal to
 RESIDUAL, CHANGE, ORDER = 4.0, 100.0, 12.0
@@ -29,99 +34,8 @@ ITERATIONS, ASIDE = 2, 2.0
 ALL_ITERATED, MOST_ITERATED = 24, 2
 
 
-def split(d, e, n, blocks, limits):
-    """Clear negligible couplings, also those that only the largest entry makes so; number the blocks that are left."""
-    zero = d[0] - d[0]
-    largest_d, largest_e = zero, zero
-    for i in range(n):
-        largest_d, largest_e = max(largest_d, abs(d[i])), max(largest_e, abs(e[i]))
-    floor = 0.5 * limits.half_ulp * (largest_d + largest_e)
-    number = zero
-    for i in range(n - 1):
-        blocks[i] = number
-        negligible = abs(e[i]) <= max(limits.half_ulp * (abs(d[i]) + abs(d[i + 1])), floor)
-        e[i] = where(negligible, 0.0, e[i])
-        number = where(negligible, number + 1.0, number)
-    blocks[n - 1] = number
-
-
-def factorise(d, e, n, shifts, lower, upper, p, q, limits):
-    """T - shift = L diag(p) L' = U diag(q) U' of two shifts, with subdiagonal `lower` of L, superdiagonal `upper` of U.
-
-    Two at once, from both ends, because each pivot waits for the one before.
-    """
-    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
-    p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
-    shift_1, shift_2 = shifts
-    top_1, top_2 = _pivot(d[0] - shift_1, limits), _pivot(d[0] - shift_2, limits)
-    end_1, end_2 = _pivot(d[n - 1] - shift_1, limits), _pivot(d[n - 1] - shift_2, limits)
-    p_1[0], p_2[0], q_1[n - 1], q_2[n - 1] = top_1, top_2, end_1, end_2
-    for i in range(n - 1):  # half of the quotients by the divider, half by what multiplies meanwhile
-        k = n - 2 - i
-        lower_1[i], top_1 = _eliminated(e[i], e[i] * reciprocal(top_1), d[i + 1] - shift_1, limits)
-        upper_1[k], end_1 = _eliminated(e[k], e[k] / end_1, d[k] - shift_1, limits)
-        lower_2[i], top_2 = _eliminated(e[i], e[i] * reciprocal(top_2), d[i + 1] - shift_2, limits)
-        upper_2[k], end_2 = _eliminated(e[k], e[k] / end_2, d[k] - shift_2, limits)
-        p_1[i + 1], p_2[i + 1], q_1[k], q_2[k] = top_1, top_2, end_1, end_2
-
-
-def _eliminated(e_i, factor, diagonal, limits):
-    """The factor e_i / pivot, and the pivot of the next row."""
-    return factor, _pivot(fma(-e_i, factor, diagonal), limits)
-
-
-def _pivot(x, limits):
-    """x, unless it vanishes: then a number so small that it does not matter."""
-    return x + limits.pivot
-
-
-def twist(d, n, blocks, block, shift, p, q):
-    """The row of a block where gamma = p + q - (d - shift) is smallest, and this gamma."""
-    zero = shift - shift
-    least, row, gamma = zero + math.inf, zero, zero
-    for i in range(n):
-        here = (p[i] + q[i]) - (d[i] - shift)
-        smaller = (abs(here) < least) & (blocks[i] == block)
-        least, row, gamma = where(smaller, abs(here), least), where(smaller, i, row), where(smaller, here, gamma)
-    return row, gamma
-
-
-def left_over(d, n, row, shift, p, q):
-    """gamma of a row."""
-    gamma = shift - shift
-    for i in range(n):
-        gamma = where(row == i, (p[i] + q[i]) - (d[i] - shift), gamma)
-    return gamma
-
-
-def square_norm(n, row, lower, upper):
-    """z'z of the vector that is 1 in `row`, from the ends inwards."""
-    top = bottom = row - row + 1.0
-    for i in range(n - 1):
-        k = n - 2 - i
-        top = where(row > i, fma(lower[i] * lower[i], top, 1.0), top)
-        bottom = where(row <= k, fma(upper[k] * upper[k], bottom, 1.0), bottom)
-    return top + bottom - 1.0
-
-
-def twisted_vector(z, n, row, lower, upper):
-    """z with 1 in `row`, outwards by the two factorisations; z'z."""
-    one = row - row + 1.0
-    x = where(row == n - 1, one, 0.0)
-    z[n - 1] = x
-    for i in range(n - 2, -1, -1):
-        x = where(row == i, one, -lower[i] * x)
-        z[i] = x
-    square = x * x
-    for i in range(1, n):
-        x = where(row < i, -upper[i - 1] * x, z[i])
-        z[i] = x
-        square = fma(x, x, square)
-    return square
-
-
-def take_out_of_two(z, w, start, k, n, first, apart, limits):
-    """Make z[k] and z[k+1] orthogonal to z[j], j < k, where w[j] > start[0] and start[1], in some of the lanes.
+def take_out_of_two(z, tops, start, k, n, first, apart, limits):
+    """Make z[k] and z[k+1] orthogonal to z[j], j < k, where tops[j] > start[0] and start[1], in some of the lanes.
 
     Their numbers of column i are at first + i apart. By four z[j] at a time, which are orthogonal to each other.
     """
@@ -131,8 +45,9 @@ def take_out_of_two(z, w, start, k, n, first, apart, limits):
     zero = x[first] - x[first]
     for last in range(k - 1, -1, -4):
         j0, j1, j2, j3 = last, max(last - 1, 0), max(last - 2, 0), max(last - 3, 0)
-        w0, w1, w2, w3 = w[first + j0 * apart], w[first + j1 * apart], w[first + j2 * apart], w[first + j3 * apart]
-        if not any_lane(w0 > x_start):
+        t0, t1 = tops[first + j0 * apart], tops[first + j1 * apart]
+        t2, t3 = tops[first + j2 * apart], tops[first + j3 * apart]
+        if not any_lane(t0 > min(x_start, y_start)):
             break
         z0, z1, z2, z3 = z[j0], z[j1], z[j2], z[j3]
         p0, p1, p2, p3 = zero, zero, zero, zero
@@ -142,10 +57,10 @@ def take_out_of_two(z, w, start, k, n, first, apart, limits):
             p0, q0, p1, q1 = fma(u, x_i, p0), fma(u, y_i, q0), fma(v, x_i, p1), fma(v, y_i, q1)
             u, v = z2[i], z3[i]
             p2, q2, p3, q3 = fma(u, x_i, p2), fma(u, y_i, q2), fma(v, x_i, p3), fma(v, y_i, q3)
-        p0, q0 = _taken(p0, w0 > x_start, limits), _taken(q0, w0 > y_start, limits)
-        p1, q1 = _taken(p1, (w1 > x_start) & (j1 < j0), limits), _taken(q1, (w1 > y_start) & (j1 < j0), limits)
-        p2, q2 = _taken(p2, (w2 > x_start) & (j2 < j1), limits), _taken(q2, (w2 > y_start) & (j2 < j1), limits)
-        p3, q3 = _taken(p3, (w3 > x_start) & (j3 < j2), limits), _taken(q3, (w3 > y_start) & (j3 < j2), limits)
+        p0, q0 = _taken(p0, t0 > x_start, limits), _taken(q0, t0 > y_start, limits)
+        p1, q1 = _taken(p1, (t1 > x_start) & (j1 < j0), limits), _taken(q1, (t1 > y_start) & (j1 < j0), limits)
+        p2, q2 = _taken(p2, (t2 > x_start) & (j2 < j1), limits), _taken(q2, (t2 > y_start) & (j2 < j1), limits)
+        p3, q3 = _taken(p3, (t3 > x_start) & (j3 < j2), limits), _taken(q3, (t3 > y_start) & (j3 < j2), limits)
         of_x, of_y = (abs(p0) + abs(p1)) + (abs(p2) + abs(p3)), (abs(q0) + abs(q1)) + (abs(q2) + abs(q3))
         if any_lane(of_x + of_y > 0.0):
             for i in range(first, first + n * apart, apart):
@@ -170,10 +85,10 @@ def take_out_of_one(x, z_j, n, near, limits):
         x[i] = fma(-product, z_j[i], x[i])
 
 
-def take_out(z, k, n, w, start, active, limits):
-    """Make z[k] orthogonal to z[j], j < k, where `active` and w[j] > start."""
+def take_out(z, k, n, tops, start, active, limits):
+    """Make z[k] orthogonal to z[j], j < k, where `active` and tops[j] > start."""
     for j in range(k - 1, -1, -1):
-        near = active & (w[j] > start)
+        near = active & (tops[j] > start)
         if not any_lane(near):
             break
         take_out_of_one(z[k], z[j], n, near, limits)
@@ -193,59 +108,94 @@ def multiply(x, factor, n):
         x[i] = x[i] * factor
 
 
-def improved(value, gamma, n, row, lower, upper, limits):
-    """An eigenvalue corrected by gamma / z'z, which makes it the Rayleigh quotient of z."""
-    square = square_norm(n, row, lower, upper)
-    return value + where(square * limits.square < 1.0, gamma * reciprocal(square), 0.0)
-
-
-def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, lower, upper, p, q, same, apart, limits):
+def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits):
     """Where `good`, row k of z becomes the eigenvector of w[k], ascending, which belongs to block[k]. Lanes that are.
 
     A first factorisation corrects the eigenvalue, a second one gives the vector: its residual is that of rounding.
-    Two vectors are found at once.
-    lower, upper, p, q : (2, n) vectors, scratch.
-    same, apart : z, w and q[0] as vectors of fewer lanes, of which `apart` make one of theirs
+    Two vectors are found at once. Those are made orthogonal about whose eigenvalues intervals overlap; tops[k] is where
+    the intervals of w[:k+1] end.
+    factors : lower, upper, p, q, (2, n) vectors, scratch; relative : pivots, products, n vectors, scratch
+    joined, tops : n vectors, scratch
+    same, apart : z, tops and q[0] as vectors of fewer lanes, of which `apart` make one of theirs
     """
     largest = max(abs(w[0]), abs(w[n - 1]))
-    unit, reach = max(2.0 * limits.half_ulp * largest, 64.0 * limits.pivot), NEAR * largest  # of zero matrices, too
-    z_too, w_too, start_too = same
+    unit = max(2.0 * limits.half_ulp * largest, 64.0 * limits.pivot)  # of zero matrices, too
+    graded, origin = _graded(w, n, largest, unit)
+    widest = WIDEST * largest + BLUR * unit
+    if any_lane(graded):
+        represent(d, e, n, origin, relative, limits)
+    for i in range(n):
+        joined[i] = where(graded, 0.0, d[i])  # less the shift, what is counted twice where factorisations are joined
+    lower, upper, p, q = factors
+    start = q[0]
+    z_too, tops_too, start_too = same
     iterated = unit - unit
     for k in range(0, n, 2):
         if not any_lane(good):
             break
         other = min(k + 1, n - 1)
-        values = w[k], w[other]
-        factorise(d, e, n, values, lower, upper, p, q, limits)
-        row_1, gamma_1 = twist(d, n, blocks, block[k], values[0], p[0], q[0])
-        row_2, gamma_2 = twist(d, n, blocks, block[other], values[1], p[1], q[1])
-        shift_1 = improved(values[0], gamma_1, n, row_1, lower[0], upper[0], limits)
-        shift_2 = improved(values[1], gamma_2, n, row_2, lower[1], upper[1], limits)
-        factorise(d, e, n, (shift_1, shift_2), lower, upper, p, q, limits)
-        gamma_1, gamma_2 = left_over(d, n, row_1, shift_1, p[0], q[0]), left_over(d, n, row_2, shift_2, p[1], q[1])
-        good = _vector(z, k, n, w, shift_1, gamma_1, row_1, d, e, lower[0], upper[0], p[0], good, unit, limits)
+        shift_1, shift_2 = w[k] - origin, w[other] - origin
+        _factorise(d, e, n, (shift_1, shift_2), factors, relative, good, graded, limits)
+        row_1, gamma_1 = twist(joined, n, blocks, block[k], shift_1, p[0], q[0])
+        row_2, gamma_2 = twist(joined, n, blocks, block[other], shift_2, p[1], q[1])
+        shift_1 = improved(shift_1, gamma_1, n, row_1, lower[0], upper[0], limits)
+        shift_2 = improved(shift_2, gamma_2, n, row_2, lower[1], upper[1], limits)
+        _factorise(d, e, n, (shift_1, shift_2), factors, relative, good, graded, limits)
+        good, reach_1 = _vector(
+            z, k, n, w, origin, shift_1, row_1, d, e, joined, factors, good, graded, widest, unit, limits
+        )
+        reach_2 = reach_1
         if other > k:
-            good = _vector(z, other, n, w, shift_2, gamma_2, row_2, d, e, lower[1], upper[1], p[1], good, unit, limits)
-        start = q[0]
-        start[0], start[1] = where(good, w[k] - reach, math.inf), where(good, w[other] - reach, math.inf)
-        if k > 0 and any_lane(w[k - 1] > start[0]):
+            good, reach_2 = _vector(
+                z, other, n, w, origin, shift_2, row_2, d, e, joined, factors, good, graded, widest, unit, limits
+            )
+        start[0], start[1] = where(good, w[k] - reach_1, math.inf), where(good, w[other] - reach_2, math.inf)
+        if k > 0 and any_lane(tops[k - 1] > min(start[0], start[1])):
             for first in range(apart):
-                take_out_of_two(z_too, w_too, start_too, k, n, first, apart, limits)
-            good, iterated = _orthogonal(
-                z, k, n, w, other + 1, start[0], good, iterated, d, e, lower[0], p[0], unit, limits
+                take_out_of_two(z_too, tops_too, start_too, k, n, first, apart, limits)
+            good, iterated, reach_1 = _orthogonal(
+                z, k, n, w, tops, other + 1, reach_1, widest, good, iterated, d, e, factors, unit, limits
             )
-        if other > k and any_lane(w[k] > start[1]):
-            take_out_of_one(z[other], z[k], n, good & (w[k] > start[1]), limits)
-            good, iterated = _orthogonal(
-                z, other, n, w, other + 1, start[1], good, iterated, d, e, lower[1], p[1], unit, limits
-            )
+        _note_top(tops, k, w[k] + reach_1)
+        if other > k:
+            if any_lane(tops[k] > start[1]):
+                take_out_of_one(z[other], z[k], n, good & (tops[k] > start[1]), limits)
+                good, iterated, reach_2 = _orthogonal(
+                    z, other, n, w, tops, other + 1, reach_2, widest, good, iterated, d, e, factors, unit, limits
+                )
+            _note_top(tops, other, w[other] + reach_2)
     return good
 
 
-def _vector(z, k, n, w, shift, gamma, row, d, e, lower, upper, pivots, good, unit, limits):
-    """The eigenvector z[k] and w[k]; lanes that are good."""
-    x, value = z[k], w[k]
-    square = twisted_vector(x, n, row, lower, upper)
+def _graded(w, n, largest, unit):
+    """Lanes in which half of the eigenvalues crowd towards an end of the spectrum, more of them the closer to it; that
+    end, or 0.
+    """
+    middle = w[n // 2]
+    below, above, near = middle - w[0], w[n - 1] - middle, largest * (CROWDED if n >= GRADED else 0.0)
+    is_low = (below < near) & (16.0 * (w[n // 4] - w[0]) < below)
+    is_high = (above < near) & (16.0 * (w[n - 1] - w[n - 1 - n // 4]) < above)
+    return is_low | is_high, where(is_low, w[0] - BLUR * unit, where(is_high, w[n - 1] + BLUR * unit, 0.0))
+
+
+def _factorise(d, e, n, shifts, factors, relative, good, graded, limits):
+    """Factorise each lane's representation of T."""
+    if any_lane(good & ~graded):
+        factorise(d, e, n, shifts, factors, limits)
+    if any_lane(good & graded):
+        factorise_relative(relative, e, n, shifts, factors, graded, limits)
+
+
+def _note_top(tops, k, top):
+    """tops[k], of which the k before are known."""
+    tops[k] = max(tops[max(k - 1, 0)], top) if k > 0 else top
+
+
+def _vector(z, k, n, w, origin, shift, row, d, e, joined, factors, good, graded, widest, unit, limits):
+    """The eigenvector z[k] and w[k]; lanes that are good, and how far the interval about w[k] reaches."""
+    x, value, side = z[k], w[k], k % 2
+    lower, upper, p, q = factors
+    square, gamma = twisted_vector(x, joined, n, row, shift, lower[side], upper[side], p[side], q[side])
     inverse = reciprocal_sqrt(square)
     gamma = gamma * inverse
     good = good & (square * limits.square < 1.0)  # it did not overflow
@@ -253,13 +203,17 @@ def _vector(z, k, n, w, shift, gamma, row, d, e, lower, upper, pivots, good, uni
         x_i = x[i] * inverse
         x[i] = where(abs(x_i) < limits.entry, 0.0, x_i)
     poor = good & (abs(gamma) > RESIDUAL * unit)
-    better = fma(gamma, inverse, shift)
+    better = origin + fma(gamma, inverse, shift)
+    reach = (NEAR / WIDEST) * widest
+    if any_lane(graded):  # as far as the residual, if that is more
+        own = RELATIVE * max(abs(shift), abs(gamma) * (0.5 / limits.half_ulp)) + BLUR * unit
+        reach = where(graded, min(own, widest), reach)
     if any_lane(poor):
-        iterate(x, n, d, e, value, lower, pivots, poor, limits)
+        iterate(x, n, d, e, value, factors, side, poor, limits)
         quotient, residual = rayleigh(x, n, d, e, value)
-        better = where(poor, quotient, better)
+        better, reach = where(poor, quotient, better), where(poor, widest, reach)
         good = good & (~poor | (residual <= RESIDUAL * unit))
-    return _corrected(w, k, k, better, good, good, unit)
+    return _corrected(w, k, k, better, good, good, unit), reach
 
 
 def _corrected(w, k, known, better, active, good, unit):
@@ -279,29 +233,31 @@ def _corrected(w, k, known, better, active, good, unit):
     return good & (~active | fits)
 
 
-def _orthogonal(z, k, n, w, known, start, good, iterated, d, e, lower, pivots, unit, limits):
-    """Whether z[k], without what it had of z[j], j < k, w[j] > start, is an eigenvector; they are taken out once more
-    where little is left.
+def _orthogonal(z, k, n, w, tops, known, reach, widest, good, iterated, d, e, factors, unit, limits):
+    """Whether z[k], without what it had of z[j], j < k, tops[j] > w[k] - reach, is an eigenvector; they are taken out
+    once more, and others, where little is left.
 
     Where it is good, z[k] has length one again. Where nearly nothing is left, as for eigenvalues that are equal but for
-    rounding, inverse iteration begins with that: it has nothing of the others.
+    rounding, inverse iteration begins with that: it has nothing of the others. Returns lanes that are good, how often
+    there was nothing left, and how far the interval about w[k] reaches then.
     """
     x = z[k]
-    close = good & (w[k - 1] > start)
+    close = good & (tops[k - 1] > w[k] - reach)
     left = square_sum(x, n)
     doubtful, lost = close & (left <= LITTLE), close & (left <= LEAST)
     iterated = where(lost, iterated + 1.0, iterated)
     lost = lost & (iterated <= (n if n <= ALL_ITERATED else MOST_ITERATED))
     if any_lane(lost):
         for _ in range(ITERATIONS):
-            iterate(x, n, d, e, w[k] + ASIDE * unit, lower, pivots, lost, limits)
-            take_out(z, k, n, w, start, lost, limits)
+            iterate(x, n, d, e, w[k] + ASIDE * unit, factors, k % 2, lost, limits)
+            take_out(z, k, n, tops, w[k] - widest, lost, limits)
         left = where(lost, square_sum(x, n), left)
     good = good & (~close | (left > LEAST))
     again = good & close & (left < MOST)
+    reach = where(lost | again, widest, reach)  # errors grow when what is left becomes as long as a vector
     if any_lane(again):
         multiply(x, where(again, reciprocal_sqrt(where(again, left, 1.0)), 1.0), n)
-        take_out(z, k, n, w, start, again, limits)
+        take_out(z, k, n, tops, w[k] - reach, again, limits)
         left = where(again, square_sum(x, n), left)
         good = good & (~again | (left > MOST))
     changed = good & close & (abs(left - 1.0) > 8.0 * limits.half_ulp)
@@ -310,19 +266,19 @@ def _orthogonal(z, k, n, w, known, start, good, iterated, d, e, lower, pivots, u
     if any_lane(doubtful):
         quotient, residual = rayleigh(x, n, d, e, w[k])
         good = _corrected(w, k, known, quotient, doubtful, good & (~doubtful | (residual <= RESIDUAL * unit)), unit)
-    return good, iterated
+    return good, iterated, reach
 
 
-def iterate(x, n, d, e, shift, lower, pivots, active, limits):
-    """Where `active`, x becomes (T - shift)^-1 x of length one, by T - shift = L diag(pivots) L', which is left."""
+def iterate(x, n, d, e, shift, factors, side, active, limits):
+    """Where `active`, x becomes (T - shift)^-1 x of length one; T - shift = L diag(pivots) L' is left in `factors`."""
+    lower, pivots = factors[0][side], factors[2][side]
     multiply(x, where(active, reciprocal_sqrt(square_sum(x, n)), 1.0), n)
-    pivot = _pivot(d[0] - shift, limits)
-    pivots[0] = pivot
+    pivots[0] = here = pivot(d[0] - shift, limits)
     for i in range(n - 1):
-        lower[i], pivot = _eliminated(e[i], e[i] / pivot, d[i + 1] - shift, limits)
-        pivots[i + 1] = pivot
+        lower[i], here = eliminated(e[i], e[i] / here, d[i + 1] - shift, limits)
+        pivots[i + 1] = here
         x[i + 1] = where(active, fma(-lower[i], x[i], x[i + 1]), x[i + 1])
-    x[n - 1] = where(active, x[n - 1] / pivot, x[n - 1])
+    x[n - 1] = where(active, x[n - 1] / here, x[n - 1])
     for i in range(n - 2, -1, -1):
         x[i] = where(active, fma(-lower[i], x[i + 1], x[i] / pivots[i]), x[i])
     multiply(x, where(active, reciprocal_sqrt(square_sum(x, n)), 1.0), n)

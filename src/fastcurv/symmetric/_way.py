@@ -9,7 +9,7 @@ import numpy as np
 
 from fastcurv.simd import native_lanes
 
-from ._packing import columns_of
+from ._packing import columns_of, spaced
 
 #: sweeps whose rotations are collected before they are applied to one matrix after the other
 SWEEPS_TOGETHER = 16
@@ -80,7 +80,7 @@ class Scratch(NamedTuple):
     room: int
     gathered: int
     end: int
-    #: by twisted factorisations: ten more vectors of all lanes; then eigenvectors, row by row, in lanes
+    #: by twisted factorisations: thirteen more vectors of all lanes; then eigenvectors, row by row, in lanes
     pivots: int
     rows: int
 
@@ -91,16 +91,17 @@ def scratch(n, lanes, parts, register, is_twisted):
     columns = columns_of(n, lanes)
     vectors = n * columns * lanes
     z = vectors + (4 * n + 2) * group
-    size = n * columns_of(n, group) * group + 10 * n * group if is_twisted else 0
+    factors = 13 * spaced(n, group) * group
+    size = n * columns_of(n, group) * group + factors if is_twisted else 0
     if register == 0:
         end = z + n * columns * lanes
-        return Scratch(vectors, z, columns, end, 0, end, end + size, end, end + 10 * n * group)
+        return Scratch(vectors, z, columns, end, 0, end, end + size, end, end + factors)
     columns = -(-n // register) * register
     stride = (columns // register | 1) * register  # an odd number of cache lines: columns meet in no one set
     rotations = z + group * columns * stride
     if is_twisted:  # reflectors of each matrix, then its eigenvectors
         end = rotations + group * columns * stride + register
-        return Scratch(vectors, z, stride, rotations, 0, end, end + size, end, end + 10 * n * group)
+        return Scratch(vectors, z, stride, rotations, 0, end, end + size, end, end + factors)
     room = (SWEEPS_TOGETHER * n + 2 * n + register) * group
     gathered = rotations + 2 * room
     width = 2 * SWEEPS_TOGETHER * lanes

@@ -1,0 +1,156 @@
+"""Twisted factorisations of symmetric tridiagonal matrices, one in each lane.
+
+T - lambda is factored from both ends, and the factors are joined at the row r where what is left over, gamma, is
+smallest: a vector z with (T - lambda) z = gamma e_r then takes n products (Fernando, SIAM J. Matrix Anal. Appl. 18,
+1997; Parlett & Dhillon, "Fernando's solution to Wilkinson's problem", Linear Algebra Appl. 267, 1997).
+"""
+
+from __future__ import annotations
+
+import math
+
+from fastcurv.simd import fma, reciprocal, where
+
+
+def split(d, e, n, blocks, limits):
+    """Clear negligible couplings, also those that only the largest entry makes so; number the blocks that are left."""
+    zero = d[0] - d[0]
+    largest_d, largest_e = zero, zero
+    for i in range(n):
+        largest_d, largest_e = max(largest_d, abs(d[i])), max(largest_e, abs(e[i]))
+    floor = 0.5 * limits.half_ulp * (largest_d + largest_e)
+    number = zero
+    for i in range(n - 1):
+        blocks[i] = number
+        negligible = abs(e[i]) <= max(limits.half_ulp * (abs(d[i]) + abs(d[i + 1])), floor)
+        e[i] = where(negligible, 0.0, e[i])
+        number = where(negligible, number + 1.0, number)
+    blocks[n - 1] = number
+
+
+def factorise(d, e, n, shifts, factors, limits):
+    """T - shift = L diag(p) L' = U diag(q) U' of two shifts, with subdiagonal `lower` of L, superdiagonal `upper` of U.
+
+    factors : lower, upper, p, q, of two shifts at once, from both ends, because each pivot waits for the one before.
+    """
+    lower, upper, p, q = factors
+    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
+    shift_1, shift_2 = shifts
+    top_1, top_2 = pivot(d[0] - shift_1, limits), pivot(d[0] - shift_2, limits)
+    end_1, end_2 = pivot(d[n - 1] - shift_1, limits), pivot(d[n - 1] - shift_2, limits)
+    p_1[0], p_2[0], q_1[n - 1], q_2[n - 1] = top_1, top_2, end_1, end_2
+    for i in range(n - 1):  # half of the quotients by the divider, half by what multiplies meanwhile
+        k = n - 2 - i
+        lower_1[i], top_1 = eliminated(e[i], e[i] * reciprocal(top_1), d[i + 1] - shift_1, limits)
+        upper_1[k], end_1 = eliminated(e[k], e[k] / end_1, d[k] - shift_1, limits)
+        lower_2[i], top_2 = eliminated(e[i], e[i] * reciprocal(top_2), d[i + 1] - shift_2, limits)
+        upper_2[k], end_2 = eliminated(e[k], e[k] / end_2, d[k] - shift_2, limits)
+        p_1[i + 1], p_2[i + 1], q_1[k], q_2[k] = top_1, top_2, end_1, end_2
+
+
+def eliminated(e_i, factor, diagonal, limits):
+    """The factor e_i / pivot, and the pivot of the next row."""
+    return factor, pivot(fma(-e_i, factor, diagonal), limits)
+
+
+def represent(d, e, n, shift, relative, limits):
+    """T - shift = L diag(pivots) L', and products e_i² / pivot_i."""
+    pivots, products = relative
+    here = pivot(d[0] - shift, limits)
+    for i in range(n - 1):
+        product = (e[i] * e[i]) / here
+        pivots[i], products[i] = here, product
+        here = pivot((d[i + 1] - shift) - product, limits)
+    pivots[n - 1], products[n - 1] = here, here - here
+
+
+def factorise_relative(relative, e, n, shifts, factors, chosen, limits):
+    """The same of L diag(pivots) L' where `chosen`, but for p, which the pivots have to be added to.
+
+    By stationary and progressive quotient differences, which change pivots and couplings by what rounds each of them:
+    small eigenvalues of what `represent` made definite are found to their own precision (Dhillon & Parlett, "Multiple
+    representations to compute orthogonal eigenvectors of symmetric tridiagonal matrices", Linear Algebra Appl. 387,
+    2004).
+    """
+    pivots, products = relative
+    lower, upper, p, q = factors
+    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
+    shift_1, shift_2 = shifts
+    top_1, top_2, end_1, end_2 = -shift_1, -shift_2, pivots[n - 1] - shift_1, pivots[n - 1] - shift_2
+    p_1[0], q_1[n - 1] = where(chosen, top_1, p_1[0]), where(chosen, end_1, q_1[n - 1])
+    p_2[0], q_2[n - 1] = where(chosen, top_2, p_2[0]), where(chosen, end_2, q_2[n - 1])
+    for i in range(n - 1):
+        k = n - 2 - i
+        factor, top_1 = _from_above(pivots[i], products[i], e[i], top_1, shift_1, limits)
+        lower_1[i], p_1[i + 1] = where(chosen, factor, lower_1[i]), where(chosen, top_1, p_1[i + 1])
+        factor, end_1 = _from_below(pivots[k], products[k], e[k], end_1, shift_1, limits)
+        upper_1[k], q_1[k] = where(chosen, factor, upper_1[k]), where(chosen, end_1, q_1[k])
+        factor, top_2 = _from_above(pivots[i], products[i], e[i], top_2, shift_2, limits)
+        lower_2[i], p_2[i + 1] = where(chosen, factor, lower_2[i]), where(chosen, top_2, p_2[i + 1])
+        factor, end_2 = _from_below(pivots[k], products[k], e[k], end_2, shift_2, limits)
+        upper_2[k], q_2[k] = where(chosen, factor, upper_2[k]), where(chosen, end_2, q_2[k])
+
+
+def _from_above(here, product, e_i, top, shift, limits):
+    """The factor of a row, and what it leaves to the next."""
+    inverse = reciprocal(pivot(here + top, limits))
+    return e_i * inverse, fma(product * top, inverse, -shift)
+
+
+def _from_below(here, product, e_k, end, shift, limits):
+    """The factor of a row, and what the row below leaves to it: nothing changes where there is no coupling."""
+    end = pivot(end, limits)
+    inverse = 1.0 / (product + end)
+    return e_k * inverse, fma(here * end, inverse, -shift)
+
+
+def pivot(x, limits):
+    """x, unless it vanishes: then a number so small that it does not matter."""
+    return x + limits.pivot
+
+
+def twist(d, n, blocks, block, shift, p, q):
+    """The row of a block where gamma = p + q - (d - shift) is smallest, and this gamma."""
+    zero = shift - shift
+    least, row, gamma = zero + math.inf, zero, zero
+    for i in range(n):
+        here = (p[i] + q[i]) - (d[i] - shift)
+        smaller = (abs(here) < least) & (blocks[i] == block)
+        least, row, gamma = where(smaller, abs(here), least), where(smaller, i, row), where(smaller, here, gamma)
+    return row, gamma
+
+
+def square_norm(n, row, lower, upper):
+    """z'z of the vector that is 1 in `row`, from the ends inwards."""
+    top = bottom = row - row + 1.0
+    for i in range(n - 1):
+        k = n - 2 - i
+        top = where(row > i, fma(lower[i] * lower[i], top, 1.0), top)
+        bottom = where(row <= k, fma(upper[k] * upper[k], bottom, 1.0), bottom)
+    return top + bottom - 1.0
+
+
+def improved(value, gamma, n, row, lower, upper, limits):
+    """An eigenvalue corrected by gamma / z'z, which makes it the Rayleigh quotient of z."""
+    square = square_norm(n, row, lower, upper)
+    return value + where(square * limits.square < 1.0, gamma * reciprocal(square), 0.0)
+
+
+def twisted_vector(z, d, n, row, shift, lower, upper, p, q):
+    """z with 1 in `row`, outwards by the two factorisations; z'z, and gamma."""
+    one = row - row + 1.0
+    last = row == n - 1
+    x, gamma = where(last, one, 0.0), where(last, (p[n - 1] + q[n - 1]) - (d[n - 1] - shift), 0.0)
+    z[n - 1] = x
+    for i in range(n - 2, -1, -1):
+        here = row == i
+        x, gamma = where(here, one, -lower[i] * x), where(here, (p[i] + q[i]) - (d[i] - shift), gamma)
+        z[i] = x
+    square = x * x
+    for i in range(1, n):
+        x = where(row < i, -upper[i - 1] * x, z[i])
+        z[i] = x
+        square = fma(x, x, square)
+    return square, gamma

@@ -468,6 +468,18 @@ def test_clusters_of_graded_matrices(n, dtype):
     assert (found <= [RESIDUAL, ORTHOGONALITY]).all()
 
 
+@pytest.mark.parametrize("seed", [89, 230])
+def test_what_is_left_of_a_vector_is_one(seed):
+    """20 eigenvalues within some ten eps: what others left of a vector was not looked at, residuals of 35 eps."""
+    rng, eps = np.random.default_rng(seed), np.finfo(float).eps
+    spectra = [
+        np.r_[rng.uniform(-1, 1, 4), 0.6 + width * eps * rng.standard_normal(20)] for width in rng.uniform(5, 40, 400)
+    ]
+    A = np.array([symmetric(rng, w) for w in spectra])
+    values, V = fc.eigh(A)
+    assert max(defects(*each)[0] for each in zip(A, values, V, strict=True)) <= RESIDUAL
+
+
 @pytest.mark.parametrize(("dtype", "seed"), [(np.float32, 13), (np.float64, 32)])
 def test_vectors_beyond_a_cluster(dtype, seed):
     """Of 24 eigenvalues 22 are 1 to rounding, one lies where vectors were not made orthogonal before: 41 and 86 eps."""

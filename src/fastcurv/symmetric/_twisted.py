@@ -27,7 +27,7 @@ GRADED, CROWDED = 16, 1 / 16
 RESIDUAL, CHANGE, ORDER = 4.0, 100.0, 12.0
 #: what must be left of a vector's square when the others are taken out, and what once they are taken out again, which
 #: they are where less than MOST is left: what others lack of being orthogonal to each other comes in with what is taken
-LEAST, LITTLE, MOST = 0.05, 0.2, 0.95
+LEAST, HALF, MOST = 0.05, 0.5, 0.95
 #: where less is left: iterations, and by how many eps their shift is beside the eigenvalue, for others are as close
 ITERATIONS, ASIDE = 2, 2.0
 #: the order up to which all vectors of a matrix may be found so, and above how many: more take longer than QL
@@ -122,10 +122,12 @@ def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, factors, relative, j
     unit = max(2.0 * limits.half_ulp * largest, 64.0 * limits.pivot)  # of zero matrices, too
     graded, origin = _graded(w, n, largest, unit)
     widest = WIDEST * largest + BLUR * unit
+    counted_twice = d  # less the shift, where factorisations are joined
     if any_lane(graded):
         represent(d, e, n, origin, relative, limits)
-    for i in range(n):
-        joined[i] = where(graded, 0.0, d[i])  # less the shift, what is counted twice where factorisations are joined
+        for i in range(n):
+            joined[i] = where(graded, 0.0, d[i])
+        counted_twice = joined
     lower, upper, p, q = factors
     start = q[0]
     z_too, tops_too, start_too = same
@@ -136,18 +138,18 @@ def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, factors, relative, j
         other = min(k + 1, n - 1)
         shift_1, shift_2 = w[k] - origin, w[other] - origin
         _factorise(d, e, n, (shift_1, shift_2), factors, relative, good, graded, limits)
-        row_1, gamma_1 = twist(joined, n, blocks, block[k], shift_1, p[0], q[0])
-        row_2, gamma_2 = twist(joined, n, blocks, block[other], shift_2, p[1], q[1])
+        row_1, gamma_1 = twist(counted_twice, n, blocks, block[k], shift_1, p[0], q[0])
+        row_2, gamma_2 = twist(counted_twice, n, blocks, block[other], shift_2, p[1], q[1])
         shift_1 = improved(shift_1, gamma_1, n, row_1, lower[0], upper[0], limits)
         shift_2 = improved(shift_2, gamma_2, n, row_2, lower[1], upper[1], limits)
         _factorise(d, e, n, (shift_1, shift_2), factors, relative, good, graded, limits)
         good, reach_1 = _vector(
-            z, k, n, w, origin, shift_1, row_1, d, e, joined, factors, good, graded, widest, unit, limits
+            z, k, n, w, origin, shift_1, row_1, d, e, counted_twice, factors, good, graded, widest, unit, limits
         )
         reach_2 = reach_1
         if other > k:
             good, reach_2 = _vector(
-                z, other, n, w, origin, shift_2, row_2, d, e, joined, factors, good, graded, widest, unit, limits
+                z, other, n, w, origin, shift_2, row_2, d, e, counted_twice, factors, good, graded, widest, unit, limits
             )
         start[0], start[1] = where(good, w[k] - reach_1, math.inf), where(good, w[other] - reach_2, math.inf)
         if k > 0 and any_lane(tops[k - 1] > min(start[0], start[1])):
@@ -191,11 +193,11 @@ def _note_top(tops, k, top):
     tops[k] = max(tops[max(k - 1, 0)], top) if k > 0 else top
 
 
-def _vector(z, k, n, w, origin, shift, row, d, e, joined, factors, good, graded, widest, unit, limits):
+def _vector(z, k, n, w, origin, shift, row, d, e, counted_twice, factors, good, graded, widest, unit, limits):
     """The eigenvector z[k] and w[k]; lanes that are good, and how far the interval about w[k] reaches."""
     x, value, side = z[k], w[k], k % 2
     lower, upper, p, q = factors
-    square, gamma = twisted_vector(x, joined, n, row, shift, lower[side], upper[side], p[side], q[side])
+    square, gamma = twisted_vector(x, counted_twice, n, row, shift, lower[side], upper[side], p[side], q[side])
     inverse = reciprocal_sqrt(square)
     gamma = gamma * inverse
     good = good & (square * limits.square < 1.0)  # it did not overflow
@@ -244,7 +246,7 @@ def _orthogonal(z, k, n, w, tops, known, reach, widest, good, iterated, d, e, fa
     x = z[k]
     close = good & (tops[k - 1] > w[k] - reach)
     left = square_sum(x, n)
-    doubtful, lost = close & (left <= LITTLE), close & (left <= LEAST)
+    doubtful, lost = close & (left < HALF), close & (left <= LEAST)
     iterated = where(lost, iterated + 1.0, iterated)
     lost = lost & (iterated <= (n if n <= ALL_ITERATED else MOST_ITERATED))
     if any_lane(lost):
@@ -254,7 +256,7 @@ def _orthogonal(z, k, n, w, tops, known, reach, widest, good, iterated, d, e, fa
         left = where(lost, square_sum(x, n), left)
     good = good & (~close | (left > LEAST))
     again = good & close & (left < MOST)
-    reach = where(lost | again, widest, reach)  # errors grow when what is left becomes as long as a vector
+    reach = where(lost | (again & (left < HALF)), widest, reach)  # errors grow when what is left becomes a vector
     if any_lane(again):
         multiply(x, where(again, reciprocal_sqrt(where(again, left, 1.0)), 1.0), n)
         take_out(z, k, n, tops, w[k] - reach, again, limits)

@@ -324,24 +324,32 @@ def test_reductions(dtype, lanes):
     assert run(operands(dtype, lanes)) == expected
 
 
-def test_memory():
-    @njit(error_model="numpy")
-    def run(numbers, out):
-        a = lane_array(numbers, 2, (3, 2), 4)
-        row = a[1]
-        store(out, 1, a[2, 1])
-        store(out, 5, row[0] + row[1])
-        store(out, 9, spread(numbers, 3, row[0]))
-        store(out, 13, shuffle(row[0], row[1], (7, 0, 0, 3)))
-        a[0, 0] = 5
-        row[1] = row[0]
-
-    numbers, out = np.arange(26.0), np.zeros(18)
-    run(numbers, out)
-    assert np.array_equal(out[1:17].reshape(4, 4), [[22, 23, 24, 25], [24, 26, 28, 30], [3] * 4, [17, 10, 10, 13]])
+@pytest.mark.parametrize("stride", [8, 11])
+def test_memory(stride):
+    """Rows that follow each other, and rows that are no whole number of vectors apart."""
+    numbers, out = np.arange(32.0), np.zeros(18)
+    _use_memory(numbers, out, stride)
+    first, second, third = 2, 2 + stride, 2 + 2 * stride
+    expected = [third + 4 + np.arange(4), 2 * second + 4 + 2 * np.arange(4), [3] * 4]
+    assert np.array_equal(out[1:13].reshape(3, 4), expected)
+    assert np.array_equal(out[13:17], second + np.array([7, 0, 0, 3]))
     assert out[0] == out[17] == 0
-    assert np.array_equal(numbers[2:6], [5] * 4)
-    assert np.array_equal(numbers[14:18], numbers[10:14])
+    changed = np.arange(32.0)
+    changed[first : first + 4] = 5
+    changed[second + 4 : second + 8] = second + np.arange(4)
+    assert np.array_equal(numbers, changed)
+
+
+@njit(error_model="numpy")
+def _use_memory(numbers, out, stride):
+    a = lane_array(numbers, 2, (3, stride), 4)
+    row = a[1]
+    store(out, 1, a[2, 1])
+    store(out, 5, row[0] + row[1])
+    store(out, 9, spread(numbers, 3, row[0]))
+    store(out, 13, shuffle(row[0], row[1], (7, 0, 0, 3)))
+    a[0, 0] = 5
+    row[1] = row[0]
 
 
 def test_rows_of_scratch_begin_at_cache_lines():

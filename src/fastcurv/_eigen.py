@@ -22,11 +22,11 @@ from .symmetric import (
     Way,
     choose,
     choose_lanes,
-    columns_of,
     pack,
     places_size,
     scratch,
     stages,
+    stride_of,
     unpack_columns,
     unpack_rows,
     unpack_values,
@@ -225,6 +225,7 @@ def _block(way: Way):
     unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
     columns_out = compiled(unpack_columns, tag)
     lanes, parts, group, register, side, known = way.lanes, way.parts, way.group, way.register, way.block, way.n
+    unit = way.unit
     packing, vectors, is_twisted = min(side, lanes), way.vectors, way.is_twisted
     small = min(side, 4)
 
@@ -233,7 +234,7 @@ def _block(way: Way):
         count = len(failed)
         first, last = span(layout, task, -(-count // group))
         work, places = own_row(scratch_rows, worker), places_rows[worker]
-        at = scratch(n, lanes, parts, register, is_twisted)
+        at, stride = scratch(n, lanes, unit, parts, register, is_twisted), stride_of(n, lanes, unit)
         results = work[at.vectors :]
         order = results[2 * n * group :]
         others = results[4 * n * group :]
@@ -243,7 +244,7 @@ def _block(way: Way):
             here = min(group, count - begin)
             for part in range(parts):
                 present = min(max(here - part * lanes, 0), lanes)
-                packed(matrices, (begin + part * lanes) * n * n, present, n, work, lanes, packing)
+                packed(matrices, (begin + part * lanes) * n * n, present, n, work, stride, lanes, packing)
                 reduce_part(work, n, part, present)
             finish(work, places, n, here)
             values_out(results, n, here, w, begin * n, group)
@@ -264,11 +265,10 @@ def _block(way: Way):
                         for k in range(n):
                             z[target + k] = work[row + k] + 0.0
             elif is_twisted:
-                columns = columns_of(n, group)
                 if n >= side:
-                    columns_out(work, at.rows, columns, n, here, group, z, begin * n * n, n * n, n, side)
+                    columns_out(work, at.rows, stride, n, here, group, z, begin * n * n, n * n, n, side)
                 else:
-                    columns_out(work, at.rows, columns, n, here, group, z, begin * n * n, n * n, n, small)
+                    columns_out(work, at.rows, stride, n, here, group, z, begin * n * n, n * n, n, small)
             elif vectors:
                 size = rows * at.stride
                 if register == 0:

@@ -34,7 +34,7 @@ from .simd import (
     unpack,
     where,
 )
-from .symmetric import Way, choose_lanes, columns_of, pack, scratch, unpack_rows, work_size
+from .symmetric import Way, choose_lanes, pack, scratch, stride_of, unpack_rows, work_size
 
 EPS, INFINITY = 2.0**-52, math.inf
 #: vectors of a group besides x and g, by number: what gradients are known to, ||E||_F
@@ -240,18 +240,18 @@ def group_reader(way):
 
     Their matrices are packed in `work`; x, g, what gradients are known to and ||E||_F are at their `Places`.
     """
-    lanes, side, vectors = way.lanes, way.block, way.vectors
+    lanes, unit, side, vectors = way.lanes, way.unit, way.block, way.vectors
     tag = f"read_outs_{way.tag}"
     reduce_part, finish = compiled_stages(way)
     unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
 
     def read(first, present, n, work, places, status, gradient, tolerance, results):
         spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton = results
-        at = scratch(n, lanes, 1, 0, False)
+        at = scratch(n, lanes, unit, 1, 0, False)
         here = places_after(at.end, n, lanes)
         known = lane_array(work, here.scalars, SCALARS, lanes)
         x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
-        H = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
+        H = lane_array(work, 0, (n, stride_of(n, lanes, unit)), lanes)
         zero, last = splat(0.0, known[NOISE]), present - 1
         is_flat = where(is_critical(x, g, known[NOISE], H, n, tolerance), 1.0, zero)
         along_gradient = gradient_curvature(g, H, n)
@@ -300,7 +300,7 @@ def group_reader(way):
 
 def memory_block(way):
     """Reads the points of a group, after the last of them, from their matrices, gradients and errors in memory."""
-    lanes, side, known_n = way.lanes, way.block, way.n
+    lanes, unit, side, known_n = way.lanes, way.unit, way.block, way.n
     tag = f"memory_{way.tag}"
     packed, read = compiled(pack, tag), group_reader(way)
     norms, widest = compiled(frobenius, tag, exact=True), compiled(slope_error, tag, exact=True)
@@ -316,10 +316,10 @@ def memory_block(way):
         first, work = b + 1 - present, own_row(scratch_rows, worker)
         origin, mask = homes(layout, worker)
         begin = origin + (first & mask)
-        here = places_after(scratch(n, lanes, 1, 0, False).end, n, lanes)
-        packed(flat(hessian_error), begin * n * n, present, n, work, lanes, side)
+        here, stride = places_after(scratch(n, lanes, unit, 1, 0, False).end, n, lanes), stride_of(n, lanes, unit)
+        packed(flat(hessian_error), begin * n * n, present, n, work, stride, lanes, side)
         known = lane_array(work, here.scalars, SCALARS, lanes)
-        known[ERROR] = norms(lane_array(work, 0, (n, columns_of(n, lanes)), lanes), n)
+        known[ERROR] = norms(lane_array(work, 0, (n, stride), lanes), n)
         x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
         noise, flat_points, flat_errors = splat(0.0, known[ERROR]), flat(points), flat(gradient_error)
         for i in range(n):
@@ -328,7 +328,7 @@ def memory_block(way):
             e_i = take(flat_errors, begin * n + i, n, present - 1, lanes)
             noise = widest(noise, e_i, x[i])
         known[NOISE] = noise
-        packed(flat(hessian), begin * n * n, present, n, work, lanes, side)
+        packed(flat(hessian), begin * n * n, present, n, work, stride, lanes, side)
         read(first, present, n, work, places_rows[worker], status, gradient, tolerance, results)
         for lane in range(present):
             if status[first + lane] != 0:
@@ -343,7 +343,7 @@ def lanes_block(way):
     `rows` has what the block for derivatives left: LANES points after each other, `apart` numbers from those of the
     next; x comes first. `slopes` and `lower` say where gradients begin, and lower triangles, row by row.
     """
-    lanes, width, known_n = way.lanes, min(way.lanes, LANES), way.n
+    lanes, unit, width, known_n = way.lanes, way.unit, min(way.lanes, LANES), way.n
     tag = f"lanes_{way.tag}"
     read = group_reader(way)
     together = max(lanes, LANES)
@@ -361,8 +361,8 @@ def lanes_block(way):
     ):  # fmt: skip
         n = known_n if known_n > 0 else points.shape[1]
         work, source = own_row(scratch_rows, worker), own_row(rows, worker)
-        columns = columns_of(n, lanes)
-        here = places_after(scratch(n, lanes, 1, 0, False).end, n, lanes)
+        stride = stride_of(n, lanes, unit)
+        here = places_after(scratch(n, lanes, unit, 1, 0, False).end, n, lanes)
         begin = b - b % together
         for first in range(begin, b + 1, lanes):
             lane = first - begin
@@ -370,11 +370,11 @@ def lanes_block(way):
                 gathered(work, here.x + i * lanes, source, i * LANES, apart, lane)
                 gathered(work, here.gradient + i * lanes, source, slopes[i], apart, lane)
                 for j in range(i + 1):
-                    entry = (i * columns + j) * lanes
+                    entry = i * stride + j * lanes
                     gathered(work, entry, source, lower[i * (i + 1) // 2 + j], apart, lane)
             known = lane_array(work, here.scalars, SCALARS, lanes)
             x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
-            known[NOISE], known[ERROR] = errors(x, g, lane_array(work, 0, (n, columns), lanes), n, rounding)
+            known[NOISE], known[ERROR] = errors(x, g, lane_array(work, 0, (n, stride), lanes), n, rounding)
             present = min(lanes, b + 1 - first)
             read(first, present, n, work, places_rows[worker], status, gradient, tolerance, results)
 

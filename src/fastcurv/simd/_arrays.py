@@ -35,7 +35,7 @@ class LaneArray(types.Type):
 @register_model(LaneArray)
 class _LaneArrayModel(models.StructModel):
     def __init__(self, manager, kind):
-        super().__init__(manager, kind, [("data", types.voidptr), ("columns", types.intp)])
+        super().__init__(manager, kind, [("data", types.voidptr), ("stride", types.intp)])
 
 
 def _aligned(kind: Vector) -> int:
@@ -60,7 +60,7 @@ def _is_flat(array: types.Type) -> bool:
 def lane_array(typing_context, array, offset, shape, lanes):
     """Part of a flat array, from an offset on, as an array of vectors of so many lanes (known at compile time).
 
-    `shape` is a length, or (rows, columns); its rows are contiguous, and the lanes of a vector.
+    `shape` is a length, or (rows, stride) of rows that begin so many elements apart; vectors of a row are contiguous.
     """
     if not (_is_flat(array) and isinstance(lanes, types.IntegerLiteral)):
         return None
@@ -72,24 +72,27 @@ def lane_array(typing_context, array, offset, shape, lanes):
         view = cgutils.create_struct_proxy(kind)(context, builder)
         first = builder.gep(_data(context, builder, array, values[0]), [values[1]])
         view.data = builder.bitcast(first, cgutils.voidptr_t)
-        view.columns = builder.extract_value(values[2], 1) if ndim == 2 else values[2]
+        view.stride = builder.extract_value(values[2], 1) if ndim == 2 else values[2]
         return view._getvalue()
 
     return kind(array, types.intp, sizes, lanes), codegen
 
 
-def _vectors(builder, kind: LaneArray, view):
-    """A pointer to the first vector."""
-    return builder.bitcast(view.data, kind.vector.llvm.as_pointer())
+def _row(context, builder, kind: LaneArray, view, row):
+    """A pointer to the first vector of a row, or of all where there is only one."""
+    first = builder.bitcast(view.data, context.get_data_type(kind.vector.element).as_pointer())
+    if row is not None:
+        first = builder.gep(first, [builder.mul(row, view.stride)])
+    return builder.bitcast(first, kind.vector.llvm.as_pointer())
 
 
 def _element(context, builder, kind: LaneArray, value, index_type, index):
     """A pointer to the vector at an index."""
     view = cgutils.create_struct_proxy(kind)(context, builder, value=value)
+    row = None
     if isinstance(index_type, types.BaseTuple):
-        row, column = cgutils.unpack_tuple(builder, index)
-        index = builder.add(builder.mul(row, view.columns), column)
-    return builder.gep(_vectors(builder, kind, view), [index])
+        row, index = cgutils.unpack_tuple(builder, index)
+    return builder.gep(_row(context, builder, kind, view, row), [index])
 
 
 def _index(kind: LaneArray, index: types.Type) -> types.Type | None:
@@ -129,9 +132,8 @@ def _get(context, builder, sig, values):
     if isinstance(sig.return_type, LaneArray):
         view = cgutils.create_struct_proxy(kind)(context, builder, value=values[0])
         row = cgutils.create_struct_proxy(sig.return_type)(context, builder)
-        first = builder.gep(_vectors(builder, kind, view), [builder.mul(values[1], view.columns)])
-        row.data = builder.bitcast(first, cgutils.voidptr_t)
-        row.columns = view.columns
+        first = _row(context, builder, kind, view, values[1])
+        row.data, row.stride = builder.bitcast(first, cgutils.voidptr_t), view.stride
         return row._getvalue()
     place = _element(context, builder, kind, values[0], index_type, values[1])
     return builder.load(place, align=_aligned(kind.vector))

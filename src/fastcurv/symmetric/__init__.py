@@ -3,14 +3,14 @@
 Plain functions in Numba's nopython subset over `fastcurv.simd`, to be compiled without any fast-math flag.
 """
 
-from ._packing import columns_of, pack, unpack_columns, unpack_rows, unpack_values
+from ._packing import pack, stride_of, unpack_columns, unpack_rows, unpack_values
 from ._solve import stages
 from ._sweeps import cyclic_sweep, diagonalised, in_order, triangle, turned
 from ._way import Way, places_size, scratch, work_size
 from ._ways import choose, choose_lanes
 
 __all__ = [
-    "Way", "choose", "choose_lanes", "columns_of", "cyclic_sweep", "diagonalised", "in_order", "pack",
-    "places_size", "scratch", "stages", "triangle", "turned", "unpack_columns", "unpack_rows",
+    "Way", "choose", "choose_lanes", "cyclic_sweep", "diagonalised", "in_order", "pack",
+    "places_size", "scratch", "stages", "stride_of", "triangle", "turned", "unpack_columns", "unpack_rows",
     "unpack_values", "work_size",
 ]  # fmt: skip

@@ -8,17 +8,20 @@ from fastcurv.simd import any_lane, floor_power_of_two, transpose, transpose_and
 PAGE = 512
 
 
-def columns_of(n, lanes):
-    """The length of rows of vectors.
+def stride_of(n, lanes, unit):
+    """How many elements apart rows of n vectors begin.
 
-    Odd for longer rows, so that entries of a column do not meet in one set of the cache. Rows that follow each other
-    lie some lines apart within their pages: where the last twelve bits of addresses agree, a processor takes a load for
-    one of what it has just stored, and waits.
+    Longer ones are an odd number of units apart, so that entries of a column do not meet in one set of the cache, nor
+    those of few rows, of vectors of two units, leave half of the sets unused. Rows that follow each other lie some
+    lines apart within their pages: where the last twelve bits of addresses agree, a processor takes a load for one of
+    what it has just stored, and waits.
     """
-    columns = n if n < 2 * lanes else n | 1
-    while columns * lanes > PAGE // 2 and min(columns * lanes % PAGE, -columns * lanes % PAGE) < PAGE // 16:
-        columns += 2
-    return columns
+    if n < 2 * unit:
+        return n * lanes
+    stride = (n * (lanes // unit) | 1) * unit
+    while stride > PAGE // 2 and min(stride % PAGE, -stride % PAGE) < PAGE // 16:
+        stride += 2 * unit
+    return stride
 
 
 def spaced(n, lanes):
@@ -36,20 +39,20 @@ def spaced(n, lanes):
     return columns
 
 
-def pack(matrices, first, count, n, target, lanes, block):
+def pack(matrices, first, count, n, target, stride, lanes, block):
     """Lower triangles of `count` matrices into lanes; lanes without a matrix are zero.
 
-    matrices : flat, the first to take begins at `first`; target : flat (n, columns_of(n, lanes)) vectors; `block`
-    lanes and entries are transposed together.
+    matrices : flat, the first to take begins at `first`; target : flat, rows of n vectors `stride` elements apart;
+    `block` lanes and entries are transposed together.
     """
-    size, columns = n * n, columns_of(n, lanes)
+    size = n * n
     if count < lanes or size < block:
         for lane in range(lanes):
             for i in range(n):
-                here, there = first + lane * size + i * n, i * columns * lanes + lane
+                here, there = first + lane * size + i * n, i * stride + lane
                 for k in range(i + 1):
                     target[there + k * lanes] = matrices[here + k] if lane < count else 0.0
-    elif columns == n:
+    elif stride == n * lanes:
         for lane in range(0, lanes, block):  # few matrices at a time: their entries may meet in one set of the cache
             for k in range(0, size, block):
                 place = k if k + block <= size else size - block
@@ -59,7 +62,7 @@ def pack(matrices, first, count, n, target, lanes, block):
             for i in range(n):
                 for k in range(0, i + 1, block):
                     place = k if k + block <= n else n - block
-                    here, there = first + lane * size + i * n + place, (i * columns + place) * lanes + lane
+                    here, there = first + lane * size + i * n + place, i * stride + place * lanes + lane
                     transpose(target, there, lanes, matrices, here, size, block)
 
 
@@ -159,12 +162,11 @@ def unpack_rows(z, start, stride, order, n, target, first, lane, lanes, places, 
             transpose_rows(target, first + column * n + row, n, z, places, n + row, poison, block)
 
 
-def unpack_columns(rows, first, columns, n, count, lanes, target, to, size, stride, block):
-    """target[to + lane size + i stride + k] = rows[first + (k columns + i) lanes + lane], of `count` lanes.
+def unpack_columns(rows, first, apart, n, count, lanes, target, to, size, stride, block):
+    """target[to + lane size + i stride + k] = rows[first + k apart + i lanes + lane], of `count` lanes.
 
     Eigenvectors, the rows of each lane's matrix, become columns, without negative zeros.
     """
-    apart = columns * lanes
     whole = count - count % block if n >= block else 0
     for lane in range(0, whole, block):
         for i in range(n):

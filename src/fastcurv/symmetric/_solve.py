@@ -16,7 +16,7 @@ from fastcurv.simd import any_lane, lane_array, reduce_max, reduce_min, splat, w
 from ._factors import split
 from ._jacobi import jacobi_2, jacobi_3
 from ._limits import LIMITS
-from ._packing import columns_of, finish_values, measure, scale, sort, spaced, unpack_columns
+from ._packing import finish_values, measure, scale, sort, spaced, stride_of, unpack_columns
 from ._ql import (
     SWEEPS_PER_EIGENVALUE,
     all_rows,
@@ -48,11 +48,12 @@ def stages(way: Way) -> tuple[Callable, Callable]:
     }[way.kind](way)  # fmt: skip
 
 
-def _reduced(work, vectors, n, part, count, lanes, parts, in_register, limits):
+def _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, limits):
     """Scale the packed matrices of a part, if there are any, and make them tridiagonal."""
-    row = n * lanes * parts
-    a = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
-    d, e = lane_array(vectors, 0, (n, parts), lanes), lane_array(vectors, row, (n, parts), lanes)
+    group, stride = lanes * parts, stride_of(n, lanes, unit)
+    row = n * group
+    a = lane_array(work, 0, (n, stride), lanes)
+    d, e = lane_array(vectors, 0, (n, group), lanes), lane_array(vectors, row, (n, group), lanes)
     scales = lane_array(vectors, 4 * row, parts, lanes)
     if count == 0:
         scales[part] = 1.0
@@ -69,7 +70,7 @@ def _reduced(work, vectors, n, part, count, lanes, parts, in_register, limits):
         q, y = lane_array(vectors, 2 * row, n, lanes), lane_array(vectors, 3 * row, n, lanes)
         apart = lanes // in_register
         same = (
-            lane_array(work, 0, (n, columns_of(n, lanes) * apart), in_register),
+            lane_array(work, 0, (n, stride), in_register),
             lane_array(vectors, 2 * row, n * apart, in_register),
             lane_array(vectors, 3 * row, n * apart, in_register),
         )
@@ -100,15 +101,14 @@ def _in_order(d, order, others, good, n):
 
 def _value_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
-    in_register = way.in_register
+    unit, in_register = way.unit, way.in_register
 
     def reduce_part(work, n, part, count):
-        _reduced(
-            work, work[scratch(n, lanes, parts, 0, False).vectors :], n, part, count, lanes, parts, in_register, limits
-        )
+        vectors = work[scratch(n, lanes, unit, parts, 0, False).vectors :]
+        _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, limits)
 
     def finish(work, places, n, count):
-        d, e, ends, _, others = _vectors(work[scratch(n, lanes, parts, 0, False).vectors :], n, group)
+        d, e, ends, _, others = _vectors(work[scratch(n, lanes, unit, parts, 0, False).vectors :], n, group)
         square_couplings(e, n)
         others[1] = where(ql_values(d, e, ends, n, limits), splat(0.0, others[0]), 1.0)
         sort(d, None, n)
@@ -122,14 +122,14 @@ def _jacobi_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, vectors, order = LIMITS[np.dtype(way.dtype)], way.lanes, way.vectors, way.n
 
     def reduce_part(work, n, part, count):
-        others = lane_array(work, scratch(order, lanes, 1, 0, False).vectors + 4 * order * lanes, 1, lanes)
-        a = lane_array(work, 0, (order, order), lanes)
+        others = lane_array(work, scratch(order, lanes, lanes, 1, 0, False).vectors + 4 * order * lanes, 1, lanes)
+        a = lane_array(work, 0, (order, order * lanes), lanes)
         inverse, finite, _ = measure(a, order, others, part, limits)
         scale(a, order, inverse, finite)
 
     def finish(work, places, n, count):
-        d, _, _, _, others = _vectors(work[scratch(order, lanes, 1, 0, False).vectors :], order, lanes)
-        a = lane_array(work, 0, (order, order), lanes)
+        d, _, _, _, others = _vectors(work[scratch(order, lanes, lanes, 1, 0, False).vectors :], order, lanes)
+        a = lane_array(work, 0, (order, order * lanes), lanes)
         z = a if vectors else None
         good = jacobi_2(a, d, z) if order == 2 else jacobi_3(a, d, z, limits)
         others[1] = where(good, splat(0.0, others[0]), 1.0)
@@ -147,17 +147,17 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, in_register = LIMITS[np.dtype(way.dtype)], way.lanes, way.in_register
 
     def reduce_part(work, n, part, count):
-        vectors = work[scratch(n, lanes, 1, 0, False).vectors :]
-        a = _reduced(work, vectors, n, part, count, lanes, 1, in_register, limits)
+        vectors = work[scratch(n, lanes, lanes, 1, 0, False).vectors :]
+        a = _reduced(work, vectors, n, part, count, lanes, lanes, 1, in_register, limits)
         if n > 1:
             accumulate_lanes(a, n, _vectors(vectors, n, lanes)[3])
         else:
             a[0, 0] = 1.0
 
     def finish(work, places, n, count):
-        vectors = work[scratch(n, lanes, 1, 0, False).vectors :]
+        vectors = work[scratch(n, lanes, lanes, 1, 0, False).vectors :]
         d, e, c, s, others = _vectors(vectors, n, lanes)
-        a = lane_array(work, 0, (n, columns_of(n, lanes)), lanes)
+        a = lane_array(work, 0, (n, stride_of(n, lanes, lanes)), lanes)
         found = find_windows(d, e, n, all_rows(n), d, limits.half_ulp, limits.coupling)
         for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
             low, high = found[0], found[1]
@@ -176,16 +176,16 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
 
 def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
-    in_register, narrow = way.in_register, way.register
+    unit, in_register, narrow = way.unit, way.in_register, way.register
     middle, wide = 2 * narrow, 4 * narrow
 
     def reduce_part(work, n, part, count):
-        at = scratch(n, lanes, parts, narrow, False)
-        _reduced(work, work[at.vectors :], n, part, count, lanes, parts, in_register, limits)
+        at = scratch(n, lanes, unit, parts, narrow, False)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, unit, parts, in_register, limits)
         columns = -(-n // narrow) * narrow
         size = columns * at.stride
         first = at.z + part * lanes * size
-        gather_rows(work, first, size, at.stride, n, columns_of(n, lanes), lanes)
+        gather_rows(work, first, size, at.stride, n, stride_of(n, lanes, unit), lanes)
         for lane in range(count):
             accumulate_matrix(
                 work, first + lane * size, n, at.stride, columns, work[at.gathered :], wide, middle, narrow
@@ -207,7 +207,7 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
                     )  # fmt: skip
 
     def finish(work, places, n, count):
-        at = scratch(n, lanes, parts, narrow, False)
+        at = scratch(n, lanes, unit, parts, narrow, False)
         d, e, order, e_2, others = _vectors(work[at.vectors :], n, group)
         windows = places[2 * n :]
         cosines, sines = work[at.rotations :], work[at.rotations + at.room :]
@@ -246,20 +246,20 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
     return reduce_part, finish
 
 
-def _twisted(work, at, n, group, in_register, limits):
+def _twisted(work, at, n, group, unit, in_register, limits):
     """Eigenvalues in place of the diagonal, eigenvectors of the tridiagonal matrices as rows; (rows, good)."""
     d, e, e_2, block, _ = _vectors(work[at.vectors :], n, group)
-    columns = spaced(n, group)
-    more, size, pair = work[at.pivots :], columns * group, (2, columns)
+    size = spaced(n, group) * group
+    more, pair = work[at.pivots :], (2, size)
     diagonal, blocks = lane_array(more, 0, n, group), lane_array(more, size, n, group)
     lower, upper = lane_array(more, 2 * size, pair, group), lane_array(more, 4 * size, pair, group)
     p, q = lane_array(more, 6 * size, pair, group), lane_array(more, 8 * size, pair, group)
     pivots, products = lane_array(more, 10 * size, n, group), lane_array(more, 11 * size, n, group)
     joined = lane_array(more, 12 * size, n, group)
-    z = lane_array(work, at.rows, (n, columns_of(n, group)), group)
-    apart = group // in_register
+    apart, stride = group // in_register, stride_of(n, group, unit)
+    z = lane_array(work, at.rows, (n, stride), group)
     same = (
-        lane_array(work, at.rows, (n, columns_of(n, group) * apart), in_register),
+        lane_array(work, at.rows, (n, stride), in_register),
         lane_array(work[at.vectors :], 2 * n * group, n * apart, in_register),
         lane_array(more, 8 * size, n * apart, in_register),
     )
@@ -289,20 +289,21 @@ def _finish_twisted(d, z, good, others, n):
 
 
 def _twisted_stages(way: Way) -> tuple[Callable, Callable]:
-    limits, lanes, in_register = LIMITS[np.dtype(way.dtype)], way.lanes, way.in_register
+    limits, lanes = LIMITS[np.dtype(way.dtype)], way.lanes
+    unit, in_register = way.unit, way.in_register
 
     def reduce_part(work, n, part, count):
-        at = scratch(n, lanes, 1, 0, True)
-        _reduced(work, work[at.vectors :], n, part, count, lanes, 1, in_register, limits)
+        at = scratch(n, lanes, unit, 1, 0, True)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, unit, 1, in_register, limits)
 
     def finish(work, places, n, count):
-        at = scratch(n, lanes, 1, 0, True)
+        at = scratch(n, lanes, unit, 1, 0, True)
         d, _, _, _, others = _vectors(work[at.vectors :], n, lanes)
-        z, good = _twisted(work, at, n, lanes, in_register, limits)
+        z, good = _twisted(work, at, n, lanes, unit, in_register, limits)
         _finish_twisted(d, z, good, others, n)
         if any_lane(good):
             apart = lanes // in_register
-            shape = n, columns_of(n, lanes) * apart
+            shape = n, stride_of(n, lanes, unit)
             for first in range(apart):
                 a, rows = lane_array(work, 0, shape, in_register), lane_array(work, at.rows, shape, in_register)
                 reflect_lanes(a, rows, n, first, apart)
@@ -312,24 +313,26 @@ def _twisted_stages(way: Way) -> tuple[Callable, Callable]:
 
 def _twisted_matrix_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
-    in_register, narrow = way.in_register, way.register
+    unit, in_register, narrow = way.unit, way.in_register, way.register
     middle, wide = 2 * narrow, 4 * narrow
 
     def reduce_part(work, n, part, count):
-        at = scratch(n, lanes, parts, narrow, True)
-        _reduced(work, work[at.vectors :], n, part, count, lanes, parts, in_register, limits)
+        at = scratch(n, lanes, unit, parts, narrow, True)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, unit, parts, in_register, limits)
         columns = -(-n // narrow) * narrow
         size = columns * at.stride
-        gather_rows(work, at.rotations + part * lanes * size, size, at.stride, n, columns_of(n, lanes), lanes)
+        first = at.rotations + part * lanes * size
+        gather_rows(work, first, size, at.stride, n, stride_of(n, lanes, unit), lanes)
 
     def finish(work, places, n, count):
-        at = scratch(n, lanes, parts, narrow, True)
+        at = scratch(n, lanes, unit, parts, narrow, True)
         columns = -(-n // narrow) * narrow
         size = columns * at.stride
         d, _, _, _, others = _vectors(work[at.vectors :], n, group)
-        z, good = _twisted(work, at, n, group, in_register, limits)
+        z, good = _twisted(work, at, n, group, unit, in_register, limits)
         _finish_twisted(d, z, good, others, n)
-        unpack_columns(work, at.rows, columns_of(n, group), n, count, group, work, at.z, size, at.stride, narrow)
+        apart = stride_of(n, group, unit)
+        unpack_columns(work, at.rows, apart, n, count, group, work, at.z, size, at.stride, narrow)
         is_left = at.vectors + (4 * n + 1) * group
         for lane in range(count):
             if work[is_left + lane] == 0.0:

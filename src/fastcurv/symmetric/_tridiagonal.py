@@ -204,14 +204,14 @@ def accumulate_lanes(a, n, g):
         u[i] = one
 
 
-def gather_rows(work, first, size, stride, n, columns, lanes):
+def gather_rows(work, first, size, stride, n, apart, lanes):
     """The rows that `tridiagonalise` left, up to the diagonal, from vectors to one matrix after the other.
 
-    Matrices begin `size` elements apart from `first` on, their rows `stride` apart; the vectors are at 0.
+    Matrices begin `size` elements apart from `first` on, their rows `stride` apart; rows of vectors `apart` from 0 on.
     """
     for i in range(n):
         for k in range(0, i + 1, lanes):
-            transpose(work, first + i * stride + k, size, work, (i * columns + k) * lanes, lanes, lanes)
+            transpose(work, first + i * stride + k, size, work, i * apart + k * lanes, lanes, lanes)
 
 
 def accumulate_matrix(z, start, n, stride, columns, strip, wide, middle, narrow):

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastcurv.simd import native_lanes
 
-from ._packing import columns_of, spaced
+from ._packing import spaced, stride_of
 
 #: sweeps whose rotations are collected before they are applied to one matrix after the other
 SWEEPS_TOGETHER = 16
@@ -52,6 +52,11 @@ class Way(NamedTuple):
         return min(self.lanes, native_lanes(self.dtype))
 
     @property
+    def unit(self) -> int:
+        """Lanes of which rows of packed matrices take a whole number: all where they are unpacked as one row."""
+        return self.lanes if self.kind == "lanes" else self.in_register
+
+    @property
     def is_twisted(self) -> bool:
         """Whether eigenvectors of tridiagonal matrices are found by themselves, not by rotations."""
         return self.kind.startswith("twisted")
@@ -85,17 +90,16 @@ class Scratch(NamedTuple):
     rows: int
 
 
-def scratch(n, lanes, parts, register, is_twisted):
+def scratch(n, lanes, unit, parts, register, is_twisted):
     """`Scratch` of a group; `register` is 0 unless vectors are computed matrix by matrix."""
-    group = lanes * parts
-    columns = columns_of(n, lanes)
-    vectors = n * columns * lanes
+    group, apart = lanes * parts, stride_of(n, lanes, unit)
+    vectors = n * apart
     z = vectors + (4 * n + 2) * group
     factors = 13 * spaced(n, group) * group
-    size = n * columns_of(n, group) * group + factors if is_twisted else 0
+    size = n * stride_of(n, group, unit) + factors if is_twisted else 0
     if register == 0:
-        end = z + n * columns * lanes
-        return Scratch(vectors, z, columns, end, 0, end, end + size, end, end + factors)
+        end = z + vectors
+        return Scratch(vectors, z, apart // lanes, end, 0, end, end + size, end, end + factors)
     columns = -(-n // register) * register
     stride = (columns // register | 1) * register  # an odd number of cache lines: columns meet in no one set
     rotations = z + group * columns * stride
@@ -113,7 +117,7 @@ def scratch(n, lanes, parts, register, is_twisted):
 @lru_cache(maxsize=1024)
 def work_size(way: Way, n: int) -> int:
     """Elements of scratch for a group of matrices of order n."""
-    return scratch(n, way.lanes, way.parts, way.register, way.is_twisted).end
+    return scratch(n, way.lanes, way.unit, way.parts, way.register, way.is_twisted).end
 
 
 @lru_cache(maxsize=1024)

@@ -225,7 +225,7 @@ def _block(way: Way):
     unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
     columns_out = compiled(unpack_columns, tag)
     lanes, parts, group, register, side, known = way.lanes, way.parts, way.group, way.register, way.block, way.n
-    unit = way.unit
+    unit, is_factored = way.unit, way.is_factored
     packing, vectors, is_twisted = min(side, lanes), way.vectors, way.is_twisted
     small = min(side, 4)
 
@@ -234,7 +234,7 @@ def _block(way: Way):
         count = len(failed)
         first, last = span(layout, task, -(-count // group))
         work, places = own_row(scratch_rows, worker), places_rows[worker]
-        at, stride = scratch(n, lanes, unit, parts, register, is_twisted), stride_of(n, lanes, unit)
+        at, stride = scratch(n, lanes, unit, parts, register, is_factored), stride_of(n, lanes, unit)
         results = work[at.vectors :]
         order = results[2 * n * group :]
         others = results[4 * n * group :]

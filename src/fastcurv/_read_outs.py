@@ -240,14 +240,14 @@ def group_reader(way):
 
     Their matrices are packed in `work`; x, g, what gradients are known to and ||E||_F are at their `Places`.
     """
-    lanes, unit, side, vectors = way.lanes, way.unit, way.block, way.vectors
+    lanes, unit, side, vectors, is_factored = way.lanes, way.unit, way.block, way.vectors, way.is_factored
     tag = f"read_outs_{way.tag}"
     reduce_part, finish = compiled_stages(way)
     unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
 
     def read(first, present, n, work, places, status, gradient, tolerance, results):
         spectrum, spectrum_error, index, nullity, critical, bend, eigenvectors, newton = results
-        at = scratch(n, lanes, unit, 1, 0, False)
+        at = scratch(n, lanes, unit, 1, 0, is_factored)
         here = places_after(at.end, n, lanes)
         known = lane_array(work, here.scalars, SCALARS, lanes)
         x, g = lane_array(work, here.x, n, lanes), lane_array(work, here.gradient, n, lanes)
@@ -300,7 +300,7 @@ def group_reader(way):
 
 def memory_block(way):
     """Reads the points of a group, after the last of them, from their matrices, gradients and errors in memory."""
-    lanes, unit, side, known_n = way.lanes, way.unit, way.block, way.n
+    lanes, unit, side, known_n, is_factored = way.lanes, way.unit, way.block, way.n, way.is_factored
     tag = f"memory_{way.tag}"
     packed, read = compiled(pack, tag), group_reader(way)
     norms, widest = compiled(frobenius, tag, exact=True), compiled(slope_error, tag, exact=True)
@@ -316,7 +316,7 @@ def memory_block(way):
         first, work = b + 1 - present, own_row(scratch_rows, worker)
         origin, mask = homes(layout, worker)
         begin = origin + (first & mask)
-        here, stride = places_after(scratch(n, lanes, unit, 1, 0, False).end, n, lanes), stride_of(n, lanes, unit)
+        here, stride = places_after(scratch(n, lanes, unit, 1, 0, is_factored).end, n, lanes), stride_of(n, lanes, unit)
         packed(flat(hessian_error), begin * n * n, present, n, work, stride, lanes, side)
         known = lane_array(work, here.scalars, SCALARS, lanes)
         known[ERROR] = norms(lane_array(work, 0, (n, stride), lanes), n)
@@ -344,6 +344,7 @@ def lanes_block(way):
     next; x comes first. `slopes` and `lower` say where gradients begin, and lower triangles, row by row.
     """
     lanes, unit, width, known_n = way.lanes, way.unit, min(way.lanes, LANES), way.n
+    is_factored = way.is_factored
     tag = f"lanes_{way.tag}"
     read = group_reader(way)
     together = max(lanes, LANES)
@@ -362,7 +363,7 @@ def lanes_block(way):
         n = known_n if known_n > 0 else points.shape[1]
         work, source = own_row(scratch_rows, worker), own_row(rows, worker)
         stride = stride_of(n, lanes, unit)
-        here = places_after(scratch(n, lanes, unit, 1, 0, False).end, n, lanes)
+        here = places_after(scratch(n, lanes, unit, 1, 0, is_factored).end, n, lanes)
         begin = b - b % together
         for first in range(begin, b + 1, lanes):
             lane = first - begin

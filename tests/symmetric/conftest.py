@@ -7,6 +7,7 @@ from fastcurv._eigen import by_ways, in_lanes
 from fastcurv._inputs import read_only
 from fastcurv.simd import native_lanes
 from fastcurv.symmetric import Way, choose_lanes
+from fastcurv.symmetric._ways import CORRECTED
 
 
 def ways(dtype, n):
@@ -17,7 +18,8 @@ def ways(dtype, n):
     dtype, lanes = np.dtype(dtype), native_lanes(dtype)
     found = {choose_lanes(dtype, n, 1000, vectors) for vectors in (False, True)}
     if n > 3:
-        found.add(Way(dtype.str, "values", lanes, 2))
+        kinds = ("values", "corrected values") if n <= CORRECTED else ("corrected values",)
+        found |= {Way(dtype.str, kind, lanes, 2) for kind in kinds}
         found.add(choose_lanes(dtype, n, 1000, True, by_rotations=True))
     if n >= lanes:
         found.add(Way(dtype.str, "twisted", lanes, 1))

@@ -21,7 +21,7 @@ from fastcurv.symmetric import Way, _ql, _solve, choose_lanes
 DTYPES = (np.float32, np.float64)
 RESIDUAL = 25  # in eps ||A||_2
 ORTHOGONALITY = 30  # in eps, to n = 64
-AGREEMENT = 40  # in eps ||A||_2, between values alone and values with vectors, to n = 128
+AGREEMENT = 40  # in eps ||A||_2, between values alone and values with vectors
 
 
 def symmetric(rng, eigenvalues):
@@ -284,7 +284,17 @@ def test_large_matrices_against_lapack(n, dtype, syevd, solve):
         assert residual <= RESIDUAL
         assert orthogonality <= 2 * lapack_orthogonality
         for alone in values:
-            assert np.abs(w - alone).max() <= max(1, n / 128) * AGREEMENT * np.finfo(dtype).eps * np.abs(w).max()
+            assert np.abs(w - alone).max() <= AGREEMENT * np.finfo(dtype).eps * np.abs(w).max()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [140, 256])
+def test_values_alone_are_those_with_vectors(n, dtype):
+    """QL's own largest eigenvalues of a matrix of order 256 are up to 47 eps off."""
+    M = np.random.default_rng(n).standard_normal((40, n, n))
+    A = (M + M.swapaxes(1, 2)).astype(dtype)
+    w = fc.eigh(A)[0]
+    assert np.abs(w - fc.eigvalsh(A)).max() <= 0.75 * AGREEMENT * np.finfo(dtype).eps * np.abs(w).max()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import math
 
-from fastcurv.simd import fma, reciprocal, where
+from fastcurv.simd import any_lane, fma, reciprocal, where
+
+#: the most by which an eigenvalue is corrected, in eps times the largest
+CHANGE = 100.0
+#: eigenvalues of more than so much of the largest are those that QL is furthest from
+OUTER = 0.7
 
 
 def split(d, e, n, blocks, limits):
@@ -136,6 +141,34 @@ def improved(value, gamma, n, row, lower, upper, limits):
     """An eigenvalue corrected by gamma / z'z, which makes it the Rayleigh quotient of z."""
     square = square_norm(n, row, lower, upper)
     return value + where(square * limits.square < 1.0, gamma * reciprocal(square), 0.0)
+
+
+def improve_two(d, n, blocks, own, shifts, factors, limits):
+    """The rows where two factorisations are joined, and their shifts corrected by what is left over there."""
+    lower, upper, p, q = factors
+    row_1, gamma_1 = twist(d, n, blocks, own[0], shifts[0], p[0], q[0])
+    row_2, gamma_2 = twist(d, n, blocks, own[1], shifts[1], p[1], q[1])
+    better_1 = improved(shifts[0], gamma_1, n, row_1, lower[0], upper[0], limits)
+    better_2 = improved(shifts[1], gamma_2, n, row_2, lower[1], upper[1], limits)
+    return (row_1, row_2), (better_1, better_2)
+
+
+def correct_outer(d, e, w, n, blocks, block, factors, limits):
+    """Correct the outer ones of the eigenvalues w, ascending, which belong to `block`, from both ends inwards.
+
+    They are in no order then, but for rounding.
+    """
+    largest = max(abs(w[0]), abs(w[n - 1]))
+    least, most = OUTER * largest, 2.0 * CHANGE * limits.half_ulp * largest
+    for k in range(n // 2):
+        other = n - 1 - k
+        shifts = w[k], w[other]
+        if not any_lane(max(abs(shifts[0]), abs(shifts[1])) > least):
+            break
+        factorise(d, e, n, shifts, factors, limits)
+        _, better = improve_two(d, n, blocks, (block[k], block[other]), shifts, factors, limits)
+        w[k] = where((abs(shifts[0]) > least) & (abs(better[0] - shifts[0]) <= most), better[0], shifts[0])
+        w[other] = where((abs(shifts[1]) > least) & (abs(better[1] - shifts[1]) <= most), better[1], shifts[1])
 
 
 def twisted_vector(z, d, n, row, shift, lower, upper, p, q):

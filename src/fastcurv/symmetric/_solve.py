@@ -13,7 +13,7 @@ import numpy as np
 
 from fastcurv.simd import any_lane, lane_array, reduce_max, reduce_min, splat, where
 
-from ._factors import split
+from ._factors import correct_outer, split
 from ._jacobi import jacobi_2, jacobi_3
 from ._limits import LIMITS
 from ._packing import finish_values, measure, scale, sort, spaced, stride_of, unpack_columns
@@ -43,7 +43,8 @@ def stages(way: Way) -> tuple[Callable, Callable]:
     if way.n:
         return _jacobi_stages(way)
     return {
-        "values": _value_stages, "lanes": _lane_stages, "matrix": _matrix_stages,
+        "values": _value_stages, "corrected values": _corrected_value_stages,
+        "lanes": _lane_stages, "matrix": _matrix_stages,
         "twisted": _twisted_stages, "twisted matrix": _twisted_matrix_stages,
     }[way.kind](way)  # fmt: skip
 
@@ -115,6 +116,47 @@ def _value_stages(way: Way) -> tuple[Callable, Callable]:
         finish_values(d, n, others[0])
 
     return reduce_part, finish
+
+
+def _corrected_value_stages(way: Way) -> tuple[Callable, Callable]:
+    limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
+    unit, in_register = way.unit, way.in_register
+
+    def reduce_part(work, n, part, count):
+        vectors = work[scratch(n, lanes, unit, parts, 0, True).vectors :]
+        _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, limits)
+
+    def finish(work, places, n, count):
+        at = scratch(n, lanes, unit, parts, 0, True)
+        others = _vectors(work[at.vectors :], n, group)[4]
+        diagonal, e, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
+        correct_outer(diagonal, e, w, n, blocks, block, factors, limits)
+        sort(w, None, n)
+        others[1] = where(good, splat(0.0, others[0]), 1.0)
+        finish_values(w, n, others[0])
+
+    return reduce_part, finish
+
+
+def _split_values(work, at, n, group, limits):
+    """The tridiagonal matrices in blocks, with their eigenvalues in place of the diagonal, ascending.
+
+    Diagonal, couplings, eigenvalues, the block of each row, of each eigenvalue; scratch for two factorisations; lanes
+    that converged.
+    """
+    d, e, e_2, block, _ = _vectors(work[at.vectors :], n, group)
+    more, size = work[at.pivots :], spaced(n, group) * group
+    diagonal, blocks = lane_array(more, 0, n, group), lane_array(more, size, n, group)
+    pair = (2, size)
+    lower, upper = lane_array(more, 2 * size, pair, group), lane_array(more, 4 * size, pair, group)
+    p, q = lane_array(more, 6 * size, pair, group), lane_array(more, 8 * size, pair, group)
+    split(d, e, n, blocks, limits)
+    for i in range(n):
+        diagonal[i], e_2[i], block[i] = d[i], e[i], blocks[i]
+    square_couplings(e_2, n)
+    good = ql_values(d, e_2, lower[0], n, limits)  # an eigenvalue stays among the rows of its block
+    sort(d, block, n)
+    return diagonal, e, d, blocks, block, (lower, upper, p, q), good
 
 
 def _jacobi_stages(way: Way) -> tuple[Callable, Callable]:
@@ -248,14 +290,11 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
 
 def _twisted(work, at, n, group, unit, in_register, limits):
     """Eigenvalues in place of the diagonal, eigenvectors of the tridiagonal matrices as rows; (rows, good)."""
-    d, e, e_2, block, _ = _vectors(work[at.vectors :], n, group)
-    size = spaced(n, group) * group
-    more, pair = work[at.pivots :], (2, size)
-    diagonal, blocks = lane_array(more, 0, n, group), lane_array(more, size, n, group)
-    lower, upper = lane_array(more, 2 * size, pair, group), lane_array(more, 4 * size, pair, group)
-    p, q = lane_array(more, 6 * size, pair, group), lane_array(more, 8 * size, pair, group)
+    diagonal, e, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
+    more, size = work[at.pivots :], spaced(n, group) * group
     pivots, products = lane_array(more, 10 * size, n, group), lane_array(more, 11 * size, n, group)
     joined = lane_array(more, 12 * size, n, group)
+    tops = _vectors(work[at.vectors :], n, group)[2]  # squared couplings are no longer needed
     apart, stride = group // in_register, stride_of(n, group, unit)
     z = lane_array(work, at.rows, (n, stride), group)
     same = (
@@ -263,16 +302,9 @@ def _twisted(work, at, n, group, unit, in_register, limits):
         lane_array(work[at.vectors :], 2 * n * group, n * apart, in_register),
         lane_array(more, 8 * size, n * apart, in_register),
     )
-    split(d, e, n, blocks, limits)
-    for i in range(n):
-        diagonal[i], e_2[i], block[i] = d[i], e[i], blocks[i]
-    square_couplings(e_2, n)
-    good = ql_values(d, e_2, lower[0], n, limits)  # an eigenvalue stays among the rows of its block
-    sort(d, block, n)
-    tops = e_2  # no longer needed
-    factors, relative = (lower, upper, p, q), (pivots, products)
+    relative = (pivots, products)
     good = tridiagonal_vectors(
-        diagonal, e, d, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits
+        diagonal, e, w, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits
     )
     return z, good
 

@@ -14,7 +14,7 @@ import math
 
 from fastcurv.simd import any_lane, fma, reciprocal_sqrt, where
 
-from ._factors import eliminated, factorise, factorise_relative, improved, pivot, represent, twist, twisted_vector
+from ._factors import CHANGE, eliminated, factorise, factorise_relative, improve_two, pivot, represent, twisted_vector
 
 #: how far the interval about an eigenvalue reaches: relative to the largest; where they crowd towards an end, relative
 #: to its distance from that; where errors have grown, relative to the largest; and besides, in eps times the largest,
@@ -22,9 +22,9 @@ from ._factors import eliminated, factorise, factorise_relative, improved, pivot
 NEAR, RELATIVE, WIDEST, BLUR = 1 / 32, 1 / 18, 1 / 9, 50.0
 #: the order from which crowded eigenvalues are worth it, and how far half of them reach, relative to the largest
 GRADED, CROWDED = 16, 1 / 16
-#: the most that may be, in eps times the largest eigenvalue: gamma / |z|, the correction of an eigenvalue, and by how
-#: much it is then below the one before, which it is made equal to
-RESIDUAL, CHANGE, ORDER = 4.0, 100.0, 12.0
+#: the most that may be, in eps times the largest eigenvalue: gamma / |z|, and by how much a corrected eigenvalue is
+#: below the one before, which it is made equal to
+RESIDUAL, ORDER = 4.0, 12.0
 #: what must be left of a vector's square when the others are taken out, and what once they are taken out again, which
 #: they are where less than MOST is left: what others lack of being orthogonal to each other comes in with what is taken
 LEAST, HALF, MOST = 0.05, 0.5, 0.95
@@ -111,9 +111,10 @@ def multiply(x, factor, n):
 def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits):
     """Where `good`, row k of z becomes the eigenvector of w[k], ascending, which belongs to block[k]. Lanes that are.
 
-    A first factorisation corrects the eigenvalue, a second one gives the vector: its residual is that of rounding.
-    Two vectors are found at once. Those are made orthogonal about whose eigenvalues intervals overlap; tops[k] is where
-    the intervals of w[:k+1] end.
+    A first factorisation corrects the eigenvalue, a second one gives the vector: its residual is that of rounding. One
+    that is small beside its correction is corrected twice. Two vectors are found at once. Those are made orthogonal
+    about whose eigenvalues intervals overlap, and all that lie in one: what its vector has of others comes into those
+    that it is taken out of. tops[k] is where the intervals of w[:k+1] end.
     factors : lower, upper, p, q, (2, n) vectors, scratch; relative : pivots, products, n vectors, scratch
     joined, tops : n vectors, scratch
     same, apart : z, tops and q[0] as vectors of fewer lanes, of which `apart` make one of theirs
@@ -128,21 +129,25 @@ def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, factors, relative, j
         for i in range(n):
             joined[i] = where(graded, 0.0, d[i])
         counted_twice = joined
-    lower, upper, p, q = factors
-    start = q[0]
+    start = factors[3][0]
     z_too, tops_too, start_too = same
     iterated = unit - unit
     for k in range(0, n, 2):
         if not any_lane(good):
             break
         other = min(k + 1, n - 1)
-        shift_1, shift_2 = w[k] - origin, w[other] - origin
-        _factorise(d, e, n, (shift_1, shift_2), factors, relative, good, graded, limits)
-        row_1, gamma_1 = twist(counted_twice, n, blocks, block[k], shift_1, p[0], q[0])
-        row_2, gamma_2 = twist(counted_twice, n, blocks, block[other], shift_2, p[1], q[1])
-        shift_1 = improved(shift_1, gamma_1, n, row_1, lower[0], upper[0], limits)
-        shift_2 = improved(shift_2, gamma_2, n, row_2, lower[1], upper[1], limits)
-        _factorise(d, e, n, (shift_1, shift_2), factors, relative, good, graded, limits)
+        shifts, own = (w[k] - origin, w[other] - origin), (block[k], block[other])
+        _factorise(d, e, n, shifts, factors, relative, good, graded, limits)
+        (row_1, row_2), better = improve_two(counted_twice, n, blocks, own, shifts, factors, limits)
+        far_1 = good & graded & _is_far(better[0], shifts[0], limits)
+        far_2 = good & graded & _is_far(better[1], shifts[1], limits)
+        _factorise(d, e, n, better, factors, relative, good, graded, limits)
+        shift_1, shift_2 = better
+        if any_lane(far_1 | far_2):
+            rows, better = improve_two(counted_twice, n, blocks, own, better, factors, limits)
+            row_1, shift_1 = where(far_1, rows[0], row_1), where(far_1, better[0], shift_1)
+            row_2, shift_2 = where(far_2, rows[1], row_2), where(far_2, better[1], shift_2)
+            _factorise(d, e, n, (shift_1, shift_2), factors, relative, good, graded, limits)
         good, reach_1 = _vector(
             z, k, n, w, origin, shift_1, row_1, d, e, counted_twice, factors, good, graded, widest, unit, limits
         )
@@ -188,9 +193,15 @@ def _factorise(d, e, n, shifts, factors, relative, good, graded, limits):
         factorise_relative(relative, e, n, shifts, factors, graded, limits)
 
 
+def _is_far(better, shift, limits):
+    """Whether a correction was so large that one more is needed: each leaves about the square of what was wrong."""
+    change = better - shift
+    return change * change > 2.0 * limits.half_ulp * (better * better)
+
+
 def _note_top(tops, k, top):
     """tops[k], of which the k before are known."""
-    tops[k] = max(tops[max(k - 1, 0)], top) if k > 0 else top
+    tops[k] = max(tops[k - 1], top) if k > 0 else top
 
 
 def _vector(z, k, n, w, origin, shift, row, d, e, counted_twice, factors, good, graded, widest, unit, limits):

@@ -23,8 +23,9 @@ class Way(NamedTuple):
     """
 
     dtype: str
-    #: "values"; with vectors: "lanes" or "matrix", QL, rotations in lanes or matrix by matrix; "twisted" or "twisted
-    #: matrix", twisted factorisations, transformed back likewise, which leave some matrices to QL
+    #: "values" or "corrected values", by factorisations; with vectors: "lanes" or "matrix", QL, rotations in lanes or
+    #: matrix by matrix; "twisted" or "twisted matrix", twisted factorisations, transformed back likewise, which leave
+    #: some matrices to QL
     kind: str
     lanes: int
     parts: int
@@ -39,7 +40,7 @@ class Way(NamedTuple):
     @property
     def vectors(self) -> bool:
         """Whether eigenvectors are computed."""
-        return self.kind != "values"
+        return not self.kind.endswith("values")
 
     @property
     def register(self) -> int:
@@ -60,6 +61,11 @@ class Way(NamedTuple):
     def is_twisted(self) -> bool:
         """Whether eigenvectors of tridiagonal matrices are found by themselves, not by rotations."""
         return self.kind.startswith("twisted")
+
+    @property
+    def is_factored(self) -> bool:
+        """Whether tridiagonal matrices are factorised."""
+        return self.is_twisted or self.kind == "corrected values"
 
     @property
     def block(self) -> int:
@@ -90,20 +96,20 @@ class Scratch(NamedTuple):
     rows: int
 
 
-def scratch(n, lanes, unit, parts, register, is_twisted):
+def scratch(n, lanes, unit, parts, register, is_factored):
     """`Scratch` of a group; `register` is 0 unless vectors are computed matrix by matrix."""
     group, apart = lanes * parts, stride_of(n, lanes, unit)
     vectors = n * apart
     z = vectors + (4 * n + 2) * group
     factors = 13 * spaced(n, group) * group
-    size = n * stride_of(n, group, unit) + factors if is_twisted else 0
+    size = n * stride_of(n, group, unit) + factors if is_factored else 0
     if register == 0:
         end = z + vectors
         return Scratch(vectors, z, apart // lanes, end, 0, end, end + size, end, end + factors)
     columns = -(-n // register) * register
     stride = (columns // register | 1) * register  # an odd number of cache lines: columns meet in no one set
     rotations = z + group * columns * stride
-    if is_twisted:  # reflectors of each matrix, then its eigenvectors
+    if is_factored:  # reflectors of each matrix, then its eigenvectors
         end = rotations + group * columns * stride + register
         return Scratch(vectors, z, stride, rotations, 0, end, end + size, end, end + factors)
     room = (SWEEPS_TOGETHER * n + 2 * n + register) * group
@@ -117,7 +123,7 @@ def scratch(n, lanes, unit, parts, register, is_twisted):
 @lru_cache(maxsize=1024)
 def work_size(way: Way, n: int) -> int:
     """Elements of scratch for a group of matrices of order n."""
-    return scratch(n, way.lanes, way.unit, way.parts, way.register, way.is_twisted).end
+    return scratch(n, way.lanes, way.unit, way.parts, way.register, way.is_factored).end
 
 
 @lru_cache(maxsize=1024)

@@ -16,6 +16,8 @@ ALONE_BY_MATRIX = 32
 #: from here on tridiagonalisation takes half as many lanes as QL, and all that is done for vectors
 HALVES = 24
 NARROW = {"float64": 112, "float32": 64}
+#: above, QL's largest eigenvalues are corrected: those with and without vectors agree to 40 eps
+CORRECTED = 128
 #: from here on a matrix alone is solved in one lane
 ALONE = 8
 #: LAPACK solves so few matrices from an order on: with vectors, and without; and all with vectors from LARGE on
@@ -43,7 +45,7 @@ def choose_lanes(
         return Way(dtype.str, "lanes" if vectors else "values", 2 * lanes, 1, n)
     is_alone = count == 1 and n >= ALONE
     if not vectors:
-        kind = "values"
+        kind = "values" if n <= CORRECTED else "corrected values"
     elif by_rotations or n < 2:
         kind = "matrix" if n >= max(BY_MATRIX[dtype.name], 2 * lanes) else "lanes"
     else:
@@ -52,6 +54,6 @@ def choose_lanes(
         return Way(dtype.str, kind, 1, 1)
     if count <= lanes * threads or (kind == "twisted" and n >= NARROW[dtype.name]):
         return Way(dtype.str, kind, lanes, 1)
-    if kind == "matrix" or (kind == "values" and n >= HALVES):
+    if kind == "matrix" or (not vectors and n >= HALVES):
         return Way(dtype.str, kind, lanes, 2)
     return Way(dtype.str, kind, 2 * lanes, 1)

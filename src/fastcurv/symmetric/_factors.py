@@ -160,7 +160,7 @@ def correct_outer(d, e, w, n, blocks, block, factors, limits):
     """
     largest = max(abs(w[0]), abs(w[n - 1]))
     least, most = OUTER * largest, 2.0 * CHANGE * limits.half_ulp * largest
-    for k in range(n // 2):
+    for k in range((n + 1) // 2):
         other = n - 1 - k
         shifts = w[k], w[other]
         if not any_lane(max(abs(shifts[0]), abs(shifts[1])) > least):

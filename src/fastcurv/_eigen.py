@@ -214,8 +214,12 @@ def _blas() -> Any:
 
 @cache
 def compiled_stages(way: Way) -> tuple[Any, ...]:
-    """The two stages of a way, for all kernels that solve."""
-    return tuple(compiled(stage, f"symmetric_{way.tag}", exact=True) for stage in stages(way))
+    """The two stages of a way, for all kernels that solve.
+
+    Their loops are short: calls within them would cost, and addresses that the compiler does not know.
+    """
+    tag = f"symmetric_{way.tag}"
+    return tuple(compiled(stage, tag, exact=True, inline_helpers=True) for stage in stages(way))
 
 
 def _block(way: Way):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from fastcurv.simd import any_lane, fma, reciprocal, where
+from fastcurv.simd import any_lane, fma, reciprocal, reciprocal_sqrt, where
 
 #: the most by which an eigenvalue is corrected, in eps times the largest
 CHANGE = 100.0
@@ -116,40 +116,38 @@ def pivot(x, limits):
     return x + limits.pivot
 
 
-def twist(d, n, blocks, block, shift, p, q):
-    """The row of a block where gamma = p + q - (d - shift) is smallest, and this gamma."""
-    zero = shift - shift
-    least, row, gamma = zero + math.inf, zero, zero
+def improve_two(d, n, blocks, own, shifts, factors, limits):
+    """The rows where two factorisations are joined, and their shifts corrected by what is left over there.
+
+    Those are the rows of their blocks where gamma = p + q - (d - shift) is smallest. Of the vector z that is 1 there,
+    shift + gamma / z'z is the Rayleigh quotient; z'z is found from the ends inwards.
+    """
+    lower, upper, p, q = factors
+    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
+    own_1, own_2 = own
+    shift_1, shift_2 = shifts
+    zero = shift_1 - shift_1
+    one = zero + 1.0
+    least_1 = least_2 = zero + math.inf
+    row_1 = row_2 = gamma_1 = gamma_2 = zero
     for i in range(n):
-        here = (p[i] + q[i]) - (d[i] - shift)
-        smaller = (abs(here) < least) & (blocks[i] == block)
-        least, row, gamma = where(smaller, abs(here), least), where(smaller, i, row), where(smaller, here, gamma)
-    return row, gamma
-
-
-def square_norm(n, row, lower, upper):
-    """z'z of the vector that is 1 in `row`, from the ends inwards."""
-    top = bottom = row - row + 1.0
+        here_1, here_2 = (p_1[i] + q_1[i]) - (d[i] - shift_1), (p_2[i] + q_2[i]) - (d[i] - shift_2)
+        smaller_1 = (abs(here_1) < least_1) & (blocks[i] == own_1)
+        smaller_2 = (abs(here_2) < least_2) & (blocks[i] == own_2)
+        least_1, least_2 = where(smaller_1, abs(here_1), least_1), where(smaller_2, abs(here_2), least_2)
+        row_1, row_2 = where(smaller_1, i, row_1), where(smaller_2, i, row_2)
+        gamma_1, gamma_2 = where(smaller_1, here_1, gamma_1), where(smaller_2, here_2, gamma_2)
+    top_1 = top_2 = bottom_1 = bottom_2 = one
     for i in range(n - 1):
         k = n - 2 - i
-        top = where(row > i, fma(lower[i] * lower[i], top, 1.0), top)
-        bottom = where(row <= k, fma(upper[k] * upper[k], bottom, 1.0), bottom)
-    return top + bottom - 1.0
-
-
-def improved(value, gamma, n, row, lower, upper, limits):
-    """An eigenvalue corrected by gamma / z'z, which makes it the Rayleigh quotient of z."""
-    square = square_norm(n, row, lower, upper)
-    return value + where(square * limits.square < 1.0, gamma * reciprocal(square), 0.0)
-
-
-def improve_two(d, n, blocks, own, shifts, factors, limits):
-    """The rows where two factorisations are joined, and their shifts corrected by what is left over there."""
-    lower, upper, p, q = factors
-    row_1, gamma_1 = twist(d, n, blocks, own[0], shifts[0], p[0], q[0])
-    row_2, gamma_2 = twist(d, n, blocks, own[1], shifts[1], p[1], q[1])
-    better_1 = improved(shifts[0], gamma_1, n, row_1, lower[0], upper[0], limits)
-    better_2 = improved(shifts[1], gamma_2, n, row_2, lower[1], upper[1], limits)
+        top_1 = where(row_1 > i, fma(lower_1[i] * lower_1[i], top_1, 1.0), top_1)
+        bottom_1 = where(row_1 <= k, fma(upper_1[k] * upper_1[k], bottom_1, 1.0), bottom_1)
+        top_2 = where(row_2 > i, fma(lower_2[i] * lower_2[i], top_2, 1.0), top_2)
+        bottom_2 = where(row_2 <= k, fma(upper_2[k] * upper_2[k], bottom_2, 1.0), bottom_2)
+    square_1, square_2 = top_1 + bottom_1 - 1.0, top_2 + bottom_2 - 1.0
+    better_1 = shift_1 + where(square_1 * limits.square < 1.0, gamma_1 * reciprocal(square_1), 0.0)
+    better_2 = shift_2 + where(square_2 * limits.square < 1.0, gamma_2 * reciprocal(square_2), 0.0)
     return (row_1, row_2), (better_1, better_2)
 
 
@@ -171,19 +169,36 @@ def correct_outer(d, e, w, n, blocks, block, factors, limits):
         w[other] = where((abs(shifts[1]) > least) & (abs(better[1] - shifts[1]) <= most), better[1], shifts[1])
 
 
-def twisted_vector(z, d, n, row, shift, lower, upper, p, q):
-    """z with 1 in `row`, outwards by the two factorisations; z'z, and gamma."""
-    one = row - row + 1.0
-    last = row == n - 1
-    x, gamma = where(last, one, 0.0), where(last, (p[n - 1] + q[n - 1]) - (d[n - 1] - shift), 0.0)
-    z[n - 1] = x
+def twisted_vectors(z_1, z_2, d, n, rows, shifts, factors, limits):
+    """Vectors of length one, which may be the same, outwards from `rows` by their two factorisations.
+
+    For each z'z of the vector z that is 1 in its row, gamma / |z|, and 1 / |z|.
+    """
+    lower, upper, p, q = factors
+    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
+    row_1, row_2 = rows
+    shift_1, shift_2 = shifts
+    one = row_1 - row_1 + 1.0
+    last_1, last_2 = row_1 == n - 1, row_2 == n - 1
+    x_1, x_2 = where(last_1, one, 0.0), where(last_2, one, 0.0)
+    gamma_1 = where(last_1, (p_1[n - 1] + q_1[n - 1]) - (d[n - 1] - shift_1), 0.0)
+    gamma_2 = where(last_2, (p_2[n - 1] + q_2[n - 1]) - (d[n - 1] - shift_2), 0.0)
+    z_1[n - 1], z_2[n - 1] = x_1, x_2
     for i in range(n - 2, -1, -1):
-        here = row == i
-        x, gamma = where(here, one, -lower[i] * x), where(here, (p[i] + q[i]) - (d[i] - shift), gamma)
-        z[i] = x
-    square = x * x
+        here_1, here_2 = row_1 == i, row_2 == i
+        x_1, x_2 = where(here_1, one, -lower_1[i] * x_1), where(here_2, one, -lower_2[i] * x_2)
+        gamma_1 = where(here_1, (p_1[i] + q_1[i]) - (d[i] - shift_1), gamma_1)
+        gamma_2 = where(here_2, (p_2[i] + q_2[i]) - (d[i] - shift_2), gamma_2)
+        z_1[i], z_2[i] = x_1, x_2
+    square_1, square_2 = x_1 * x_1, x_2 * x_2
     for i in range(1, n):
-        x = where(row < i, -upper[i - 1] * x, z[i])
-        z[i] = x
-        square = fma(x, x, square)
-    return square, gamma
+        x_1, x_2 = where(row_1 < i, -upper_1[i - 1] * x_1, z_1[i]), where(row_2 < i, -upper_2[i - 1] * x_2, z_2[i])
+        z_1[i], z_2[i] = x_1, x_2
+        square_1, square_2 = fma(x_1, x_1, square_1), fma(x_2, x_2, square_2)
+    inverse_1, inverse_2 = reciprocal_sqrt(square_1), reciprocal_sqrt(square_2)
+    for i in range(n):  # loads before stores
+        x_1, x_2 = z_1[i] * inverse_1, z_2[i] * inverse_2
+        z_1[i] = where(abs(x_1) < limits.entry, 0.0, x_1)
+        z_2[i] = where(abs(x_2) < limits.entry, 0.0, x_2)
+    return (square_1, gamma_1 * inverse_1, inverse_1), (square_2, gamma_2 * inverse_2, inverse_2)

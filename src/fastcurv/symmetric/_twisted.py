@@ -14,7 +14,7 @@ import math
 
 from fastcurv.simd import any_lane, fma, reciprocal_sqrt, where
 
-from ._factors import CHANGE, eliminated, factorise, factorise_relative, improve_two, pivot, represent, twisted_vector
+from ._factors import CHANGE, eliminated, factorise, factorise_relative, improve_two, pivot, represent, twisted_vectors
 
 #: how far the interval about an eigenvalue reaches: relative to the largest; where they crowd towards an end, relative
 #: to its distance from that; where errors have grown, relative to the largest; and besides, in eps times the largest,
@@ -148,13 +148,14 @@ def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, factors, relative, j
             row_1, shift_1 = where(far_1, rows[0], row_1), where(far_1, better[0], shift_1)
             row_2, shift_2 = where(far_2, rows[1], row_2), where(far_2, better[1], shift_2)
             _factorise(d, e, n, (shift_1, shift_2), factors, relative, good, graded, limits)
-        good, reach_1 = _vector(
-            z, k, n, w, origin, shift_1, row_1, d, e, counted_twice, factors, good, graded, widest, unit, limits
+        found_1, found_2 = twisted_vectors(
+            z[k], z[other], counted_twice, n, (row_1, row_2), (shift_1, shift_2), factors, limits
         )
+        good, reach_1 = _vector(z, k, n, w, origin, shift_1, found_1, d, e, factors, good, graded, widest, unit, limits)
         reach_2 = reach_1
         if other > k:
             good, reach_2 = _vector(
-                z, other, n, w, origin, shift_2, row_2, d, e, counted_twice, factors, good, graded, widest, unit, limits
+                z, other, n, w, origin, shift_2, found_2, d, e, factors, good, graded, widest, unit, limits
             )
         start[0], start[1] = where(good, w[k] - reach_1, math.inf), where(good, w[other] - reach_2, math.inf)
         if k > 0 and any_lane(tops[k - 1] > min(start[0], start[1])):
@@ -204,17 +205,11 @@ def _note_top(tops, k, top):
     tops[k] = max(tops[k - 1], top) if k > 0 else top
 
 
-def _vector(z, k, n, w, origin, shift, row, d, e, counted_twice, factors, good, graded, widest, unit, limits):
+def _vector(z, k, n, w, origin, shift, found, d, e, factors, good, graded, widest, unit, limits):
     """The eigenvector z[k] and w[k]; lanes that are good, and how far the interval about w[k] reaches."""
     x, value, side = z[k], w[k], k % 2
-    lower, upper, p, q = factors
-    square, gamma = twisted_vector(x, counted_twice, n, row, shift, lower[side], upper[side], p[side], q[side])
-    inverse = reciprocal_sqrt(square)
-    gamma = gamma * inverse
+    square, gamma, inverse = found
     good = good & (square * limits.square < 1.0)  # it did not overflow
-    for i in range(n):
-        x_i = x[i] * inverse
-        x[i] = where(abs(x_i) < limits.entry, 0.0, x_i)
     poor = good & (abs(gamma) > RESIDUAL * unit)
     better = origin + fma(gamma, inverse, shift)
     reach = (NEAR / WIDEST) * widest

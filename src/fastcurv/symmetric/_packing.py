@@ -12,31 +12,27 @@ def stride_of(n, lanes, unit):
     """How many elements apart rows of n vectors begin.
 
     Longer ones are an odd number of units apart, so that entries of a column do not meet in one set of the cache, nor
-    those of few rows, of vectors of two units, leave half of the sets unused. Rows that follow each other lie some
-    lines apart within their pages: where the last twelve bits of addresses agree, a processor takes a load for one of
-    what it has just stored, and waits.
+    those of few rows, of vectors of two units, leave half of the sets unused; and they are spaced.
     """
     if n < 2 * unit:
         return n * lanes
     stride = (n * (lanes // unit) | 1) * unit
-    while stride > PAGE // 2 and min(stride % PAGE, -stride % PAGE) < PAGE // 16:
-        stride += 2 * unit
-    return stride
+    return spaced(stride, 2 * unit) if stride > PAGE // 4 else stride
 
 
-def spaced(n, lanes):
-    """The length that vectors of n take where many are worked on at once: for the same reason, none of four that follow
-    each other begins less than some lines from where another does in its page.
+def spaced(stride, step):
+    """The stride, or some steps more, by which none of four that follow each other begins less than some lines from
+    where another does in its page: where the last twelve bits of addresses agree, a processor takes a load for one of
+    what it has just stored, and waits.
     """
-    columns = n
     k = 1
     while k <= 4:
-        place = k * columns * lanes % PAGE
+        place = k * stride % PAGE
         if min(place, PAGE - place) < PAGE // 16:
-            columns, k = columns + 1, 1
+            stride, k = stride + step, 1
         else:
             k += 1
-    return columns
+    return stride
 
 
 def pack(matrices, first, count, n, target, stride, lanes, block):

@@ -145,7 +145,7 @@ def _split_values(work, at, n, group, limits):
     that converged.
     """
     d, e, e_2, block, _ = _vectors(work[at.vectors :], n, group)
-    more, size = work[at.pivots :], spaced(n, group) * group
+    more, size = work[at.pivots :], spaced(n * group, group)
     diagonal, blocks = lane_array(more, 0, n, group), lane_array(more, size, n, group)
     pair = (2, size)
     lower, upper = lane_array(more, 2 * size, pair, group), lane_array(more, 4 * size, pair, group)
@@ -291,7 +291,7 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
 def _twisted(work, at, n, group, unit, in_register, limits):
     """Eigenvalues in place of the diagonal, eigenvectors of the tridiagonal matrices as rows; (rows, good)."""
     diagonal, e, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
-    more, size = work[at.pivots :], spaced(n, group) * group
+    more, size = work[at.pivots :], spaced(n * group, group)
     pivots, products = lane_array(more, 10 * size, n, group), lane_array(more, 11 * size, n, group)
     joined = lane_array(more, 12 * size, n, group)
     tops = _vectors(work[at.vectors :], n, group)[2]  # squared couplings are no longer needed

@@ -15,7 +15,7 @@ BY_MATRIX = {"float64": 28, "float32": 48}
 ALONE_BY_MATRIX = 32
 #: from here on tridiagonalisation takes half as many lanes as QL, and all that is done for vectors
 HALVES = 24
-NARROW = {"float64": 112, "float32": 64}
+NARROW = {"float64": 128, "float32": 88}
 #: above, QL's largest eigenvalues are corrected: those with and without vectors agree to 40 eps
 CORRECTED = 128
 #: from here on a matrix alone is solved in one lane

@@ -33,13 +33,14 @@ def split(d, e, n, blocks, limits):
     blocks[n - 1] = number
 
 
-def factorise(d, e, n, shifts, factors, limits):
-    """T - shift = L diag(p) L' = U diag(q) U' of two shifts, with subdiagonal `lower` of L, superdiagonal `upper` of U.
+def factorise(d, squares, n, shifts, factors, limits):
+    """T - shift = L diag(p) L' = U diag(q) U' of two shifts; `squares` are those of couplings.
 
-    factors : lower, upper, p, q, of two shifts at once, from both ends, because each pivot waits for the one before.
+    factors : 1 / p and 1 / q, of which the last, or the first, is not there, p, q; of two shifts at once, from both
+        ends, because each pivot waits for the one before. L[i+1, i] = e[i] / p[i], U[i, i+1] = e[i] / q[i+1].
     """
-    lower, upper, p, q = factors
-    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    above, below, p, q = factors
+    above_1, above_2, below_1, below_2 = above[0], above[1], below[0], below[1]
     p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
     shift_1, shift_2 = shifts
     top_1, top_2 = pivot(d[0] - shift_1, limits), pivot(d[0] - shift_2, limits)
@@ -47,16 +48,13 @@ def factorise(d, e, n, shifts, factors, limits):
     p_1[0], p_2[0], q_1[n - 1], q_2[n - 1] = top_1, top_2, end_1, end_2
     for i in range(n - 1):  # half of the quotients by the divider, half by what multiplies meanwhile
         k = n - 2 - i
-        lower_1[i], top_1 = eliminated(e[i], e[i] * reciprocal(top_1), d[i + 1] - shift_1, limits)
-        upper_1[k], end_1 = eliminated(e[k], e[k] / end_1, d[k] - shift_1, limits)
-        lower_2[i], top_2 = eliminated(e[i], e[i] * reciprocal(top_2), d[i + 1] - shift_2, limits)
-        upper_2[k], end_2 = eliminated(e[k], e[k] / end_2, d[k] - shift_2, limits)
+        above_1[i], below_1[k] = inverse, other = reciprocal(top_1), 1.0 / end_1
+        top_1 = pivot(fma(-squares[i], inverse, d[i + 1] - shift_1), limits)
+        end_1 = pivot(fma(-squares[k], other, d[k] - shift_1), limits)
+        above_2[i], below_2[k] = inverse, other = reciprocal(top_2), 1.0 / end_2
+        top_2 = pivot(fma(-squares[i], inverse, d[i + 1] - shift_2), limits)
+        end_2 = pivot(fma(-squares[k], other, d[k] - shift_2), limits)
         p_1[i + 1], p_2[i + 1], q_1[k], q_2[k] = top_1, top_2, end_1, end_2
-
-
-def eliminated(e_i, factor, diagonal, limits):
-    """The factor e_i / pivot, and the pivot of the next row."""
-    return factor, pivot(fma(-e_i, factor, diagonal), limits)
 
 
 def represent(d, e, n, shift, relative, limits):
@@ -70,7 +68,7 @@ def represent(d, e, n, shift, relative, limits):
     pivots[n - 1], products[n - 1] = here, here - here
 
 
-def factorise_relative(relative, e, n, shifts, factors, chosen, limits):
+def factorise_relative(relative, n, shifts, factors, chosen, limits):
     """The same of L diag(pivots) L' where `chosen`, but for p, which the pivots have to be added to.
 
     By stationary and progressive quotient differences, which change pivots and couplings by what rounds each of them:
@@ -79,8 +77,8 @@ def factorise_relative(relative, e, n, shifts, factors, chosen, limits):
     2004).
     """
     pivots, products = relative
-    lower, upper, p, q = factors
-    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    above, below, p, q = factors
+    above_1, above_2, below_1, below_2 = above[0], above[1], below[0], below[1]
     p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
     shift_1, shift_2 = shifts
     top_1, top_2, end_1, end_2 = -shift_1, -shift_2, pivots[n - 1] - shift_1, pivots[n - 1] - shift_2
@@ -88,27 +86,27 @@ def factorise_relative(relative, e, n, shifts, factors, chosen, limits):
     p_2[0], q_2[n - 1] = where(chosen, top_2, p_2[0]), where(chosen, end_2, q_2[n - 1])
     for i in range(n - 1):
         k = n - 2 - i
-        factor, top_1 = _from_above(pivots[i], products[i], e[i], top_1, shift_1, limits)
-        lower_1[i], p_1[i + 1] = where(chosen, factor, lower_1[i]), where(chosen, top_1, p_1[i + 1])
-        factor, end_1 = _from_below(pivots[k], products[k], e[k], end_1, shift_1, limits)
-        upper_1[k], q_1[k] = where(chosen, factor, upper_1[k]), where(chosen, end_1, q_1[k])
-        factor, top_2 = _from_above(pivots[i], products[i], e[i], top_2, shift_2, limits)
-        lower_2[i], p_2[i + 1] = where(chosen, factor, lower_2[i]), where(chosen, top_2, p_2[i + 1])
-        factor, end_2 = _from_below(pivots[k], products[k], e[k], end_2, shift_2, limits)
-        upper_2[k], q_2[k] = where(chosen, factor, upper_2[k]), where(chosen, end_2, q_2[k])
+        inverse, top_1 = _from_above(pivots[i], products[i], top_1, shift_1, limits)
+        above_1[i], p_1[i + 1] = where(chosen, inverse, above_1[i]), where(chosen, top_1, p_1[i + 1])
+        inverse, end_1 = _from_below(pivots[k], products[k], end_1, shift_1, limits)
+        below_1[k], q_1[k] = where(chosen, inverse, below_1[k]), where(chosen, end_1, q_1[k])
+        inverse, top_2 = _from_above(pivots[i], products[i], top_2, shift_2, limits)
+        above_2[i], p_2[i + 1] = where(chosen, inverse, above_2[i]), where(chosen, top_2, p_2[i + 1])
+        inverse, end_2 = _from_below(pivots[k], products[k], end_2, shift_2, limits)
+        below_2[k], q_2[k] = where(chosen, inverse, below_2[k]), where(chosen, end_2, q_2[k])
 
 
-def _from_above(here, product, e_i, top, shift, limits):
-    """The factor of a row, and what it leaves to the next."""
+def _from_above(here, product, top, shift, limits):
+    """1 / p of a row, and what it leaves to the next."""
     inverse = reciprocal(pivot(here + top, limits))
-    return e_i * inverse, fma(product * top, inverse, -shift)
+    return inverse, fma(product * top, inverse, -shift)
 
 
-def _from_below(here, product, e_k, end, shift, limits):
-    """The factor of a row, and what the row below leaves to it: nothing changes where there is no coupling."""
+def _from_below(here, product, end, shift, limits):
+    """1 / q of the row below, and what that leaves to a row: nothing changes where there is no coupling."""
     end = pivot(end, limits)
     inverse = 1.0 / (product + end)
-    return e_k * inverse, fma(here * end, inverse, -shift)
+    return inverse, fma(here * end, inverse, -shift)
 
 
 def pivot(x, limits):
@@ -116,14 +114,16 @@ def pivot(x, limits):
     return x + limits.pivot
 
 
-def improve_two(d, n, blocks, own, shifts, factors, limits):
-    """The rows where two factorisations are joined, and their shifts corrected by what is left over there.
+def improve_two(d, squares, n, blocks, own, shifts, factors, limits):
+    """The rows where two factorisations are joined, and what shifts have to be changed by to become eigenvalues.
 
     Those are the rows of their blocks where gamma = p + q - (d - shift) is smallest. Of the vector z that is 1 there,
-    shift + gamma / z'z is the Rayleigh quotient; z'z is found from the ends inwards.
+    shift + gamma / z'z is the Rayleigh quotient; z'z is found from the ends inwards: s[i] z[i]² is the square sum of
+    z[:i+1], and -s[i] the derivative of p[i]. Sums of s / p up to each row, which tell how z changes with the shift,
+    take the places of p, and those of its like from below of q.
     """
-    lower, upper, p, q = factors
-    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    above, below, p, q = factors
+    above_1, above_2, below_1, below_2 = above[0], above[1], below[0], below[1]
     p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
     own_1, own_2 = own
     shift_1, shift_2 = shifts
@@ -139,19 +139,37 @@ def improve_two(d, n, blocks, own, shifts, factors, limits):
         row_1, row_2 = where(smaller_1, i, row_1), where(smaller_2, i, row_2)
         gamma_1, gamma_2 = where(smaller_1, here_1, gamma_1), where(smaller_2, here_2, gamma_2)
     top_1 = top_2 = bottom_1 = bottom_2 = one
+    p_1[0] = p_2[0] = q_1[n - 1] = q_2[n - 1] = sum_1 = sum_2 = rest_1 = rest_2 = zero
     for i in range(n - 1):
         k = n - 2 - i
-        top_1 = where(row_1 > i, fma(lower_1[i] * lower_1[i], top_1, 1.0), top_1)
-        bottom_1 = where(row_1 <= k, fma(upper_1[k] * upper_1[k], bottom_1, 1.0), bottom_1)
-        top_2 = where(row_2 > i, fma(lower_2[i] * lower_2[i], top_2, 1.0), top_2)
-        bottom_2 = where(row_2 <= k, fma(upper_2[k] * upper_2[k], bottom_2, 1.0), bottom_2)
+        is_above_1, is_below_1, is_above_2, is_below_2 = row_1 > i, row_1 <= k, row_2 > i, row_2 <= k
+        top_1, sum_1 = _inwards(is_above_1, squares[i], above_1[i], top_1, sum_1)
+        bottom_1, rest_1 = _inwards(is_below_1, squares[k], below_1[k], bottom_1, rest_1)
+        top_2, sum_2 = _inwards(is_above_2, squares[i], above_2[i], top_2, sum_2)
+        bottom_2, rest_2 = _inwards(is_below_2, squares[k], below_2[k], bottom_2, rest_2)
+        p_1[i + 1], p_2[i + 1], q_1[k], q_2[k] = sum_1, sum_2, rest_1, rest_2
     square_1, square_2 = top_1 + bottom_1 - 1.0, top_2 + bottom_2 - 1.0
-    better_1 = shift_1 + where(square_1 * limits.square < 1.0, gamma_1 * reciprocal(square_1), 0.0)
-    better_2 = shift_2 + where(square_2 * limits.square < 1.0, gamma_2 * reciprocal(square_2), 0.0)
-    return (row_1, row_2), (better_1, better_2)
+    change_1 = where(square_1 * limits.square < 1.0, gamma_1 * reciprocal(square_1), 0.0)
+    change_2 = where(square_2 * limits.square < 1.0, gamma_2 * reciprocal(square_2), 0.0)
+    return (row_1, row_2), (change_1, change_2)
 
 
-def correct_outer(d, e, w, n, blocks, block, factors, limits):
+def _inwards(is_outside, square, inverse, s, total):
+    """Go on to the next row: s and the sum of s / p, where the row is still outside the one where factors meet."""
+    quotient = inverse * s
+    return where(is_outside, fma(square * inverse, quotient, 1.0), s), where(is_outside, total + quotient, total)
+
+
+def forget_slopes(n, chosen, factors):
+    """Let `twisted_vectors` change no entry where that is chosen."""
+    _, _, p, q = factors
+    for side in range(2):
+        p_i, q_i = p[side], q[side]
+        for i in range(n):
+            p_i[i], q_i[i] = where(chosen[side], 0.0, p_i[i]), where(chosen[side], 0.0, q_i[i])
+
+
+def correct_outer(d, squares, w, n, blocks, block, factors, limits):
     """Correct the outer ones of the eigenvalues w, ascending, which belong to `block`, from both ends inwards.
 
     They are in no order then, but for rounding.
@@ -160,45 +178,52 @@ def correct_outer(d, e, w, n, blocks, block, factors, limits):
     least, most = OUTER * largest, 2.0 * CHANGE * limits.half_ulp * largest
     for k in range((n + 1) // 2):
         other = n - 1 - k
-        shifts = w[k], w[other]
-        if not any_lane(max(abs(shifts[0]), abs(shifts[1])) > least):
+        first, second = w[k], w[other]
+        if not any_lane(max(abs(first), abs(second)) > least):
             break
-        factorise(d, e, n, shifts, factors, limits)
-        _, better = improve_two(d, n, blocks, (block[k], block[other]), shifts, factors, limits)
-        w[k] = where((abs(shifts[0]) > least) & (abs(better[0] - shifts[0]) <= most), better[0], shifts[0])
-        w[other] = where((abs(shifts[1]) > least) & (abs(better[1] - shifts[1]) <= most), better[1], shifts[1])
+        factorise(d, squares, n, (first, second), factors, limits)
+        own = block[k], block[other]
+        _, (change_1, change_2) = improve_two(d, squares, n, blocks, own, (first, second), factors, limits)
+        w[k] = first + where((abs(first) > least) & (abs(change_1) <= most), change_1, 0.0)
+        w[other] = second + where((abs(second) > least) & (abs(change_2) <= most), change_2, 0.0)
 
 
-def twisted_vectors(z_1, z_2, d, n, rows, shifts, factors, limits):
+def twisted_vectors(z_1, z_2, e, n, rows, changes, factors, limits):
     """Vectors of length one, which may be the same, outwards from `rows` by their two factorisations.
 
-    For each z'z of the vector z that is 1 in its row, gamma / |z|, and 1 / |z|.
+    They are those of shifts that are changed so little that the first order tells what becomes of them: of factors
+    e / p, by the derivative of p, and so of entries, by what `improve_two` summed up. For each z'z of the vector z that
+    is 1 in its row; and the most by which an entry was changed, relative to itself.
     """
-    lower, upper, p, q = factors
-    lower_1, lower_2, upper_1, upper_2 = lower[0], lower[1], upper[0], upper[1]
+    above, below, p, q = factors
+    above_1, above_2, below_1, below_2 = above[0], above[1], below[0], below[1]
     p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
     row_1, row_2 = rows
-    shift_1, shift_2 = shifts
-    one = row_1 - row_1 + 1.0
-    last_1, last_2 = row_1 == n - 1, row_2 == n - 1
-    x_1, x_2 = where(last_1, one, 0.0), where(last_2, one, 0.0)
-    gamma_1 = where(last_1, (p_1[n - 1] + q_1[n - 1]) - (d[n - 1] - shift_1), 0.0)
-    gamma_2 = where(last_2, (p_2[n - 1] + q_2[n - 1]) - (d[n - 1] - shift_2), 0.0)
+    change_1, change_2 = changes
+    zero = row_1 - row_1
+    one = zero + 1.0
+    x_1, x_2 = where(row_1 == n - 1, one, 0.0), where(row_2 == n - 1, one, 0.0)
     z_1[n - 1], z_2[n - 1] = x_1, x_2
     for i in range(n - 2, -1, -1):
-        here_1, here_2 = row_1 == i, row_2 == i
-        x_1, x_2 = where(here_1, one, -lower_1[i] * x_1), where(here_2, one, -lower_2[i] * x_2)
-        gamma_1 = where(here_1, (p_1[i] + q_1[i]) - (d[i] - shift_1), gamma_1)
-        gamma_2 = where(here_2, (p_2[i] + q_2[i]) - (d[i] - shift_2), gamma_2)
+        x_1 = where(row_1 == i, one, -(e[i] * above_1[i]) * x_1)
+        x_2 = where(row_2 == i, one, -(e[i] * above_2[i]) * x_2)
         z_1[i], z_2[i] = x_1, x_2
-    square_1, square_2 = x_1 * x_1, x_2 * x_2
-    for i in range(1, n):
-        x_1, x_2 = where(row_1 < i, -upper_1[i - 1] * x_1, z_1[i]), where(row_2 < i, -upper_2[i - 1] * x_2, z_2[i])
-        z_1[i], z_2[i] = x_1, x_2
-        square_1, square_2 = fma(x_1, x_1, square_1), fma(x_2, x_2, square_2)
+    total_1, total_2 = p_1[n - 1] + q_1[0], p_2[n - 1] + q_2[0]
+    square_1 = square_2 = most_1 = most_2 = before_1 = before_2 = zero
+    for i in range(n):
+        x_1, x_2 = z_1[i], z_2[i]
+        if i > 0:
+            x_1 = where(row_1 < i, -(e[i - 1] * below_1[i - 1]) * before_1, x_1)
+            x_2 = where(row_2 < i, -(e[i - 1] * below_2[i - 1]) * before_2, x_2)
+        before_1, before_2 = x_1, x_2
+        slope_1, slope_2 = total_1 - (p_1[i] + q_1[i]), total_2 - (p_2[i] + q_2[i])
+        most_1, most_2 = max(most_1, abs(slope_1)), max(most_2, abs(slope_2))
+        y_1, y_2 = x_1 * fma(change_1, slope_1, 1.0), x_2 * fma(change_2, slope_2, 1.0)
+        z_1[i], z_2[i] = y_1, y_2
+        square_1, square_2 = fma(y_1, y_1, square_1), fma(y_2, y_2, square_2)
     inverse_1, inverse_2 = reciprocal_sqrt(square_1), reciprocal_sqrt(square_2)
     for i in range(n):  # loads before stores
         x_1, x_2 = z_1[i] * inverse_1, z_2[i] * inverse_2
         z_1[i] = where(abs(x_1) < limits.entry, 0.0, x_1)
         z_2[i] = where(abs(x_2) < limits.entry, 0.0, x_2)
-    return (square_1, gamma_1 * inverse_1, inverse_1), (square_2, gamma_2 * inverse_2, inverse_2)
+    return (square_1, abs(change_1) * most_1), (square_2, abs(change_2) * most_2)

@@ -129,8 +129,8 @@ def _corrected_value_stages(way: Way) -> tuple[Callable, Callable]:
     def finish(work, places, n, count):
         at = scratch(n, lanes, unit, parts, 0, True)
         others = _vectors(work[at.vectors :], n, group)[4]
-        diagonal, e, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
-        correct_outer(diagonal, e, w, n, blocks, block, factors, limits)
+        diagonal, _, squares, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
+        correct_outer(diagonal, squares, w, n, blocks, block, factors, limits)
         sort(w, None, n)
         others[1] = where(good, splat(0.0, others[0]), 1.0)
         finish_values(w, n, others[0])
@@ -141,22 +141,23 @@ def _corrected_value_stages(way: Way) -> tuple[Callable, Callable]:
 def _split_values(work, at, n, group, limits):
     """The tridiagonal matrices in blocks, with their eigenvalues in place of the diagonal, ascending.
 
-    Diagonal, couplings, eigenvalues, the block of each row, of each eigenvalue; scratch for two factorisations; lanes
-    that converged.
+    Diagonal, couplings, their squares, eigenvalues, the block of each row, of each eigenvalue; scratch for two
+    factorisations; lanes that converged.
     """
     d, e, e_2, block, _ = _vectors(work[at.vectors :], n, group)
     more, size = work[at.pivots :], spaced(n * group, group)
     diagonal, blocks = lane_array(more, 0, n, group), lane_array(more, size, n, group)
     pair = (2, size)
-    lower, upper = lane_array(more, 2 * size, pair, group), lane_array(more, 4 * size, pair, group)
+    above, below = lane_array(more, 2 * size, pair, group), lane_array(more, 4 * size, pair, group)
     p, q = lane_array(more, 6 * size, pair, group), lane_array(more, 8 * size, pair, group)
+    squares = lane_array(more, 10 * size, n, group)
     split(d, e, n, blocks, limits)
     for i in range(n):
-        diagonal[i], e_2[i], block[i] = d[i], e[i], blocks[i]
-    square_couplings(e_2, n)
-    good = ql_values(d, e_2, lower[0], n, limits)  # an eigenvalue stays among the rows of its block
+        diagonal[i], block[i] = d[i], blocks[i]
+        e_2[i] = squares[i] = e[i] * e[i]
+    good = ql_values(d, e_2, above[0], n, limits)  # an eigenvalue stays among the rows of its block
     sort(d, block, n)
-    return diagonal, e, d, blocks, block, (lower, upper, p, q), good
+    return diagonal, e, squares, d, blocks, block, (above, below, p, q), good
 
 
 def _jacobi_stages(way: Way) -> tuple[Callable, Callable]:
@@ -290,10 +291,10 @@ def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
 
 def _twisted(work, at, n, group, unit, in_register, limits):
     """Eigenvalues in place of the diagonal, eigenvectors of the tridiagonal matrices as rows; (rows, good)."""
-    diagonal, e, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
+    diagonal, e, squares, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
     more, size = work[at.pivots :], spaced(n * group, group)
-    pivots, products = lane_array(more, 10 * size, n, group), lane_array(more, 11 * size, n, group)
-    joined = lane_array(more, 12 * size, n, group)
+    pivots, products = lane_array(more, 11 * size, n, group), lane_array(more, 12 * size, n, group)
+    joined = lane_array(more, 13 * size, n, group)
     tops = _vectors(work[at.vectors :], n, group)[2]  # squared couplings are no longer needed
     apart, stride = group // in_register, stride_of(n, group, unit)
     z = lane_array(work, at.rows, (n, stride), group)
@@ -304,7 +305,7 @@ def _twisted(work, at, n, group, unit, in_register, limits):
     )
     relative = (pivots, products)
     good = tridiagonal_vectors(
-        diagonal, e, w, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits
+        diagonal, e, squares, w, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits
     )
     return z, good
 

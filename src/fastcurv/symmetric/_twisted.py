@@ -14,7 +14,16 @@ import math
 
 from fastcurv.simd import any_lane, fma, reciprocal_sqrt, where
 
-from ._factors import CHANGE, eliminated, factorise, factorise_relative, improve_two, pivot, represent, twisted_vectors
+from ._factors import (
+    CHANGE,
+    factorise,
+    factorise_relative,
+    forget_slopes,
+    improve_two,
+    pivot,
+    represent,
+    twisted_vectors,
+)
 
 #: how far the interval about an eigenvalue reaches: relative to the largest; where they crowd towards an end, relative
 #: to its distance from that; where errors have grown, relative to the largest; and besides, in eps times the largest,
@@ -22,7 +31,10 @@ from ._factors import CHANGE, eliminated, factorise, factorise_relative, improve
 NEAR, RELATIVE, WIDEST, BLUR = 1 / 32, 1 / 18, 1 / 9, 50.0
 #: the order from which crowded eigenvalues are worth it, and how far half of them reach, relative to the largest
 GRADED, CROWDED = 16, 1 / 16
-#: the most that may be, in eps times the largest eigenvalue: gamma / |z|, and by how much a corrected eigenvalue is
+#: relative changes of entries up to here are taken to be of the first order; changes of shifts, the square relative to
+#: half_ulp; and the order from which shifts are changed twice where that is more
+FIRST_ORDER, FAR, TWICE = 1 / 8, 1 / 64, 65
+#: the most that may be, in eps times the largest eigenvalue: a residual, and by how much a corrected eigenvalue is
 #: below the one before, which it is made equal to
 RESIDUAL, ORDER = 4.0, 12.0
 #: what must be left of a vector's square when the others are taken out, and what once they are taken out again, which
@@ -108,14 +120,19 @@ def multiply(x, factor, n):
         x[i] = x[i] * factor
 
 
-def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits):
+def tridiagonal_vectors(
+    d, e, squares, w, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits
+):
     """Where `good`, row k of z becomes the eigenvector of w[k], ascending, which belongs to block[k]. Lanes that are.
 
-    A first factorisation corrects the eigenvalue, a second one gives the vector: its residual is that of rounding. One
-    that is small beside its correction is corrected twice. Two vectors are found at once. Those are made orthogonal
-    about whose eigenvalues intervals overlap, and all that lie in one: what its vector has of others comes into those
-    that it is taken out of. tops[k] is where the intervals of w[:k+1] end.
-    factors : lower, upper, p, q, (2, n) vectors, scratch; relative : pivots, products, n vectors, scratch
+    A factorisation corrects the eigenvalue, and gives the vector with what the correction changes in it, to the first
+    order: its residual is that of rounding. Where that is not enough, as for vectors of a close pair, it is done again
+    with what was corrected; so are small eigenvalues that are corrected by much. Two vectors are found at once. Those
+    are made orthogonal about whose eigenvalues intervals overlap, and all that lie in one: what its vector has of
+    others comes into those that it is taken out of. tops[k] is where the intervals of w[:k+1] end.
+
+    squares : those of couplings
+    factors : as for `factorise`, (2, n) vectors, scratch; relative : pivots, products, n vectors, scratch
     joined, tops : n vectors, scratch
     same, apart : z, tops and q[0] as vectors of fewer lanes, of which `apart` make one of theirs
     """
@@ -129,6 +146,7 @@ def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, factors, relative, j
         for i in range(n):
             joined[i] = where(graded, 0.0, d[i])
         counted_twice = joined
+    known = d, squares, blocks, counted_twice, relative
     start = factors[3][0]
     z_too, tops_too, start_too = same
     iterated = unit - unit
@@ -137,26 +155,29 @@ def tridiagonal_vectors(d, e, w, blocks, block, z, n, good, factors, relative, j
             break
         other = min(k + 1, n - 1)
         shifts, own = (w[k] - origin, w[other] - origin), (block[k], block[other])
-        _factorise(d, e, n, shifts, factors, relative, good, graded, limits)
-        (row_1, row_2), better = improve_two(counted_twice, n, blocks, own, shifts, factors, limits)
-        far_1 = good & graded & _is_far(better[0], shifts[0], limits)
-        far_2 = good & graded & _is_far(better[1], shifts[1], limits)
-        _factorise(d, e, n, better, factors, relative, good, graded, limits)
-        shift_1, shift_2 = better
-        if any_lane(far_1 | far_2):
-            rows, better = improve_two(counted_twice, n, blocks, own, better, factors, limits)
-            row_1, shift_1 = where(far_1, rows[0], row_1), where(far_1, better[0], shift_1)
-            row_2, shift_2 = where(far_2, rows[1], row_2), where(far_2, better[1], shift_2)
-            _factorise(d, e, n, (shift_1, shift_2), factors, relative, good, graded, limits)
-        found_1, found_2 = twisted_vectors(
-            z[k], z[other], counted_twice, n, (row_1, row_2), (shift_1, shift_2), factors, limits
-        )
-        good, reach_1 = _vector(z, k, n, w, origin, shift_1, found_1, d, e, factors, good, graded, widest, unit, limits)
+        rows, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
+        for _ in range(2 if n >= TWICE else 1):
+            far = _are_far(changes, shifts, good & graded, limits)
+            if not any_lane(far[0] | far[1]):
+                break
+            shifts = _changed(far, shifts, changes)
+            rows, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
+        (square_1, most_1), (square_2, most_2) = twisted_vectors(z[k], z[other], e, n, rows, changes, factors, limits)
+        residual_1, residual_2 = abs(changes[0]) * most_1, abs(changes[1]) * most_2
+        large = good & ~(most_1 <= FIRST_ORDER), good & ~(most_2 <= FIRST_ORDER)
+        if any_lane(large[0] | large[1]):
+            shifts = _changed(large, shifts, changes)
+            rows, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
+            forget_slopes(n, large, factors)
+            (square_1, _), (square_2, _) = twisted_vectors(z[k], z[other], e, n, rows, changes, factors, limits)
+            residual_1 = where(large[0], abs(changes[0]) * math.sqrt(square_1), residual_1)
+            residual_2 = where(large[1], abs(changes[1]) * math.sqrt(square_2), residual_2)
+        found_1 = square_1, residual_1, shifts[0] + changes[0]
+        found_2 = square_2, residual_2, shifts[1] + changes[1]
+        good, reach_1 = _vector(z, k, n, w, origin, found_1, d, e, factors, good, graded, widest, unit, limits)
         reach_2 = reach_1
         if other > k:
-            good, reach_2 = _vector(
-                z, other, n, w, origin, shift_2, found_2, d, e, factors, good, graded, widest, unit, limits
-            )
+            good, reach_2 = _vector(z, other, n, w, origin, found_2, d, e, factors, good, graded, widest, unit, limits)
         start[0], start[1] = where(good, w[k] - reach_1, math.inf), where(good, w[other] - reach_2, math.inf)
         if k > 0 and any_lane(tops[k - 1] > min(start[0], start[1])):
             for first in range(apart):
@@ -186,18 +207,25 @@ def _graded(w, n, largest, unit):
     return is_low | is_high, where(is_low, w[0] - BLUR * unit, where(is_high, w[n - 1] + BLUR * unit, 0.0))
 
 
-def _factorise(d, e, n, shifts, factors, relative, good, graded, limits):
-    """Factorise each lane's representation of T."""
+def _improve(known, n, own, shifts, factors, good, graded, limits):
+    """Factorise each lane's representation of T, and `improve_two`."""
+    d, squares, blocks, counted_twice, relative = known
     if any_lane(good & ~graded):
-        factorise(d, e, n, shifts, factors, limits)
+        factorise(d, squares, n, shifts, factors, limits)
     if any_lane(good & graded):
-        factorise_relative(relative, e, n, shifts, factors, graded, limits)
+        factorise_relative(relative, n, shifts, factors, graded, limits)
+    return improve_two(counted_twice, squares, n, blocks, own, shifts, factors, limits)
 
 
-def _is_far(better, shift, limits):
-    """Whether a correction was so large that one more is needed: each leaves about the square of what was wrong."""
-    change = better - shift
-    return change * change > 2.0 * limits.half_ulp * (better * better)
+def _are_far(changes, shifts, active, limits):
+    """Whether shifts change by so much, relative to themselves, that vectors do by more than the first order tells."""
+    least_1, least_2 = FAR * limits.half_ulp * (shifts[0] * shifts[0]), FAR * limits.half_ulp * (shifts[1] * shifts[1])
+    return active & (changes[0] * changes[0] > least_1), active & (changes[1] * changes[1] > least_2)
+
+
+def _changed(chosen, shifts, changes):
+    """Two shifts, changed where that is chosen."""
+    return where(chosen[0], shifts[0] + changes[0], shifts[0]), where(chosen[1], shifts[1] + changes[1], shifts[1])
 
 
 def _note_top(tops, k, top):
@@ -205,16 +233,16 @@ def _note_top(tops, k, top):
     tops[k] = max(tops[k - 1], top) if k > 0 else top
 
 
-def _vector(z, k, n, w, origin, shift, found, d, e, factors, good, graded, widest, unit, limits):
+def _vector(z, k, n, w, origin, found, d, e, factors, good, graded, widest, unit, limits):
     """The eigenvector z[k] and w[k]; lanes that are good, and how far the interval about w[k] reaches."""
     x, value, side = z[k], w[k], k % 2
-    square, gamma, inverse = found
+    square, residual, shift = found
     good = good & (square * limits.square < 1.0)  # it did not overflow
-    poor = good & (abs(gamma) > RESIDUAL * unit)
-    better = origin + fma(gamma, inverse, shift)
+    poor = good & (residual > RESIDUAL * unit)
+    better = origin + shift
     reach = (NEAR / WIDEST) * widest
     if any_lane(graded):  # as far as the residual, if that is more
-        own = RELATIVE * max(abs(shift), abs(gamma) * (0.5 / limits.half_ulp)) + BLUR * unit
+        own = RELATIVE * max(abs(shift), residual * (0.5 / limits.half_ulp)) + BLUR * unit
         reach = where(graded, min(own, widest), reach)
     if any_lane(poor):
         iterate(x, n, d, e, value, factors, side, poor, limits)
@@ -283,8 +311,8 @@ def iterate(x, n, d, e, shift, factors, side, active, limits):
     multiply(x, where(active, reciprocal_sqrt(square_sum(x, n)), 1.0), n)
     pivots[0] = here = pivot(d[0] - shift, limits)
     for i in range(n - 1):
-        lower[i], here = eliminated(e[i], e[i] / here, d[i + 1] - shift, limits)
-        pivots[i + 1] = here
+        lower[i] = e[i] / here
+        pivots[i + 1] = here = pivot(fma(-e[i], lower[i], d[i + 1] - shift), limits)
         x[i + 1] = where(active, fma(-lower[i], x[i], x[i + 1]), x[i + 1])
     x[n - 1] = where(active, x[n - 1] / here, x[n - 1])
     for i in range(n - 2, -1, -1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -150,7 +150,7 @@ def _solve(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
 def by_ways(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray]:
     """The same by a way, and by others for the matrices that it leaves out: QL, and LAPACK."""
     w, z, failed = in_lanes(matrices, way)
-    (rest,) = np.nonzero(failed)
+    (rest,) = failed.nonzero()
     if rest.size:
         left = matrices[rest]
         if way.is_twisted:
@@ -165,17 +165,34 @@ def by_ways(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray]:
 def in_lanes(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Eigenvalues, eigenvectors (of none, unless the way gives them), and which matrices the way does not solve."""
     count, n, _ = matrices.shape
+    known = _operation(way, n)
     w, failed = np.empty((count, n), matrices.dtype), np.empty(count, np.bool_)
-    z = new_array((count if way.vectors else 0, n, n), matrices.dtype)
+    z = new_array((count if known.vectors else 0, n, n), matrices.dtype)
 
     def arguments(workers: int) -> tuple:
-        work = cpu.scratch(workers, work_size(way, n), matrices.dtype)
-        places = np.empty((workers, places_size(way, n) + cpu.APART), np.intp)
+        work = cpu.scratch(workers, known.work, matrices.dtype)
+        places = np.empty((workers, known.places + cpu.APART), np.intp)
         return matrices.reshape(-1), n, w.reshape(-1), z.reshape(-1), failed, work, places
 
-    seconds = way.group * (3e-10 * n**3 + 1e-8 * n**2) / (1 if way.vectors else 3)  # about, of a group
-    cpu.launch_plain(Operation(_block, (way,)), -(-count // way.group), seconds, arguments)
+    cpu.launch_plain(known.operation, -(-count // known.group), known.seconds, arguments)
     return w, z, failed
+
+
+class _Known(NamedTuple):
+    """What is known of a way at an order: sizes of scratch, and about how long a group takes."""
+
+    operation: Operation
+    group: int
+    vectors: bool
+    work: int
+    places: int
+    seconds: float
+
+
+@lru_cache(maxsize=1024)
+def _operation(way: Way, n: int) -> _Known:
+    seconds = way.group * (3e-10 * n**3 + 1e-8 * n**2) / (1 if way.vectors else 3)
+    return _Known(Operation(_block, (way,)), way.group, way.vectors, work_size(way, n), places_size(way, n), seconds)
 
 
 def by_lapack(matrices: np.ndarray, vectors: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -169,6 +169,9 @@ def launch(job: Job, points: Points, data: tuple, plan: Shares, evaluations: int
 def _run(entry: Any, address: int, plan: Shares, workers: int, expected: float | None, *arguments: Any) -> None:
     """Run all tasks, some of them in each call, for Ctrl-C takes effect between calls."""
     layout, tasks, growth = plan.layout, plan.tasks, plan.growth
+    if tasks == 1:
+        entry(address, 0, 1, workers, layout, *arguments)
+        return
     first, step = 0, workers if expected is None else _step(tasks, PATIENCE / max(expected, 1e-9), workers)
     while first < tasks:
         start, last = perf_counter(), min(first + step, tasks, growth if first < growth > 1 else tasks)
@@ -255,9 +258,14 @@ def launch_plain(
     need scratch.
     """
     workers = get_threads() if items > 1 and worth_threads(items * seconds) and may_run_parallel() else 1
-    plan = shares(items, 1, workers, 0, together, most=_most_together(seconds))
+    plan = _plain_shares(items, seconds, workers, together)
     with loop(workers) as (address, granted):
         _run(kernel(operation).entry(), address, plan, granted, items * seconds / workers, *arguments(workers))
+
+
+@lru_cache(maxsize=1024)
+def _plain_shares(items: int, seconds: float, workers: int, together: int) -> Shares:
+    return shares(items, 1, workers, 0, together, most=_most_together(seconds))
 
 
 class Bound:

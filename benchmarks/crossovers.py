@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fastcurv._eigen import by_lapack, in_lanes
+from fastcurv._eigen import by_lapack, by_ways, in_lanes
+from fastcurv._inputs import read_only
 from fastcurv.simd import native_lanes
 from fastcurv.symmetric import Way, choose_lanes
 
@@ -15,6 +16,8 @@ WORK = 1e6
 """About the number of entries in a measurement of many matrices."""
 LEAST_LAPACK = 64
 """LAPACK is tried from here on."""
+LEFT_OUT, LEFT_OUT_SIZES = 64, (32, 48, 64, 96, 128, 160, 192, 256)
+"""How many matrices that one way leaves to others, and of which orders."""
 
 
 def candidates(dtype: np.dtype, n: int, vectors: bool) -> dict[str, Way]:
@@ -60,12 +63,35 @@ def measure(dtype: np.dtype, vectors: bool, rounds: int = 5) -> str:
     return table(["n", "µs per matrix, minimum"], rows)
 
 
+def measure_left_out(dtype: np.dtype, rounds: int = 5) -> str:
+    """The same of matrices that twisted factorisations leave out: projectors, whose eigenvalues are 0 and 1."""
+    rng, rows = np.random.default_rng(3), []
+    for n in LEFT_OUT_SIZES:
+        q = np.linalg.qr(rng.standard_normal((LEFT_OUT, n, n)))[0][:, :, : n // 3]
+        a = read_only((q @ q.swapaxes(1, 2)).astype(dtype))
+        double = read_only(a.astype(np.float64))
+        ways = {
+            "QL": (a, choose_lanes(dtype, n, LEFT_OUT, True, by_rotations=True)),
+            "in double precision": (double, choose_lanes(double.dtype, n, LEFT_OUT, True)),
+        }
+        runs: dict[str, tuple[Run, int]] = {
+            name: (lambda a=a, way=way: by_ways(a, way), LEFT_OUT) for name, (a, way) in ways.items()
+        }
+        runs["LAPACK"] = (lambda a=a: by_lapack(a, True), LEFT_OUT)
+        for call, _ in runs.values():
+            call()
+        timings = interleave(runs, rounds)
+        rows.append([str(n), *(significant(t.minimum * 1e-3) for t in timings.values())])
+    return table(["n", "QL", "in double precision", "LAPACK"], rows)
+
+
 def main() -> None:
     print(machine())
     with one_cpu():
         for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
             for vectors in (True, False):
                 print(f"\n{dtype}, {'vectors' if vectors else 'values'}\n\n{measure(dtype, vectors)}", flush=True)
+            print(f"\n{dtype}, what is left out, µs per matrix\n\n{measure_left_out(dtype)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from .backends._threads import get_threads, one_at_a_time
 from .function import compiled
 from .simd import own_row, unpack
 from .symmetric import (
+    LEFT_IN_DOUBLE,
+    LEFT_TO_LAPACK,
     Way,
     choose,
     choose_lanes,
@@ -70,7 +72,8 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
     Several matrices at once, one in each lane of the processor's vectors: Jacobi's method for n = 2 and 3, above
     Householder tridiagonalisation, QL without square roots, and vectors by twisted factorisations (Parlett & Dhillon,
     Linear Algebra Appl. 267, 1997); where eigenvalues are equal to rounding, vectors by inverse iteration, and where
-    many are, by QL. The result for a matrix does not depend on the others, its place, nor on the number of threads.
+    many are, by QL, above n = 64 in double precision, from n = 150 on by LAPACK. The result for a matrix does not
+    depend on the others, its place, nor on the number of threads.
     LAPACK solves, with vectors, matrices of n = 512 and more, and batches of one, two or three from n = 300, 170 and
     320 on: there, and by cuSOLVER, the last digits may differ from those of the same matrix in another batch.
 
@@ -148,18 +151,25 @@ def _solve(a: Any, vectors: bool, device: Any) -> tuple[Any, Any]:
 
 
 def by_ways(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray]:
-    """The same by a way, and by others for the matrices that it leaves out: QL, and LAPACK."""
+    """The same by a way, and by others for the matrices that it leaves out."""
     w, z, failed = in_lanes(matrices, way)
     (rest,) = failed.nonzero()
     if rest.size:
-        left = matrices[rest]
-        if way.is_twisted:
-            n = matrices.shape[-1]
-            other = choose_lanes(matrices.dtype, n, len(left), True, get_threads(), by_rotations=True)
-            w[rest], z[rest] = by_ways(left, other)
-        else:
-            w[rest], z[rest if way.vectors else slice(0)] = by_lapack(left, way.vectors)
+        others = _left_out(read_only(matrices[rest]), way)
+        with np.errstate(over="ignore", under="ignore"):  # numbers of double precision, rounded
+            w[rest], z[rest if way.vectors else slice(0)] = (x.astype(w.dtype, copy=False) + 0 for x in others)
     return w, z
+
+
+def _left_out(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray]:
+    """The same of matrices that a way left out: in double precision, by QL, or by LAPACK."""
+    count, n, _ = matrices.shape
+    if matrices.dtype == np.float32 and n >= LEFT_IN_DOUBLE and way.is_twisted:
+        matrices = read_only(matrices.astype(np.float64))
+        return by_ways(matrices, choose_lanes(matrices.dtype, n, count, True, get_threads()))
+    if n >= LEFT_TO_LAPACK or not way.is_twisted:
+        return by_lapack(matrices, way.vectors)
+    return by_ways(matrices, choose_lanes(matrices.dtype, n, count, True, get_threads(), by_rotations=True))
 
 
 def in_lanes(matrices: np.ndarray, way: Way) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

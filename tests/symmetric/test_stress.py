@@ -10,32 +10,32 @@ BLOCKS = {1: 1, 2: 7, 3: 7, 4: 5, 5: 3, 8: 3, 13: 1, 16: 1, 24: 1, 33: 1, 40: 1,
 """Blocks of each size, of every kind and precision: 1,900,000 matrices in all."""
 
 
-def blocks(kind, n, dtype, rng):
-    """A block of matrices of order n."""
+def blocks(kind, n, dtype, rng, number=BLOCK):
+    """A block of so many matrices of order n."""
     limit = np.log10(float(np.finfo(dtype).max)) - 3
     if kind == "random":
-        M = rng.standard_normal((BLOCK, n, n))
+        M = rng.standard_normal((number, n, n))
     elif kind == "integer":
-        M = rng.integers(-3, 4, (BLOCK, n, n)).astype(float)
+        M = rng.integers(-3, 4, (number, n, n)).astype(float)
     elif kind == "clustered":
-        Q = np.linalg.qr(rng.standard_normal((BLOCK, n, n)))[0]
-        most, width = rng.integers(1, 5, (BLOCK, 1)), 10.0 ** rng.uniform(-3, 7, (BLOCK, 1))
-        w = rng.integers(-most, most + 1, (BLOCK, n)) + np.finfo(dtype).eps * width * rng.standard_normal((BLOCK, n))
-        w *= np.where(rng.random((BLOCK, 1)) < 0.3, 10.0 ** -rng.integers(0, 12, (BLOCK, n)), 1.0)
+        Q = np.linalg.qr(rng.standard_normal((number, n, n)))[0]
+        most, width = rng.integers(1, 5, (number, 1)), 10.0 ** rng.uniform(-3, 7, (number, 1))
+        w = rng.integers(-most, most + 1, (number, n)) + np.finfo(dtype).eps * width * rng.standard_normal((number, n))
+        w *= np.where(rng.random((number, 1)) < 0.3, 10.0 ** -rng.integers(0, 12, (number, n)), 1.0)
         M = (Q * w[:, None]) @ Q.swapaxes(1, 2)
     elif kind == "graded":
-        Q = np.linalg.qr(rng.standard_normal((BLOCK, n, n)))[0]
-        powers = 10.0 ** rng.uniform(0, 1.5, (BLOCK, 1)) * rng.random((BLOCK, n))
-        width = np.finfo(dtype).eps * 10.0 ** rng.uniform(-2, 6, (BLOCK, 1))
-        clusters = 10.0 ** -np.floor(powers) * (1 + width * rng.standard_normal((BLOCK, n)))
-        w = np.where(rng.random((BLOCK, 1)) < 0.4, clusters, 10.0**-powers)
-        w = np.where(rng.random((BLOCK, 1)) < 0.2, 1 - w, w) * rng.choice([-1, 1], (BLOCK, 1))
-        w = w * np.where(rng.random((BLOCK, 1)) < 0.2, rng.choice([-1, 1], (BLOCK, n)), 1)
+        Q = np.linalg.qr(rng.standard_normal((number, n, n)))[0]
+        powers = 10.0 ** rng.uniform(0, 1.5, (number, 1)) * rng.random((number, n))
+        width = np.finfo(dtype).eps * 10.0 ** rng.uniform(-2, 6, (number, 1))
+        clusters = 10.0 ** -np.floor(powers) * (1 + width * rng.standard_normal((number, n)))
+        w = np.where(rng.random((number, 1)) < 0.4, clusters, 10.0**-powers)
+        w = np.where(rng.random((number, 1)) < 0.2, 1 - w, w) * rng.choice([-1, 1], (number, 1))
+        w = w * np.where(rng.random((number, 1)) < 0.2, rng.choice([-1, 1], (number, n)), 1)
         M = (Q * w[:, None]) @ Q.swapaxes(1, 2)
     elif kind == "mixed scales":
-        M = rng.choice([-1.0, 0.0, 1.0], (BLOCK, n, n)) * 10.0 ** rng.uniform(-limit, limit, (BLOCK, n, n))
+        M = rng.choice([-1.0, 0.0, 1.0], (number, n, n)) * 10.0 ** rng.uniform(-limit, limit, (number, n, n))
     else:
-        X = rng.standard_normal((BLOCK, n, n)) * (np.arange(n) < rng.integers(0, n + 1, (BLOCK, 1, 1)))
+        X = rng.standard_normal((number, n, n)) * (np.arange(n) < rng.integers(0, n + 1, (number, 1, 1)))
         M = X @ X.swapaxes(1, 2)
     M = np.tril(M) + np.tril(M, -1).swapaxes(1, 2)
     return M.astype(dtype)

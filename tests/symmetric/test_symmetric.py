@@ -18,6 +18,8 @@ from fastcurv.function import _compile
 from fastcurv.simd import native_lanes
 from fastcurv.symmetric import Way, _ql, _solve, choose_lanes
 
+from .test_stress import blocks
+
 DTYPES = (np.float32, np.float64)
 RESIDUAL = 25  # in eps ||A||_2
 ORTHOGONALITY = 30  # in eps, to n = 64
@@ -568,6 +570,43 @@ def test_what_it_cannot_separate_is_left_to_ql(n, dtype):
     others = np.delete(np.arange(50), clustered)
     np.testing.assert_array_equal(w[others], w_alone[others])
     np.testing.assert_array_equal(V[others], V_alone[others])
+
+
+@pytest.mark.parametrize("seed", [60, 122])
+def test_what_is_left_of_large_matrices_in_single_precision_is_solved_in_double(seed):
+    """By QL residuals were up to 53 eps, and vectors orthogonal to 42 eps."""
+    A = blocks("graded", 128, np.float32, np.random.default_rng(seed), 64)
+    failed = in_lanes(read_only(A), choose_lanes(A.dtype, 128, 64, True))[2]
+    assert failed.any()
+    w, V = fc.eigh(A)
+    for b in np.flatnonzero(failed):
+        residual, orthogonality = defects(A[b], w[b], V[b])
+        assert residual <= 2
+        assert orthogonality <= 2
+        assert (np.diff(w[b]) >= 0).all()
+
+
+def test_eigenvalues_beyond_single_precision_are_infinite():
+    """Those of matrices that are solved in double precision, too."""
+    Q = qr(np.random.default_rng(3).standard_normal((72, 72)))[0][:, :24]
+    A = np.array(3 * [1.5 * float(np.finfo(np.float32).max) * np.tril(Q @ Q.T)], np.float32)
+    assert in_lanes(read_only(A), choose_lanes(A.dtype, 72, 3, True))[2].all()
+    w, V = fc.eigh(A)
+    assert (w[:, -24:] == np.inf).all()
+    np.testing.assert_allclose(V[0] @ V[0].T, np.eye(72), atol=1e-6)
+
+
+def test_what_is_left_of_very_large_matrices_goes_to_lapack():
+    rng = np.random.default_rng(3)
+    Q = qr(rng.standard_normal((160, 160)))[0][:, :50]
+    A = np.stack([Q @ Q.T, symmetric(rng, rng.standard_normal(160))])
+    A = np.tril(A) + np.tril(A, -1).swapaxes(1, 2)
+    A = A[[0, 1, 0, 1]]
+    assert in_lanes(read_only(A), choose_lanes(A.dtype, 160, 4, True))[2].tolist() == [True, False] * 2
+    w, V = fc.eigh(A)
+    expected = np.linalg.eigh(A[0])
+    np.testing.assert_array_equal(w[0], expected.eigenvalues)
+    np.testing.assert_array_equal(V[2], expected.eigenvectors)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -7,10 +7,10 @@ from ._packing import pack, stride_of, unpack_columns, unpack_rows, unpack_value
 from ._solve import stages
 from ._sweeps import cyclic_sweep, diagonalised, in_order, triangle, turned
 from ._way import Way, places_size, scratch, work_size
-from ._ways import choose, choose_lanes
+from ._ways import LEFT_IN_DOUBLE, LEFT_TO_LAPACK, choose, choose_lanes
 
 __all__ = [
-    "Way", "choose", "choose_lanes", "cyclic_sweep", "diagonalised", "in_order", "pack",
-    "places_size", "scratch", "stages", "stride_of", "triangle", "turned", "unpack_columns", "unpack_rows",
+    "LEFT_IN_DOUBLE", "LEFT_TO_LAPACK", "Way", "choose", "choose_lanes", "cyclic_sweep", "diagonalised", "in_order",
+    "pack", "places_size", "scratch", "stages", "stride_of", "triangle", "turned", "unpack_columns", "unpack_rows",
     "unpack_values", "work_size",
 ]  # fmt: skip

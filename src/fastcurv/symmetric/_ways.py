@@ -23,6 +23,9 @@ ALONE = 8
 #: LAPACK solves so few matrices from an order on: with vectors, and without; and all with vectors from LARGE on
 BY_LAPACK = {True: {1: 300, 2: 170, 3: 320}, False: {1: 180, 2: 256, 3: 450}}
 LARGE = 512
+#: matrices that twisted factorisations leave out are solved by QL, of which errors grow with the order: from here on
+#: those of float32 in float64, and all others by LAPACK
+LEFT_IN_DOUBLE, LEFT_TO_LAPACK = 65, 150
 
 
 @lru_cache(maxsize=1024)

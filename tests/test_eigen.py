@@ -97,12 +97,12 @@ def test_results_depend_on_the_matrix_alone(n, dtype):
 
 
 def test_few_large_matrices_go_to_lapack():
-    for n, count in ((300, 1), (170, 2), (320, 3)):
+    for n, count in ((400, 1), (400, 4)):
         assert choose(np.dtype(float), n, count, True) is None
         A = symmetric(count, n, n)
         w, V = fc.eigh(A)
         check(A, w, V, w)
-    assert np.isnan(fc.eigh(np.full((1, 300, 300), np.nan)).eigenvectors).all()
+    assert np.isnan(fc.eigh(np.full((1, 400, 400), np.nan)).eigenvectors).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -252,7 +252,7 @@ def test_unknown_subset():
 
 
 def test_a_matrix_that_lapack_does_not_solve_harms_no_other(monkeypatch):
-    A = symmetric(3, 330, 330)
+    A = symmetric(3, 400, 400)
     expected = fc.eigh(A)
 
     def eigh(a, solve=np.linalg.eigh):

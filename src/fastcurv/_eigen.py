@@ -74,8 +74,8 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
     Linear Algebra Appl. 267, 1997); where eigenvalues are equal to rounding, vectors by inverse iteration, and where
     many are, by QL, above n = 64 in double precision, from n = 150 on by LAPACK. The result for a matrix does not
     depend on the others, its place, nor on the number of threads.
-    LAPACK solves, with vectors, matrices of n = 512 and more, and batches of one, two or three from n = 300, 170 and
-    320 on: there, and by cuSOLVER, the last digits may differ from those of the same matrix in another batch.
+    LAPACK solves, with vectors, matrices of n = 512 and more, and batches of up to four from n = 400 on: there, and by
+    cuSOLVER, the last digits may differ from those of the same matrix in another batch.
 
     Examples
     --------

@@ -572,6 +572,16 @@ def test_what_it_cannot_separate_is_left_to_ql(n, dtype):
     np.testing.assert_array_equal(V[others], V_alone[others])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_matrices_are_solved_one_by_one(dtype):
+    """With the same bits as among others."""
+    A = np.random.default_rng(4).standard_normal((20, 40, 40)).astype(dtype)
+    assert choose_lanes(A.dtype, 40, 2, True).group == 1
+    (w, V), expected = fc.eigh(A[3:5]), fc.eigh(A)
+    np.testing.assert_array_equal(w, expected.eigenvalues[3:5])
+    np.testing.assert_array_equal(V, expected.eigenvectors[3:5])
+
+
 @pytest.mark.parametrize("seed", [60, 122])
 def test_what_is_left_of_large_matrices_in_single_precision_is_solved_in_double(seed):
     """By QL residuals were up to 53 eps, and vectors orthogonal to 42 eps."""

@@ -18,10 +18,10 @@ HALVES = 24
 NARROW = {"float64": 128, "float32": 88}
 #: above, QL's largest eigenvalues are corrected: those with and without vectors agree to 40 eps
 CORRECTED = 128
-#: from here on a matrix alone is solved in one lane
-ALONE = 8
+#: so few matrices are solved one by one, in one lane, from an order on; more than one only with vectors
+ALONE = {1: 8, 2: 24, 3: 96, 4: 192}
 #: LAPACK solves so few matrices from an order on: with vectors, and without; and all with vectors from LARGE on
-BY_LAPACK = {True: {1: 300, 2: 170, 3: 320}, False: {1: 180, 2: 256, 3: 450}}
+BY_LAPACK = {True: dict.fromkeys(ALONE, 400), False: {1: 180, 2: 256, 3: 450}}
 LARGE = 512
 #: matrices that twisted factorisations leave out are solved by QL, of which errors grow with the order: from here on
 #: those of float32 in float64, and all others by LAPACK
@@ -46,7 +46,7 @@ def choose_lanes(
     lanes = native_lanes(dtype)
     if n in (2, 3):
         return Way(dtype.str, "lanes" if vectors else "values", 2 * lanes, 1, n)
-    is_alone = count == 1 and n >= ALONE
+    is_alone = n >= ALONE.get(count, np.inf) and (count == 1 or (vectors and not by_rotations))
     if not vectors:
         kind = "values" if n <= CORRECTED else "corrected values"
     elif by_rotations or n < 2:

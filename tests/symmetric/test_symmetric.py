@@ -634,6 +634,19 @@ def test_vanishing_pivots(dtype):
         assert error.max() <= 15 * np.finfo(dtype).eps
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("entries", [(range(-2, 3), range(3)), ((0, 0.5, 1, 2.5), (0, 1, 2.0**-10, 2.0**-30))])
+def test_pivots_that_vanish_exactly(entries, dtype):
+    """Entries of few digits in several blocks: where no row of its own has a number, no vector is found."""
+    rng, n = np.random.default_rng(1), 24
+    d, e = rng.choice(entries[0], (3000, n)), rng.choice(entries[1], (3000, n - 1))
+    A = np.array([np.diag(x) + np.diag(y, 1) + np.diag(y, -1) for x, y in zip(d, e, strict=True)], dtype)
+    w, V = (found.astype(float) for found in fc.eigh(A))
+    norm = np.abs(w).max(axis=1)[:, None]
+    assert (np.linalg.norm(A @ V - V * w[:, None], axis=1) <= RESIDUAL * np.finfo(dtype).eps * norm).all()
+    assert np.abs(V.swapaxes(1, 2) @ V - np.eye(n)).max() <= ORTHOGONALITY * np.finfo(dtype).eps
+
+
 TRIDIAGONAL = [
     (np.float32, [1, 0, 0, 0, 0, 1], [2.0**-9, 2.0**-8, 1, 2.0**-9, 2.0**-9]),
     (np.float32, [0, 0, 0, 0], [1, 1e-4, 1e-9]),

@@ -115,7 +115,7 @@ def pivot(x, limits):
 
 
 def improve_two(d, squares, n, blocks, own, shifts, factors, limits):
-    """The rows where two factorisations are joined, and what shifts have to be changed by to become eigenvalues.
+    """The rows where two factorisations are joined, gamma, and what shifts have to be changed by to be eigenvalues.
 
     Those are the rows of their blocks where gamma = p + q - (d - shift) is smallest. Of the vector z that is 1 there,
     shift + gamma / z'z is the Rayleigh quotient; z'z is found from the ends inwards: s[i] z[i]² is the square sum of
@@ -130,7 +130,8 @@ def improve_two(d, squares, n, blocks, own, shifts, factors, limits):
     zero = shift_1 - shift_1
     one = zero + 1.0
     least_1 = least_2 = zero + math.inf
-    row_1 = row_2 = gamma_1 = gamma_2 = zero
+    row_1 = row_2 = zero
+    gamma_1 = gamma_2 = zero + math.nan  # where no row of the block has a number
     for i in range(n):
         here_1, here_2 = (p_1[i] + q_1[i]) - (d[i] - shift_1), (p_2[i] + q_2[i]) - (d[i] - shift_2)
         smaller_1 = (abs(here_1) < least_1) & (blocks[i] == own_1)
@@ -149,9 +150,9 @@ def improve_two(d, squares, n, blocks, own, shifts, factors, limits):
         bottom_2, rest_2 = _inwards(is_below_2, squares[k], below_2[k], bottom_2, rest_2)
         p_1[i + 1], p_2[i + 1], q_1[k], q_2[k] = sum_1, sum_2, rest_1, rest_2
     square_1, square_2 = top_1 + bottom_1 - 1.0, top_2 + bottom_2 - 1.0
-    change_1 = where(square_1 * limits.square < 1.0, gamma_1 * reciprocal(square_1), 0.0)
-    change_2 = where(square_2 * limits.square < 1.0, gamma_2 * reciprocal(square_2), 0.0)
-    return (row_1, row_2), (change_1, change_2)
+    change_1 = gamma_1 * where(square_1 * limits.square < 1.0, reciprocal(square_1), 0.0)
+    change_2 = gamma_2 * where(square_2 * limits.square < 1.0, reciprocal(square_2), 0.0)
+    return (row_1, row_2), (gamma_1, gamma_2), (change_1, change_2)
 
 
 def _inwards(is_outside, square, inverse, s, total):
@@ -183,7 +184,7 @@ def correct_outer(d, squares, w, n, blocks, block, factors, limits):
             break
         factorise(d, squares, n, (first, second), factors, limits)
         own = block[k], block[other]
-        _, (change_1, change_2) = improve_two(d, squares, n, blocks, own, (first, second), factors, limits)
+        _, _, (change_1, change_2) = improve_two(d, squares, n, blocks, own, (first, second), factors, limits)
         w[k] = first + where((abs(first) > least) & (abs(change_1) <= most), change_1, 0.0)
         w[other] = second + where((abs(second) > least) & (abs(change_2) <= most), change_2, 0.0)
 

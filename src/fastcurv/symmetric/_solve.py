@@ -311,7 +311,7 @@ def _twisted(work, at, n, group, unit, in_register, limits):
 
 
 def _finish_twisted(d, z, good, others, n):
-    """Undo the scaling of eigenvalues, which are in order, and flag lanes that are left to QL."""
+    """Undo the scaling of eigenvalues, which are in order, and flag lanes that are left to other ways."""
     others[1] = where(good, splat(0.0, others[0]), 1.0)
     finish_values(d, n, others[0])
     poison = others[0] * 0.0

@@ -155,23 +155,24 @@ def tridiagonal_vectors(
             break
         other = min(k + 1, n - 1)
         shifts, own = (w[k] - origin, w[other] - origin), (block[k], block[other])
-        rows, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
+        rows, gammas, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
         for _ in range(2 if n >= TWICE else 1):
             far = _are_far(changes, shifts, good & graded, limits)
             if not any_lane(far[0] | far[1]):
                 break
             shifts = _changed(far, shifts, changes)
-            rows, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
+            rows, gammas, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
         (square_1, most_1), (square_2, most_2) = twisted_vectors(z[k], z[other], e, n, rows, changes, factors, limits)
-        residual_1, residual_2 = abs(changes[0]) * most_1, abs(changes[1]) * most_2
         large = good & ~(most_1 <= FIRST_ORDER), good & ~(most_2 <= FIRST_ORDER)
         if any_lane(large[0] | large[1]):
             shifts = _changed(large, shifts, changes)
-            rows, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
+            rows, gammas, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
             forget_slopes(n, large, factors)
-            (square_1, _), (square_2, _) = twisted_vectors(z[k], z[other], e, n, rows, changes, factors, limits)
-            residual_1 = where(large[0], abs(changes[0]) * math.sqrt(square_1), residual_1)
-            residual_2 = where(large[1], abs(changes[1]) * math.sqrt(square_2), residual_2)
+            (square_1, most_1), (square_2, most_2) = twisted_vectors(
+                z[k], z[other], e, n, rows, changes, factors, limits
+            )
+        residual_1 = _residual(gammas[0], changes[0], square_1, most_1, large[0])
+        residual_2 = _residual(gammas[1], changes[1], square_2, most_2, large[1])
         found_1 = square_1, residual_1, shifts[0] + changes[0]
         found_2 = square_2, residual_2, shifts[1] + changes[1]
         good, reach_1 = _vector(z, k, n, w, origin, found_1, d, e, factors, good, graded, widest, unit, limits)
@@ -228,6 +229,11 @@ def _changed(chosen, shifts, changes):
     return where(chosen[0], shifts[0] + changes[0], shifts[0]), where(chosen[1], shifts[1] + changes[1], shifts[1])
 
 
+def _residual(gamma, change, square, most, unchanged):
+    """The residual of a vector of length one, with or without what the change of its shift changes in it."""
+    return where(unchanged | (change == 0.0), abs(gamma) * reciprocal_sqrt(square), abs(change) * most)
+
+
 def _note_top(tops, k, top):
     """tops[k], of which the k before are known."""
     tops[k] = max(tops[k - 1], top) if k > 0 else top
@@ -238,7 +244,7 @@ def _vector(z, k, n, w, origin, found, d, e, factors, good, graded, widest, unit
     x, value, side = z[k], w[k], k % 2
     square, residual, shift = found
     good = good & (square * limits.square < 1.0)  # it did not overflow
-    poor = good & (residual > RESIDUAL * unit)
+    poor = good & ~(residual <= RESIDUAL * unit)
     better = origin + shift
     reach = (NEAR / WIDEST) * widest
     if any_lane(graded):  # as far as the residual, if that is more

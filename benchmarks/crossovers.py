@@ -23,7 +23,8 @@ LEFT_OUT, LEFT_OUT_SIZES = 64, (32, 48, 64, 96, 128, 160, 192, 256)
 def candidates(dtype: np.dtype, n: int, vectors: bool) -> dict[str, Way]:
     """The ways that can solve matrices of order n."""
     lanes = native_lanes(dtype)
-    kinds = ("lanes", "matrix", "twisted", "twisted matrix") if vectors else ("values",)
+    of_values = choose_lanes(dtype, n, 1000, False).kind
+    kinds = ("lanes", "matrix", "twisted", "twisted matrix") if vectors else (of_values,)
     found = {}
     for kind in kinds:
         by_matrix, is_twisted = kind.endswith("matrix"), kind.startswith("twisted")

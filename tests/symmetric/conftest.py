@@ -18,7 +18,7 @@ def ways(dtype, n):
     dtype, lanes = np.dtype(dtype), native_lanes(dtype)
     found = {choose_lanes(dtype, n, 1000, vectors) for vectors in (False, True)}
     if n > 3:
-        kinds = ("values", "corrected values") if n <= CORRECTED else ("corrected values",)
+        kinds = ("values", "long values", "corrected values") if n <= CORRECTED else ("corrected values",)
         found |= {Way(dtype.str, kind, lanes, 2) for kind in kinds}
         found.add(choose_lanes(dtype, n, 1000, True, by_rotations=True))
     if n >= lanes:

@@ -492,6 +492,37 @@ def test_what_is_left_of_a_vector_is_one(seed):
     assert max(defects(*each)[0] for each in zip(A, values, V, strict=True)) <= RESIDUAL
 
 
+def pairs(rng, count, n, gap):
+    """Dense matrices whose eigenvalues are pairs at equal distances, apart by about `gap`."""
+    w = np.repeat(np.linspace(-1, 1, n // 2), 2) + gap * rng.standard_normal((count, n))
+    return np.array([symmetric(rng, row) for row in w])
+
+
+@pytest.mark.parametrize(("dtype", "seed"), [(np.float32, 23), (np.float64, 9)])
+def test_vectors_of_pairs(dtype, seed):
+    """Neighbours are just beyond intervals of one width; where a residual is large they are to be wider: 54 eps."""
+    rng, eps = np.random.default_rng(seed), np.finfo(dtype).eps
+    A = pairs(rng, 120, 64, eps * rng.choice([20, 50, 100, 300], (120, 1))).astype(dtype)
+    values, V = fc.eigh(A)
+    assert max(defects(*each)[1] for each in zip(A, values, V, strict=True)) <= ORTHOGONALITY
+
+
+def test_corrections_do_not_lead_to_neighbours():
+    """Pairs that are closer than QL's values alone may be wrong: both became the same one of the two, 58 and 83 eps."""
+    rng, eps = np.random.default_rng(0), np.finfo(float).eps
+    A = np.concatenate([pairs(rng, 40, 136, gap * eps) for gap in (35, 60)])
+    found, expected = fc.eigvalsh(A), np.linalg.eigvalsh(A)
+    assert np.abs(found - expected).max() <= AGREEMENT * eps * np.abs(expected).max()
+
+
+def test_values_of_reflections():
+    """Eigenvalues 0.7 and -0.7: what rounding did in one sweep it did in all, 36 eps."""
+    rng, eps = np.random.default_rng(1), np.finfo(float).eps
+    signs = np.sort(rng.choice([-1.0, 1.0], (600, 64)), axis=1)
+    A = np.array([0.7 * symmetric(rng, row) for row in signs])
+    assert np.abs(fc.eigvalsh(A) - 0.7 * signs).max() <= RESIDUAL * eps * 0.7
+
+
 @pytest.mark.parametrize(("dtype", "seed"), [(np.float32, 13), (np.float64, 32)])
 def test_vectors_beyond_a_cluster(dtype, seed):
     """Of 24 eigenvalues 22 are 1 to rounding, one lies where vectors were not made orthogonal before: 41 and 86 eps."""
@@ -710,8 +741,9 @@ def test_values_do_not_depend_on_the_blocks_of_neighbours(n, dtype):
     A = np.array([symmetric(rng, w) for w in kinds]).astype(dtype)
     A[::4, n // 2 :, : n // 2] = 0  # two blocks or more
     A[::4, : n // 2, n // 2 :] = 0
-    alone = in_lanes(A, Way(np.dtype(dtype).str, "values", 1, 1))[0]
-    for way in (Way(np.dtype(dtype).str, "values", lanes, 2), Way(np.dtype(dtype).str, "values", 2 * lanes, 1)):
+    kind = choose_lanes(np.dtype(dtype), n, len(A), False).kind
+    alone = in_lanes(A, Way(np.dtype(dtype).str, kind, 1, 1))[0]
+    for way in (Way(np.dtype(dtype).str, kind, lanes, 2), Way(np.dtype(dtype).str, kind, 2 * lanes, 1)):
         for _ in range(3):
             order = rng.permutation(len(A))
             group = A[order]

@@ -13,6 +13,8 @@ from fastcurv.simd import any_lane, fma, reciprocal, reciprocal_sqrt, where
 
 #: the most by which an eigenvalue is corrected, in eps times the largest
 CHANGE = 100.0
+#: eigenvalues are counted where a correction is more than this
+SURE = 16.0
 #: eigenvalues of more than so much of the largest are those that QL is furthest from
 OUTER = 0.7
 
@@ -173,10 +175,12 @@ def forget_slopes(n, chosen, factors):
 def correct_outer(d, squares, w, n, blocks, block, factors, limits):
     """Correct the outer ones of the eigenvalues w, ascending, which belong to `block`, from both ends inwards.
 
-    They are in no order then, but for rounding.
+    A factorisation may be that of a neighbour's vector: where a correction is large, eigenvalues are counted just
+    before where it leads, for it is not to pass its own. They are in no order then, but for rounding.
     """
     largest = max(abs(w[0]), abs(w[n - 1]))
-    least, most = OUTER * largest, 2.0 * CHANGE * limits.half_ulp * largest
+    unit = 2.0 * limits.half_ulp * largest
+    least, most, sure = OUTER * largest, CHANGE * unit, SURE * unit
     for k in range((n + 1) // 2):
         other = n - 1 - k
         first, second = w[k], w[other]
@@ -185,8 +189,31 @@ def correct_outer(d, squares, w, n, blocks, block, factors, limits):
         factorise(d, squares, n, (first, second), factors, limits)
         own = block[k], block[other]
         _, _, (change_1, change_2) = improve_two(d, squares, n, blocks, own, (first, second), factors, limits)
-        w[k] = first + where((abs(first) > least) & (abs(change_1) <= most), change_1, 0.0)
-        w[other] = second + where((abs(second) > least) & (abs(change_2) <= most), change_2, 0.0)
+        change_1 = where((abs(first) > least) & (abs(change_1) <= most), change_1, 0.0)
+        change_2 = where((abs(second) > least) & (abs(change_2) <= most), change_2, 0.0)
+        if any_lane(max(abs(change_1), abs(change_2)) > sure):
+            before_1 = first + (change_1 - math.copysign(sure, change_1))
+            before_2 = second + (change_2 - math.copysign(sure, change_2))
+            factorise(d, squares, n, (before_1, before_2), factors, limits)
+            below_1, below_2 = _count_below(factors, n)
+            change_1 = where(_passes(change_1, below_1, k, sure), 0.0, change_1)
+            change_2 = where(_passes(change_2, below_2, other, sure), 0.0, change_2)
+        w[k], w[other] = first + change_1, second + change_2
+
+
+def _count_below(factors, n):
+    """How many eigenvalues are less than each shift: as many as pivots are negative (Sylvester's law of inertia)."""
+    p_1, p_2 = factors[2][0], factors[2][1]
+    count_1 = count_2 = p_1[0] - p_1[0]
+    for i in range(n):
+        count_1, count_2 = where(p_1[i] < 0.0, count_1 + 1.0, count_1), where(p_2[i] < 0.0, count_2 + 1.0, count_2)
+    return count_1, count_2
+
+
+def _passes(change, below, k, sure):
+    """Whether a large change leads past eigenvalue k: `below` of them are less than what comes just before its end."""
+    is_upwards, is_less = change > 0.0, below > k
+    return (abs(change) > sure) & ((is_upwards & is_less) | ~(is_upwards | is_less))
 
 
 def twisted_vectors(z_1, z_2, e, n, rows, changes, factors, limits):

@@ -77,7 +77,7 @@ def wilkinson_shift(d_0, d_1, square):
     return d_0 - square / (half + math.copysign(math.sqrt(fma(half, half, square)), half))
 
 
-def ql_values(d, e2, ends, n, limits):
+def ql_values(d, e2, ends, n, limits, once=False):
     """Eigenvalues in place of d, in no order, by QL without square roots; e2 holds squares. Lanes that converged.
 
     Pal, Walker & Kahan; Parlett, The Symmetric Eigenvalue Problem, 8.14-8.15; LAPACK's sterf. A sweep is over all rows
@@ -85,7 +85,8 @@ def ql_values(d, e2, ends, n, limits):
     wait: shifts that are not theirs bring them no further, and every sweep rounds (where they were turned as well, one
     in two million clustered matrices was off by 49 eps). Rows that are coupled to no other are left as they are.
 
-    ends : room for as many rows.
+    ends : room for as many rows; once : whether gamma is rounded once, which takes longer: where all eigenvalues are
+    the same two numbers, rounding does the same in every sweep.
     """
     low = d[0] - d[0]
     below = d[n - 1] * d[n - 1]
@@ -106,7 +107,7 @@ def ql_values(d, e2, ends, n, limits):
             least = int(reduce_min(high))  # until the next time, for the blocks that follow end further on
         last = min(int(reduce_max(where(low < n, low, 0.0))) + 1, n - 2)  # where the next blocks begin, most likely
         shift = wilkinson_shift(found[2], found[3], found[4])
-        root_free_sweep(d, e2, n, first, max(first, least), high, shift, limits)
+        root_free_sweep(d, e2, n, first, max(first, least), high, shift, limits, once)
     return low >= n
 
 
@@ -156,7 +157,7 @@ def _pivot(gamma, p, r, old_p, limits):
     return gamma, p
 
 
-def root_free_sweep(d, e2, n, first, least, high, shift, limits):
+def root_free_sweep(d, e2, n, first, least, high, shift, limits, once):
     """One QL sweep upwards, which leaves couplings from row `high` on as they are; it is `least` or more in all lanes.
 
     It begins at the last row in every lane: what rounding does in a block depends on the lane's rows below, but not on
@@ -169,16 +170,16 @@ def root_free_sweep(d, e2, n, first, least, high, shift, limits):
     for i in range(n - 2, least - 1, -1):
         e_i = e2[i]
         coupling = where(high > i, e_i, 0.0)
-        turned, d[i + 1], e2[i + 1] = _turn(turned, d[i], coupling, kept, shift, limits)
+        turned, d[i + 1], e2[i + 1] = _turn(turned, d[i], coupling, kept, shift, limits, once)
         kept = e_i - coupling
     for i in range(least - 1, first - 1, -1):
-        turned, d[i + 1], e2[i + 1] = _turn(turned, d[i], e2[i], 0.0, shift, limits)
+        turned, d[i + 1], e2[i + 1] = _turn(turned, d[i], e2[i], 0.0, shift, limits, once)
     gamma, p, s, d_below, was_coupled, below = turned
     d[first] = where(was_coupled, gamma + shift, d_below)
     below, e2[first] = _deflated(below, d[first], s * p, limits)
 
 
-def _turn(turned, d_i, e_i, kept, shift, limits):
+def _turn(turned, d_i, e_i, kept, shift, limits, once):
     """Go on to row i, on squares of sine (s), cosine (p / r) and coupling; p = gamma² / cosine².
 
     The diagonal of the row below, and the square of its coupling, are then done; `kept` is one that waits, or 0.
@@ -187,14 +188,23 @@ def _turn(turned, d_i, e_i, kept, shift, limits):
     is_coupled = e_i > 0.0
     r = p + e_i
     x = fma(p, d_i - shift, -(e_i * gamma))
-    r_inverse, ratio = 1.0 / r, x / p
+    r_inverse, quotient, product = _quotients(x, r, p, once)
     e_done, s = fma(s, r, kept), e_i * r_inverse
-    previous, gamma = gamma, x * r_inverse
-    gamma, p = _pivot(gamma, gamma * ratio, r, p, limits)
+    previous = gamma
+    gamma, p = _pivot(quotient, product, r, p, limits)
     d_done = previous + where(is_coupled, d_i - gamma, shift)
     d_done = where(is_coupled | was_coupled, d_done, d_below)
     below, e_done = _deflated(below, d_done, e_done, limits)
     return (gamma, p, s, d_i, is_coupled, below), d_done, e_done
+
+
+def _quotients(x, r, p, once):
+    """1 / r, x / r and (x / r) (x / p), by two divisions; x / r is one of them or rounded twice."""
+    if once:
+        inverse = 1.0 / (r * p)
+        return p * inverse, x / r, x * (x * inverse)
+    r_inverse, ratio = 1.0 / r, x / p
+    return r_inverse, x * r_inverse, (x * r_inverse) * ratio
 
 
 def normalised(c, s):

@@ -43,7 +43,7 @@ def stages(way: Way) -> tuple[Callable, Callable]:
     if way.n:
         return _jacobi_stages(way)
     return {
-        "values": _value_stages, "corrected values": _corrected_value_stages,
+        "values": _value_stages, "long values": _value_stages, "corrected values": _corrected_value_stages,
         "lanes": _lane_stages, "matrix": _matrix_stages,
         "twisted": _twisted_stages, "twisted matrix": _twisted_matrix_stages,
     }[way.kind](way)  # fmt: skip
@@ -102,7 +102,7 @@ def _in_order(d, order, others, good, n):
 
 def _value_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
-    unit, in_register = way.unit, way.in_register
+    unit, in_register, once = way.unit, way.in_register, way.kind == "long values"
 
     def reduce_part(work, n, part, count):
         vectors = work[scratch(n, lanes, unit, parts, 0, False).vectors :]
@@ -111,7 +111,7 @@ def _value_stages(way: Way) -> tuple[Callable, Callable]:
     def finish(work, places, n, count):
         d, e, ends, _, others = _vectors(work[scratch(n, lanes, unit, parts, 0, False).vectors :], n, group)
         square_couplings(e, n)
-        others[1] = where(ql_values(d, e, ends, n, limits), splat(0.0, others[0]), 1.0)
+        others[1] = where(ql_values(d, e, ends, n, limits, once), splat(0.0, others[0]), 1.0)
         sort(d, None, n)
         finish_values(d, n, others[0])
 

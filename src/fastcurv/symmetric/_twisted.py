@@ -149,28 +149,28 @@ def tridiagonal_vectors(
     known = d, squares, blocks, counted_twice, relative
     start = factors[3][0]
     z_too, tops_too, start_too = same
-    iterated = unit - unit
+    iterated, never = unit - unit, good & ~good
     for k in range(0, n, 2):
         if not any_lane(good):
             break
         other = min(k + 1, n - 1)
         shifts, own = (w[k] - origin, w[other] - origin), (block[k], block[other])
-        rows, gammas, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
-        for _ in range(2 if n >= TWICE else 1):
+        large, repeats = (never, never), 2 if n >= TWICE else 1
+        while True:  # each in one place, for the compiler copies it into all
+            rows, gammas, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
             far = _are_far(changes, shifts, good & graded, limits)
-            if not any_lane(far[0] | far[1]):
-                break
-            shifts = _changed(far, shifts, changes)
-            rows, gammas, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
-        (square_1, most_1), (square_2, most_2) = twisted_vectors(z[k], z[other], e, n, rows, changes, factors, limits)
-        large = good & ~(most_1 <= FIRST_ORDER), good & ~(most_2 <= FIRST_ORDER)
-        if any_lane(large[0] | large[1]):
-            shifts = _changed(large, shifts, changes)
-            rows, gammas, changes = _improve(known, n, own, shifts, factors, good, graded, limits)
-            forget_slopes(n, large, factors)
+            if repeats > 0 and any_lane(far[0] | far[1]):
+                shifts, repeats = _changed(far, shifts, changes), repeats - 1
+                continue
+            if any_lane(large[0] | large[1]):
+                forget_slopes(n, large, factors)
             (square_1, most_1), (square_2, most_2) = twisted_vectors(
                 z[k], z[other], e, n, rows, changes, factors, limits
             )
+            more = good & ~large[0] & ~(most_1 <= FIRST_ORDER), good & ~large[1] & ~(most_2 <= FIRST_ORDER)
+            if not any_lane(more[0] | more[1]):
+                break
+            shifts, large, repeats = _changed(more, shifts, changes), more, 0
         residual_1 = _residual(gammas[0], changes[0], square_1, most_1, large[0])
         residual_2 = _residual(gammas[1], changes[1], square_2, most_2, large[1])
         found_1 = square_1, residual_1, shifts[0] + changes[0]
@@ -246,9 +246,10 @@ def _vector(z, k, n, w, origin, found, d, e, factors, good, graded, widest, unit
     good = good & (square * limits.square < 1.0)  # it did not overflow
     poor = good & ~(residual <= RESIDUAL * unit)
     better = origin + shift
-    reach = (NEAR / WIDEST) * widest
+    of_residual = RELATIVE * (residual * (0.5 / limits.half_ulp))
+    reach = min(max((NEAR / WIDEST) * widest, of_residual), widest)
     if any_lane(graded):  # as far as the residual, if that is more
-        own = RELATIVE * max(abs(shift), residual * (0.5 / limits.half_ulp)) + BLUR * unit
+        own = max(RELATIVE * abs(shift), of_residual) + BLUR * unit
         reach = where(graded, min(own, widest), reach)
     if any_lane(poor):
         iterate(x, n, d, e, value, factors, side, poor, limits)

@@ -23,9 +23,9 @@ class Way(NamedTuple):
     """
 
     dtype: str
-    #: "values" or "corrected values", by factorisations; with vectors: "lanes" or "matrix", QL, rotations in lanes or
-    #: matrix by matrix; "twisted" or "twisted matrix", twisted factorisations, transformed back likewise, which leave
-    #: some matrices to others
+    #: "values", "long values", rounded less, or "corrected values", by factorisations; with vectors: "lanes" or
+    #: "matrix", QL, rotations in lanes or matrix by matrix; "twisted" or "twisted matrix", twisted factorisations,
+    #: transformed back likewise, which leave some matrices to others
     kind: str
     lanes: int
     parts: int

@@ -16,8 +16,9 @@ ALONE_BY_MATRIX = 32
 #: from here on tridiagonalisation takes half as many lanes as QL, and all that is done for vectors
 HALVES = 24
 NARROW = {"float64": 128, "float32": 88}
-#: above, QL's largest eigenvalues are corrected: those with and without vectors agree to 40 eps
-CORRECTED = 128
+#: from here on root-free QL rounds gamma once; above, its largest eigenvalues are corrected: those with and without
+#: vectors agree to 40 eps
+LONG, CORRECTED = 48, 128
 #: so few matrices are solved one by one, in one lane, from an order on; more than one only with vectors
 ALONE = {1: 8, 2: 24, 3: 96, 4: 192}
 #: LAPACK solves so few matrices from an order on: with vectors, and without; and all with vectors from LARGE on
@@ -25,7 +26,7 @@ BY_LAPACK = {True: dict.fromkeys(ALONE, 400), False: {1: 180, 2: 256, 3: 450}}
 LARGE = 512
 #: matrices that twisted factorisations leave out are solved by QL, of which errors grow with the order: from here on
 #: those of float32 in float64, and all others by LAPACK
-LEFT_IN_DOUBLE, LEFT_TO_LAPACK = 65, 150
+LEFT_IN_DOUBLE, LEFT_TO_LAPACK = 33, 150
 
 
 @lru_cache(maxsize=1024)
@@ -48,7 +49,7 @@ def choose_lanes(
         return Way(dtype.str, "lanes" if vectors else "values", 2 * lanes, 1, n)
     is_alone = n >= ALONE.get(count, np.inf) and (count == 1 or (vectors and not by_rotations))
     if not vectors:
-        kind = "values" if n <= CORRECTED else "corrected values"
+        kind = "values" if n < LONG else "long values" if n <= CORRECTED else "corrected values"
     elif by_rotations or n < 2:
         kind = "matrix" if n >= max(BY_MATRIX[dtype.name], 2 * lanes) else "lanes"
     else:

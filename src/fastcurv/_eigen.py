@@ -72,7 +72,7 @@ def eigh(a: Any, *, device: str = "auto") -> EighResult:
     Several matrices at once, one in each lane of the processor's vectors: Jacobi's method for n = 2 and 3, above
     Householder tridiagonalisation, QL without square roots, and vectors by twisted factorisations (Parlett & Dhillon,
     Linear Algebra Appl. 267, 1997); where eigenvalues are equal to rounding, vectors by inverse iteration, and where
-    many are, by QL, above n = 64 in double precision, from n = 150 on by LAPACK. The result for a matrix does not
+    many are, by QL, above n = 32 in double precision, from n = 150 on by LAPACK. The result for a matrix does not
     depend on the others, its place, nor on the number of threads.
     LAPACK solves, with vectors, matrices of n = 512 and more, and batches of up to four from n = 400 on: there, and by
     cuSOLVER, the last digits may differ from those of the same matrix in another batch.

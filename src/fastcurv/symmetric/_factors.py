@@ -13,8 +13,8 @@ from fastcurv.simd import any_lane, fma, reciprocal, reciprocal_sqrt, where
 
 #: the most by which an eigenvalue is corrected, in eps times the largest
 CHANGE = 100.0
-#: eigenvalues are counted where a correction is more than this
-SURE = 16.0
+#: in eps times the largest: corrections of more than this are checked by counting eigenvalues
+SURE = 6.0
 #: eigenvalues of more than so much of the largest are those that QL is furthest from
 OUTER = 0.7
 
@@ -175,8 +175,8 @@ def forget_slopes(n, chosen, factors):
 def correct_outer(d, squares, w, n, blocks, block, factors, limits):
     """Correct the outer ones of the eigenvalues w, ascending, which belong to `block`, from both ends inwards.
 
-    A factorisation may be that of a neighbour's vector: where a correction is large, eigenvalues are counted just
-    before where it leads, for it is not to pass its own. They are in no order then, but for rounding.
+    A factorisation may give a neighbour's vector instead. Where a correction is more than SURE, eigenvalues are counted
+    at SURE before its end, and it is dropped if it leads past its own. They are in no order then, but for rounding.
     """
     largest = max(abs(w[0]), abs(w[n - 1]))
     unit = 2.0 * limits.half_ulp * largest
@@ -202,7 +202,7 @@ def correct_outer(d, squares, w, n, blocks, block, factors, limits):
 
 
 def _count_below(factors, n):
-    """How many eigenvalues are less than each shift: as many as pivots are negative (Sylvester's law of inertia)."""
+    """How many eigenvalues are less than the shifts of the last `factorise`: its negative pivots (Sylvester's law)."""
     p_1, p_2 = factors[2][0], factors[2][1]
     count_1 = count_2 = p_1[0] - p_1[0]
     for i in range(n):
@@ -211,7 +211,9 @@ def _count_below(factors, n):
 
 
 def _passes(change, below, k, sure):
-    """Whether a large change leads past eigenvalue k: `below` of them are less than what comes just before its end."""
+    """Whether a change of more than `sure` leads past eigenvalue k; `below` are less than the point `sure` short of its
+    end.
+    """
     is_upwards, is_less = change > 0.0, below > k
     return (abs(change) > sure) & ((is_upwards & is_less) | ~(is_upwards | is_less))
 

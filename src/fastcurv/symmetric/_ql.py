@@ -85,8 +85,8 @@ def ql_values(d, e2, ends, n, limits, once=False):
     wait: shifts that are not theirs bring them no further, and every sweep rounds (where they were turned as well, one
     in two million clustered matrices was off by 49 eps). Rows that are coupled to no other are left as they are.
 
-    ends : room for as many rows; once : whether gamma is rounded once, which takes longer: where all eigenvalues are
-    the same two numbers, rounding does the same in every sweep.
+    ends : room for as many rows; once : whether gamma is a quotient, not x times a rounded 1 / r, which takes
+    longer: where all eigenvalues are the same two numbers, every sweep makes the same errors, and they add up.
     """
     low = d[0] - d[0]
     below = d[n - 1] * d[n - 1]

@@ -25,9 +25,10 @@ from ._factors import (
     twisted_vectors,
 )
 
-#: how far the interval about an eigenvalue reaches: relative to the largest; where they crowd towards an end, relative
-#: to its distance from that; where errors have grown, relative to the largest; and besides, in eps times the largest,
-#: for to that eigenvalues are known. Where intervals overlap vectors are made orthogonal
+#: how far the interval about an eigenvalue reaches: relative to the largest; relative to its vector's residual in eps
+#: and, where they crowd towards an end, to its distance from that; where errors have grown, and at most, relative to
+#: the largest; and besides, in eps times the largest, for to that eigenvalues are known. Where intervals overlap
+#: vectors are made orthogonal
 NEAR, RELATIVE, WIDEST, BLUR = 1 / 32, 1 / 18, 1 / 9, 50.0
 #: the order from which crowded eigenvalues are worth it, and how far half of them reach, relative to the largest
 GRADED, CROWDED = 16, 1 / 16
@@ -248,7 +249,7 @@ def _vector(z, k, n, w, origin, found, d, e, factors, good, graded, widest, unit
     better = origin + shift
     of_residual = RELATIVE * (residual * (0.5 / limits.half_ulp))
     reach = min(max((NEAR / WIDEST) * widest, of_residual), widest)
-    if any_lane(graded):  # as far as the residual, if that is more
+    if any_lane(graded):
         own = max(RELATIVE * abs(shift), of_residual) + BLUR * unit
         reach = where(graded, min(own, widest), reach)
     if any_lane(poor):

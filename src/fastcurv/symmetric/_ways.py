@@ -16,7 +16,7 @@ ALONE_BY_MATRIX = 32
 #: from here on tridiagonalisation takes half as many lanes as QL, and all that is done for vectors
 HALVES = 24
 NARROW = {"float64": 128, "float32": 88}
-#: from here on root-free QL rounds gamma once; above, its largest eigenvalues are corrected: those with and without
+#: from here on root-free QL has one rounding less; above, its largest eigenvalues are corrected: those with and without
 #: vectors agree to 40 eps
 LONG, CORRECTED = 48, 128
 #: so few matrices are solved one by one, in one lane, from an order on; more than one only with vectors

@@ -65,11 +65,12 @@ def measure(dtype: np.dtype, vectors: bool, rounds: int = 5) -> str:
 
 
 def measure_left_out(dtype: np.dtype, rounds: int = 5) -> str:
-    """The same of matrices that twisted factorisations leave out: projectors, whose eigenvalues are 0 and 1."""
+    """The same of matrices that twisted factorisations leave out: clusters as wide as rounding, of unequal ones."""
     rng, rows = np.random.default_rng(3), []
     for n in LEFT_OUT_SIZES:
-        q = np.linalg.qr(rng.standard_normal((LEFT_OUT, n, n)))[0][:, :, : n // 3]
-        a = read_only((q @ q.swapaxes(1, 2)).astype(dtype))
+        q = np.linalg.qr(rng.standard_normal((LEFT_OUT, n, n)))[0]
+        w = rng.integers(-1, 2, (LEFT_OUT, n)) + 45 * np.finfo(dtype).eps * rng.standard_normal((LEFT_OUT, n))
+        a = read_only(((q * w[:, None]) @ q.swapaxes(1, 2)).astype(dtype))
         double = read_only(a.astype(np.float64))
         ways = {
             "QL": (a, choose_lanes(dtype, n, LEFT_OUT, True, by_rotations=True)),

@@ -16,7 +16,7 @@ from .backends import cpu
 from .backends._kernels import Operation
 from .backends._layout import span
 from .backends._threads import get_threads, one_at_a_time
-from .function import compiled
+from .function import compiled, inlined
 from .simd import own_row, unpack
 from .symmetric import (
     LEFT_IN_DOUBLE,
@@ -255,6 +255,7 @@ def _block(way: Way):
     packed, values_out = compiled(pack, tag), compiled(unpack_values, tag)
     unpacked, vectors_out = compiled(unpack, tag), compiled(unpack_rows, tag)
     columns_out = compiled(unpack_columns, tag)
+    offsets, distance = inlined(scratch), inlined(stride_of)  # as in the stages, where they are compiled anyway
     lanes, parts, group, register, side, known = way.lanes, way.parts, way.group, way.register, way.block, way.n
     unit, is_factored = way.unit, way.is_factored
     packing, vectors, is_twisted = min(side, lanes), way.vectors, way.is_twisted
@@ -265,7 +266,7 @@ def _block(way: Way):
         count = len(failed)
         first, last = span(layout, task, -(-count // group))
         work, places = own_row(scratch_rows, worker), places_rows[worker]
-        at, stride = scratch(n, lanes, unit, parts, register, is_factored), stride_of(n, lanes, unit)
+        at, stride = offsets(n, lanes, unit, parts, register, is_factored), distance(n, lanes, unit)
         results = work[at.vectors :]
         order = results[2 * n * group :]
         others = results[4 * n * group :]

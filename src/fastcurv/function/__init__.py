@@ -1,7 +1,7 @@
 """The user's function: its kinds, its identity, its compilation together with its helpers, and the disk cache."""
 
 from ._cache import DiskCache, folder, package_digest
-from ._compile import cause_of, compilation_error, compiled
+from ._compile import cause_of, compilation_error, compiled, inlined
 from ._digest import Digest
 from ._kinds import (
     Compiled,
@@ -28,6 +28,6 @@ def digest(fun) -> str | None:
 
 __all__ = [
     "Compiled", "Digest", "DiskCache", "Pointer", "Refusals", "UserFunction", "Vectorized", "cause_of",
-    "compilation_error", "compiled", "digest", "exception_at", "folder", "identity_of", "package_digest", "play",
-    "play_vector", "record", "record_vector", "repeats", "trial", "user_function", "values_at", "vectorized",
+    "compilation_error", "compiled", "digest", "exception_at", "folder", "identity_of", "inlined", "package_digest",
+    "play", "play_vector", "record", "record_vector", "repeats", "trial", "user_function", "values_at", "vectorized",
 ]  # fmt: skip

@@ -68,6 +68,11 @@ def compiled(
     return _Rebuild(tag, helper_flags, frozen).dispatcher(function, entry, **common, **flags)
 
 
+def inlined(function) -> Dispatcher:
+    """The dispatcher of a function of the package that `exact` code with `inline_helpers` shares."""
+    return _shared(function, {"fastmath": False, "forceinline": True})
+
+
 class _Rebuild:
     def __init__(self, tag: str, helper_flags: dict[str, Any], frozen: Callable[[Any], Any] = lambda value: value):
         self._tag, self._helper_flags, self._frozen = tag, helper_flags, frozen

@@ -129,7 +129,7 @@ def improve_two(d, squares, n, blocks, own, shifts, factors, limits):
     p_1, p_2, q_1, q_2 = p[0], p[1], q[0], q[1]
     own_1, own_2 = own
     shift_1, shift_2 = shifts
-    zero = shift_1 - shift_1
+    zero = d[0] - d[0]
     one = zero + 1.0
     least_1 = least_2 = zero + math.inf
     row_1 = row_2 = zero
@@ -256,4 +256,4 @@ def twisted_vectors(z_1, z_2, e, n, rows, changes, factors, limits):
         x_1, x_2 = z_1[i] * inverse_1, z_2[i] * inverse_2
         z_1[i] = where(abs(x_1) < limits.entry, 0.0, x_1)
         z_2[i] = where(abs(x_2) < limits.entry, 0.0, x_2)
-    return (square_1, abs(change_1) * most_1), (square_2, abs(change_2) * most_2)
+    return (square_1, square_2), (abs(change_1) * most_1, abs(change_2) * most_2)

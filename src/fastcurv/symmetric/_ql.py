@@ -18,9 +18,12 @@ SWEEPS_PER_NOTE = 16
 
 
 def square_couplings(e, n):
-    """e[i] = e[i]² for `ql_values`."""
+    """e[i] = e[i]² for `ql_values`. The largest."""
+    largest = e[0] - e[0]
     for i in range(n - 1):
-        e[i] = e[i] * e[i]
+        e[i] = square = e[i] * e[i]
+        largest = max(largest, square)
+    return largest
 
 
 def all_rows(n):

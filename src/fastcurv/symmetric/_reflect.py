@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastcurv.simd import fma, load, splat, spread, store
+from fastcurv.simd import any_lane, fma, load, splat, spread, store
 
 #: from here on reflections change the length of vectors by more than 2 eps
 LONG = 32
@@ -17,6 +17,11 @@ def reflect_lanes(a, z, n, first, apart):
     u'w and v'w are kept beside the diagonal. The first one or two, of least support, are alone where they are left.
     """
     begin = 2 + (n - 2) % 3
+    zero = a[0, first] - a[0, first]
+    some = zero > 0.0
+    for i in range(2, n):
+        some = some | (a[i, first + i * apart] != 0.0)
+    rows = n if any_lane(some) else 0  # of matrices that were tridiagonal there are none
     for i in range(begin, n, 3):
         u, v, w, end = a[i], a[i + 1], a[i + 2], first + i * apart
         uv = uw = vw = u[first] - u[first]
@@ -24,7 +29,7 @@ def reflect_lanes(a, z, n, first, apart):
             u_c, v_c, w_c = u[c], v[c], w[c]
             uv, uw, vw = fma(u_c, v_c, uv), fma(u_c, w_c, uw), fma(v_c, w_c, vw)
         u[end + apart], u[end + 2 * apart], v[end + 2 * apart] = uv, uw, fma(v[end], w[end], vw)
-    for k in range(0, n, 4):
+    for k in range(0, rows, 4):
         z0, z1, z2, z3 = z[k], z[min(k + 1, n - 1)], z[min(k + 2, n - 1)], z[min(k + 3, n - 1)]
         for i in range(2, begin):
             _reflect_alone(a[i], z0, z1, z2, z3, first, first + i * apart, apart)
@@ -51,7 +56,7 @@ def _reflect_alone(u, z0, z1, z2, z3, first, end, apart):
 
 def _reflect_by_threes(a, z0, z1, z2, z3, begin, n, first, apart):
     """All reflectors from `begin` on, of four rows."""
-    end = first + begin * apart
+    end, zero = first + begin * apart, z0[first] - z0[first]
     u, v, w = a[begin], a[begin + 1], a[begin + 2]
     p0, q0, r0 = _products(u, v, w, z0, first, end, apart)
     p1, q1, r1 = _products(u, v, w, z1, first, end, apart)
@@ -77,10 +82,7 @@ def _reflect_by_threes(a, z0, z1, z2, z3, begin, n, first, apart):
                 z0[c], z1[c], z2[c], z3[c] = x0, x1, x2, x3
         else:
             next_u, next_v, next_w = a[i + 3], a[i + 4], a[i + 5]
-            p0, q0, r0 = _beyond(next_u, next_v, next_w, z0, end, apart)
-            p1, q1, r1 = _beyond(next_u, next_v, next_w, z1, end, apart)
-            p2, q2, r2 = _beyond(next_u, next_v, next_w, z2, end, apart)
-            p3, q3, r3 = _beyond(next_u, next_v, next_w, z3, end, apart)
+            p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = r0 = r1 = r2 = r3 = zero
             for c in range(first, end, apart):
                 u_c, v_c, w_c = u[c], v[c], w[c]
                 x0, x1 = _reflected(u_c, v_c, w_c, z0[c], f0, g0, h0), _reflected(u_c, v_c, w_c, z1[c], f1, g1, h1)
@@ -90,6 +92,10 @@ def _reflect_by_threes(a, z0, z1, z2, z3, begin, n, first, apart):
                 p0, p1, p2, p3 = fma(x0, u_c, p0), fma(x1, u_c, p1), fma(x2, u_c, p2), fma(x3, u_c, p3)
                 q0, q1, q2, q3 = fma(x0, v_c, q0), fma(x1, v_c, q1), fma(x2, v_c, q2), fma(x3, v_c, q3)
                 r0, r1, r2, r3 = fma(x0, w_c, r0), fma(x1, w_c, r1), fma(x2, w_c, r2), fma(x3, w_c, r3)
+            p0, q0, r0 = _beyond(next_u, next_v, next_w, z0, end, apart, p0, q0, r0)
+            p1, q1, r1 = _beyond(next_u, next_v, next_w, z1, end, apart, p1, q1, r1)
+            p2, q2, r2 = _beyond(next_u, next_v, next_w, z2, end, apart, p2, q2, r2)
+            p3, q3, r3 = _beyond(next_u, next_v, next_w, z3, end, apart, p3, q3, r3)
 
 
 def _products(u, v, w, z, first, end, apart):
@@ -101,10 +107,15 @@ def _products(u, v, w, z, first, end, apart):
     return p, fma(v[end], x, q), fma(w[end + apart], y, fma(w[end], x, r))
 
 
-def _beyond(u, v, w, z, end, apart):
-    """What the columns from `end` on add to u'z, v'z and w'z of reflectors that reach three columns further."""
+def _beyond(u, v, w, z, end, apart, p, q, r):
+    """u'z, v'z and w'z, of reflectors that reach three columns further, with what the columns from `end` on add.
+
+    They come last: where they are most of it, each sum that is then added to would be rounded in the same direction by
+    equal entries (30 eps for repeated rows).
+    """
     place = end + apart
-    x, y, p, q, r = z[place], z[place + apart], u[end] * z[end], v[end] * z[end], w[end] * z[end]
+    x, y = z[place], z[place + apart]
+    p, q, r = fma(u[end], z[end], p), fma(v[end], z[end], q), fma(w[end], z[end], r)
     p, q, r = fma(u[place], x, p), fma(v[place], x, q), fma(w[place], x, r)
     place += apart
     p, q, r = fma(u[place], y, p), fma(v[place], y, q), fma(w[place], y, r)
@@ -203,14 +214,6 @@ def reflect_strip(z, start, n, stride, reflectors, lanes):
         is_last = i == n - 3
         next_u, next_v, next_w = _rows(reflectors, i if is_last else i + 3, stride)  # not needed of the last
         p = q = r = zero
-        if not is_last:
-            p, q, r = (spread(z, next_u + i, x) * x, spread(z, next_v + i, x) * x, spread(z, next_w + i, x) * x)
-            p, q, r = _added(z, next_u + i + 1, next_v + i + 1, next_w + i + 1, y, p, q, r)
-            x = load(z, place + 2 * stride, lanes)
-            p, q, r = _added(z, next_u + i + 2, next_v + i + 2, next_w + i + 2, x, p, q, r)
-            x, y = load(z, place + 3 * stride, lanes), load(z, place + 4 * stride, lanes)
-            q = fma(spread(z, next_v + i + 3, x), x, q)
-            r = fma(spread(z, next_w + i + 4, y), y, fma(spread(z, next_w + i + 3, x), x, r))
         place = start
         for k in range(i):
             x = fma(-f, spread(z, u + k, f), load(z, place, lanes))
@@ -218,6 +221,13 @@ def reflect_strip(z, start, n, stride, reflectors, lanes):
             store(z, place, x)
             p, q, r = _added(z, next_u + k, next_v + k, next_w + k, x, p, q, r)
             place += stride
+        if not is_last:  # columns beyond come last, as in `_beyond`
+            for k in range(i, i + 3):
+                x = load(z, start + k * stride, lanes)
+                p, q, r = _added(z, next_u + k, next_v + k, next_w + k, x, p, q, r)
+            x, y = load(z, place + 3 * stride, lanes), load(z, place + 4 * stride, lanes)
+            q = fma(spread(z, next_v + i + 3, x), x, q)
+            r = fma(spread(z, next_w + i + 4, y), y, fma(spread(z, next_w + i + 3, x), x, r))
     if n <= LONG:
         return
     square = zero

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastcurv.simd import any_lane, lane_array, reduce_max, reduce_min, splat, where
 
+from ._clusters import even_values
 from ._factors import correct_outer, split
 from ._jacobi import jacobi_2, jacobi_3
 from ._limits import LIMITS
@@ -110,9 +111,11 @@ def _value_stages(way: Way) -> tuple[Callable, Callable]:
 
     def finish(work, places, n, count):
         d, e, ends, _, others = _vectors(work[scratch(n, lanes, unit, parts, 0, False).vectors :], n, group)
-        square_couplings(e, n)
+        largest = square_couplings(e, n)
         others[1] = where(ql_values(d, e, ends, n, limits, once), splat(0.0, others[0]), 1.0)
         sort(d, None, n)
+        if once:
+            even_values(d, n, e, largest > 0.0, limits)
         finish_values(d, n, others[0])
 
     return reduce_part, finish
@@ -129,9 +132,10 @@ def _corrected_value_stages(way: Way) -> tuple[Callable, Callable]:
     def finish(work, places, n, count):
         at = scratch(n, lanes, unit, parts, 0, True)
         others = _vectors(work[at.vectors :], n, group)[4]
-        diagonal, _, squares, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
+        diagonal, e, squares, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
         correct_outer(diagonal, squares, w, n, blocks, block, factors, limits)
         sort(w, None, n)
+        even_values(w, n, e, square_couplings(e, n) > 0.0, limits)
         others[1] = where(good, splat(0.0, others[0]), 1.0)
         finish_values(w, n, others[0])
 
@@ -294,19 +298,21 @@ def _twisted(work, at, n, group, unit, in_register, limits):
     diagonal, e, squares, w, blocks, block, factors, good = _split_values(work, at, n, group, limits)
     more, size = work[at.pivots :], spaced(n * group, group)
     pivots, products = lane_array(more, 11 * size, n, group), lane_array(more, 12 * size, n, group)
-    joined = lane_array(more, 13 * size, n, group)
+    joined, beside = lane_array(more, 13 * size, n, group), lane_array(more, 14 * size, n, group)
+    start, reaches = lane_array(more, 15 * size, 2, group), lane_array(more, 15 * size + 2 * group, 2, group)
     tops = _vectors(work[at.vectors :], n, group)[2]  # squared couplings are no longer needed
     apart, stride = group // in_register, stride_of(n, group, unit)
     z = lane_array(work, at.rows, (n, stride), group)
     same = (
         lane_array(work, at.rows, (n, stride), in_register),
         lane_array(work[at.vectors :], 2 * n * group, n * apart, in_register),
-        lane_array(more, 8 * size, n * apart, in_register),
+        lane_array(more, 15 * size, 2 * apart, in_register),
     )
     relative = (pivots, products)
     good = tridiagonal_vectors(
-        diagonal, e, squares, w, blocks, block, z, n, good, factors, relative, joined, tops, same, apart, limits
-    )
+        diagonal, e, squares, w, blocks, block, z, n, good, factors, relative, joined, beside, start, reaches, tops,
+        same, apart, limits,
+    )  # fmt: skip
     return z, good
 
 

@@ -91,7 +91,7 @@ class Scratch(NamedTuple):
     room: int
     gathered: int
     end: int
-    #: by twisted factorisations: fourteen more vectors of all lanes; then eigenvectors, row by row, in lanes
+    #: by twisted factorisations: fifteen more vectors of all lanes and four numbers; then eigenvectors, in rows
     pivots: int
     rows: int
 
@@ -101,7 +101,7 @@ def scratch(n, lanes, unit, parts, register, is_factored):
     group, apart = lanes * parts, stride_of(n, lanes, unit)
     vectors = n * apart
     z = vectors + (4 * n + 2) * group
-    factors = 14 * spaced(n * group, group)
+    factors = 15 * spaced(n * group, group) + 4 * group
     size = n * stride_of(n, group, unit) + factors if is_factored else 0
     if register == 0:
         end = z + vectors

@@ -1,0 +1,191 @@
+"""Orthonormal bases for clusters of eigenvalues that are equal to rounding, of tridiagonal matrices, one in each lane.
+
+Any vector of the space that belongs to a cluster serves as an eigenvector. Each is found by inverse iteration, with one
+shift for all, beside the cluster, from a vector of no pattern that has nothing of those before (Peters & Wilkinson,
+"Inverse iteration, ill-conditioned equations and Newton's method", SIAM Review 21, 1979; for elimination, LAPACK's
+dlagtf). Their eigenvalue is the mean of the Rayleigh quotients.
+"""
+
+from __future__ import annotations
+
+import math
+
+from fastcurv.simd import any_lane, fma, reciprocal_sqrt, where
+
+from ._factors import pivot
+from ._orthogonal import multiply, rayleigh
+
+#: in eps times the largest eigenvalue, some of it for each row, for errors grow: how far from each other clusters are;
+#: how wide QL may find them; and how far off their vectors may be
+GAP = 2.0**12
+WIDTH, WIDTH_PER_ROW = 16.0, 0.5
+OFF, OFF_PER_ROW = 8.0, 1 / 16
+#: eigenvalues without vectors are brought so close to the mean of a cluster, and by no more, in the same unit
+CLOSE = 16.0
+#: how far the shift is beside a cluster, in its widths, and in eps besides: vectors of its space keep their directions
+BESIDE, ASIDE = 2.0, 2.0
+
+
+def find_clusters(w, block, n, beside, others, unit):
+    """Where eigenvalues of one block are equal to rounding, beside[k] becomes a shift beside the cluster of w[k].
+
+    It is -infinity where w[k] is the only one of its block in the cluster, and infinity where that is too wide. Lanes
+    that have a cluster.
+
+    w : (n,) vectors
+        Eigenvalues, ascending, which belong to `block`.
+    others : (n,) vectors
+        Scratch; how many of each one's cluster and block there are.
+    """
+    first, zero = w[0], unit - unit
+    widest = _widest(n, unit)
+    for k in range(n):
+        first = where(w[k] - w[max(k - 1, 0)] > GAP * unit, w[k], first)
+        beside[k], others[k] = first, zero
+        for j in range(k - 1, -1, -1):
+            is_near = w[k] - w[j] <= widest
+            if not any_lane(is_near):
+                break
+            is_other = where(is_near & (block[j] == block[k]), zero + 1.0, zero)
+            others[j], others[k] = others[j] + is_other, others[k] + is_other
+    last, found = w[n - 1], zero > 0.0
+    for k in range(n - 1, -1, -1):
+        last = where(w[min(k + 1, n - 1)] - w[k] > GAP * unit, w[k], last)
+        width = last - beside[k]
+        shift = where(others[k] > 0.0, beside[k] - (BESIDE * width + ASIDE * unit), -math.inf)
+        beside[k] = where(width <= widest, shift, math.inf)
+        found = found | is_shift(beside[k])
+    return found
+
+
+def is_shift(beside):
+    """Lanes in which `find_clusters` has left a shift."""
+    return abs(beside) < math.inf
+
+
+def begin(x, k, n, blocks, own, chosen):
+    """Where `chosen`, x becomes numbers from -1 to 1 of no pattern in the rows of a block, others for each k."""
+    number, zero = k + 1, own - own
+    for i in range(n):
+        number = (1103515245 * number + 12345) & 0x7FFFFFFF  # the example of a generator in the C standard
+        x[i] = where(chosen, where(blocks[i] == own, zero + (number * 2.0**-30 - 1.0), 0.0), x[i])
+
+
+def eliminate(n, d, e, shift, factors, side, limits):
+    """T - shift = L U, with interchanges of rows. `factors` keep 1 / diagonal of U and what is beside that, multipliers
+    of rows, and where these were interchanged: there U has one more entry, e[i + 1].
+    """
+    inverses, beyond, multipliers, swapped = factors[0][side], factors[1][side], factors[2][side], factors[3][side]
+    here, right = d[0] - shift, e[0]
+    zero = d[0] - d[0]
+    for i in range(n - 1):
+        below, diagonal = e[i], d[i + 1] - shift
+        is_swapped = abs(below) > abs(here)
+        inverses[i] = inverse = 1.0 / pivot(where(is_swapped, below, here), limits)
+        multipliers[i] = factor = where(is_swapped, here, below) * inverse
+        beyond[i] = upper = where(is_swapped, diagonal, right)
+        swapped[i] = where(is_swapped, zero + 1.0, zero)
+        here = fma(-factor, upper, where(is_swapped, right, diagonal))
+        right = where(is_swapped, -factor * e[i + 1], e[i + 1])
+    inverses[n - 1] = 1.0 / pivot(here, limits)
+
+
+def solve(x, n, e, factors, side, active):
+    """Where `active`, x becomes U^-1 L^-1 x of length one."""
+    inverses, beyond, multipliers, swapped = factors[0][side], factors[1][side], factors[2][side], factors[3][side]
+    here = x[0]
+    for i in range(n - 1):
+        is_swapped, other = swapped[i] > 0.0, x[i + 1]
+        top, rest = where(is_swapped, other, here), where(is_swapped, here, other)
+        x[i] = where(active, top, x[i])
+        here = fma(-multipliers[i], top, rest)
+    after = here * inverses[n - 1]
+    x[n - 1] = where(active, after, x[n - 1])
+    square, then = after * after, after - after
+    for i in range(n - 2, -1, -1):
+        second = where(swapped[i] > 0.0, e[i + 1], 0.0)
+        value = fma(-beyond[i], after, fma(-second, then, x[i])) * inverses[i]
+        x[i] = where(active, value, x[i])
+        square, after, then = fma(value, value, square), value, after
+    multiply(x, where(active, reciprocal_sqrt(square), 1.0), n)
+
+
+def note_quotient(x, n, d, e, value, quotients, k, chosen, good, unit):
+    """Where `chosen`, note the Rayleigh quotient of x, which is close to `value`; lanes where x is an eigenvector."""
+    if any_lane(chosen):
+        quotient, residual = rayleigh(x, n, d, e, value)
+        quotients[k] = where(chosen, quotient, quotients[k])
+        good = good & (~chosen | (residual <= _most_off(n, unit)))
+    return good
+
+
+def even_clusters(w, quotients, n, means, good, unit):
+    """Make eigenvalues of a cluster the mean of their quotients; lanes where those are close to it.
+
+    quotients : (n,) vectors
+        As `find_clusters` left them, with those of vectors in place of shifts.
+    means : (n,) vectors
+        Scratch.
+    """
+    total = count = w[0] - w[0]
+    first = w[0]
+    repeated = count > 0.0
+    for k in range(n):
+        is_new = w[k] - w[max(k - 1, 0)] > GAP * unit
+        total, count, first = where(is_new, 0.0, total), where(is_new, 0.0, count), where(is_new, w[k], first)
+        repeated = (repeated & ~is_new) | is_shift(quotients[k])
+        quotients[k] = quotient = where(quotients[k] == -math.inf, w[k], quotients[k])
+        total, count = total + where(quotient < math.inf, quotient - first, 0.0), count + 1.0
+        means[k] = where(repeated, first + total / count, math.inf)
+    mean, above = means[n - 1], w[n - 1]
+    for k in range(n - 1, -1, -1):
+        here = w[k]
+        mean = where(above - here > GAP * unit, means[k], mean)
+        w[k], above = where(mean < math.inf, mean, here), here
+        good = good & ((mean == math.inf) | (abs(quotients[k] - mean) <= _most_off(n, unit)))
+    return good
+
+
+def even_values(w, n, means, active, limits):
+    """Where `active`, bring eigenvalues that may be equal closer to their mean, which QL finds with less error.
+
+    w : (n,) vectors
+        Eigenvalues, ascending.
+    means : (n,) vectors
+        Scratch.
+    """
+    unit = 2.0 * limits.half_ulp * max(abs(w[0]), abs(w[n - 1]))
+    close = active & ~active
+    for k in range(1, n):
+        close = close | (active & (w[k] - w[k - 1] <= GAP * unit))
+    if not any_lane(close):
+        return
+    total = count = w[0] - w[0]
+    first = w[0]
+    widest, close_by = _widest(n, unit), CLOSE * unit
+    for k in range(n):
+        is_new = w[k] - w[max(k - 1, 0)] > GAP * unit
+        first = where(is_new, w[k], first)
+        total, count = where(is_new, 0.0, total) + (w[k] - first), where(is_new, 0.0, count) + 1.0
+        means[k] = where(w[k] - first <= widest, first + total / count, math.inf)
+    mean, above = means[n - 1], w[n - 1]
+    for k in range(n - 1, -1, -1):
+        here = w[k]
+        mean = where(above - here > GAP * unit, means[k], mean)
+        nearer = _within(_within(here, mean, close_by), here, close_by)
+        w[k], above = where(active & (mean < math.inf), nearer, here), here
+
+
+def _within(x, middle, reach):
+    """The number closest to x that is not further than `reach` from the middle."""
+    return min(max(x, middle - reach), middle + reach)
+
+
+def _widest(n, unit):
+    """How far apart QL may find eigenvalues that are equal."""
+    return (WIDTH + WIDTH_PER_ROW * n) * unit
+
+
+def _most_off(n, unit):
+    """What a residual may be, and a quotient's distance from the mean."""
+    return (OFF + OFF_PER_ROW * n) * unit

@@ -14,6 +14,7 @@ from fastcurv.simd import any_lane, fma, reciprocal_sqrt, where
 
 from ._factors import pivot
 from ._orthogonal import multiply, rayleigh
+from ._packing import sort
 
 #: in eps times the largest eigenvalue, some of it for each row, for errors grow: how far from each other clusters are;
 #: how wide QL may find them; and how far off their vectors may be
@@ -22,15 +23,18 @@ WIDTH, WIDTH_PER_ROW = 16.0, 0.5
 OFF, OFF_PER_ROW = 8.0, 1 / 16
 #: eigenvalues without vectors are brought so close to the mean of a cluster, and by no more, in the same unit
 CLOSE = 16.0
+#: where eigenvalues may differ: of how many others the vectors can be told apart
+FEW = 3.0
 #: how far the shift is beside a cluster, in its widths, and in eps besides: vectors of its space keep their directions
 BESIDE, ASIDE = 2.0, 2.0
 
 
-def find_clusters(w, block, n, beside, others, unit):
+def find_clusters(w, block, n, graded, beside, others, unit):
     """Where eigenvalues of one block are equal to rounding, beside[k] becomes a shift beside the cluster of w[k].
 
-    It is -infinity where w[k] is the only one of its block in the cluster, and infinity where that is too wide. Lanes
-    that have a cluster.
+    It is beside w[k] alone where FEW at most are near and may differ, but not where factorisations do for `graded`
+    lanes; -infinity where w[k] is the only one of its block in a cluster; infinity elsewhere. Returns lanes that have a
+    shift.
 
     w : (n,) vectors
         Eigenvalues, ascending, which belong to `block`.
@@ -52,8 +56,11 @@ def find_clusters(w, block, n, beside, others, unit):
     for k in range(n - 1, -1, -1):
         last = where(w[min(k + 1, n - 1)] - w[k] > GAP * unit, w[k], last)
         width = last - beside[k]
-        shift = where(others[k] > 0.0, beside[k] - (BESIDE * width + ASIDE * unit), -math.inf)
-        beside[k] = where(width <= widest, shift, math.inf)
+        is_alone, are_few, is_wide = others[k] == 0.0, others[k] <= FEW, width > widest
+        of_all, own = beside[k] - (BESIDE * width + ASIDE * unit), where(graded, math.inf, w[k] - ASIDE * unit)
+        of_many = where(is_wide, math.inf, of_all)
+        of_few = where(width > 2.0 * _most_off(n, unit), own, of_all)
+        beside[k] = where(is_alone, where(is_wide, zero + math.inf, -math.inf), where(are_few, of_few, of_many))
         found = found | is_shift(beside[k])
     return found
 
@@ -120,7 +127,8 @@ def note_quotient(x, n, d, e, value, quotients, k, chosen, good, unit):
 
 
 def even_clusters(w, quotients, n, means, good, unit):
-    """Make eigenvalues of a cluster the mean of their quotients; lanes where those are close to it.
+    """Make eigenvalues the mean of their cluster's quotients if these are close to it, else their own, in order; lanes
+    where quotients are close to them.
 
     quotients : (n,) vectors
         As `find_clusters` left them, with those of vectors in place of shifts.
@@ -128,21 +136,25 @@ def even_clusters(w, quotients, n, means, good, unit):
         Scratch.
     """
     total = count = w[0] - w[0]
-    first = w[0]
+    first = least = most = w[0]
     repeated = count > 0.0
     for k in range(n):
-        is_new = w[k] - w[max(k - 1, 0)] > GAP * unit
+        is_new, is_found = w[k] - w[max(k - 1, 0)] > GAP * unit, is_shift(quotients[k])
         total, count, first = where(is_new, 0.0, total), where(is_new, 0.0, count), where(is_new, w[k], first)
-        repeated = (repeated & ~is_new) | is_shift(quotients[k])
-        quotients[k] = quotient = where(quotients[k] == -math.inf, w[k], quotients[k])
-        total, count = total + where(quotient < math.inf, quotient - first, 0.0), count + 1.0
-        means[k] = where(repeated, first + total / count, math.inf)
+        repeated = (repeated & ~is_new) | is_found
+        quotients[k] = quotient = where(is_found, quotients[k], w[k])
+        total, count = total + (quotient - first), count + 1.0
+        least, most = where(is_new, quotient, min(least, quotient)), where(is_new, quotient, max(most, quotient))
+        are_one = repeated & (most - least <= 2.0 * _most_off(n, unit))
+        means[k] = where(are_one, first + total / count, math.inf)
     mean, above = means[n - 1], w[n - 1]
     for k in range(n - 1, -1, -1):
         here = w[k]
         mean = where(above - here > GAP * unit, means[k], mean)
-        w[k], above = where(mean < math.inf, mean, here), here
-        good = good & ((mean == math.inf) | (abs(quotients[k] - mean) <= _most_off(n, unit)))
+        w[k], above = where(mean < math.inf, mean, quotients[k]), here
+    sort(w, None, n)
+    for k in range(n):
+        good = good & (abs(quotients[k] - w[k]) <= _most_off(n, unit))
     return good
 
 

@@ -76,7 +76,7 @@ def tridiagonal_vectors(
         counted_twice = joined
     known = d, squares, blocks, counted_twice, relative
     z_too, tops_too, start_too = same
-    has_clusters = find_clusters(w, block, n, beside, tops, unit)
+    has_clusters = find_clusters(w, block, n, graded, beside, tops, unit)
     never = good & ~good
     lengths, residuals, better, kept = (unit, unit), (unit, unit), (unit, unit), 0
     for k in range(0, n, 2):

@@ -26,7 +26,7 @@ BY_LAPACK = {True: dict.fromkeys(ALONE, 400), False: {1: 180, 2: 256, 3: 450}}
 LARGE = 512
 #: matrices that twisted factorisations leave out are solved by QL, of which errors grow with the order: from here on
 #: those of float32 in float64, and all others by LAPACK
-LEFT_IN_DOUBLE, LEFT_TO_LAPACK = 33, 112
+LEFT_IN_DOUBLE, LEFT_TO_LAPACK = 33, 150
 
 
 @lru_cache(maxsize=1024)

@@ -32,9 +32,9 @@ BESIDE, ASIDE = 2.0, 2.0
 def find_clusters(w, block, n, graded, beside, others, unit):
     """Where eigenvalues of one block are equal to rounding, beside[k] becomes a shift beside the cluster of w[k].
 
-    It is beside w[k] alone where FEW at most are near and may differ, but not where factorisations do for `graded`
-    lanes; -infinity where w[k] is the only one of its block in a cluster; infinity elsewhere. Returns lanes that have a
-    shift.
+    It is beside w[k] alone where FEW at most are near and may differ (not in `graded` lanes, for which factorisations
+    do); -infinity where w[k] is the only one of its block in a cluster; infinity elsewhere. Returns lanes that may have
+    a shift.
 
     w : (n,) vectors
         Eigenvalues, ascending, which belong to `block`.
@@ -42,7 +42,7 @@ def find_clusters(w, block, n, graded, beside, others, unit):
         Scratch; how many of each one's cluster and block there are.
     """
     first, zero = w[0], unit - unit
-    widest = _widest(n, unit)
+    widest, found = _widest(n, unit), zero > 0.0
     for k in range(n):
         first = where(w[k] - w[max(k - 1, 0)] > GAP * unit, w[k], first)
         beside[k], others[k] = first, zero
@@ -50,9 +50,14 @@ def find_clusters(w, block, n, graded, beside, others, unit):
             is_near = w[k] - w[j] <= widest
             if not any_lane(is_near):
                 break
-            is_other = where(is_near & (block[j] == block[k]), zero + 1.0, zero)
-            others[j], others[k] = others[j] + is_other, others[k] + is_other
-    last, found = w[n - 1], zero > 0.0
+            is_other = is_near & (block[j] == block[k])
+            one = where(is_other, zero + 1.0, zero)
+            others[j], others[k], found = others[j] + one, others[k] + one, found | is_other
+    if not any_lane(found):
+        for k in range(n):
+            beside[k] = zero + math.inf
+        return found
+    last = w[n - 1]
     for k in range(n - 1, -1, -1):
         last = where(w[min(k + 1, n - 1)] - w[k] > GAP * unit, w[k], last)
         width = last - beside[k]
@@ -61,7 +66,6 @@ def find_clusters(w, block, n, graded, beside, others, unit):
         of_many = where(is_wide, math.inf, of_all)
         of_few = where(width > 2.0 * _most_off(n, unit), own, of_all)
         beside[k] = where(is_alone, where(is_wide, zero + math.inf, -math.inf), where(are_few, of_few, of_many))
-        found = found | is_shift(beside[k])
     return found
 
 

@@ -373,6 +373,23 @@ def test_rows_of_scratch_begin_at_cache_lines():
                 assert rows[worker].any()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_what_is_chosen_is_stored_whole(dtype):
+    """Not under a mask of AVX's, for which all that is loaded from there waits."""
+    lanes = simd.native_lanes(dtype)
+
+    @njit(error_model="numpy")
+    def run(memory):
+        a = lane_array(memory, 0, 2, lanes)
+        a[0] = where(a[1] > 0.0, a[1], a[0])
+
+    memory = rng.standard_normal(2 * lanes).astype(dtype)
+    first, second = memory.reshape(2, lanes).copy()
+    run(memory)
+    assert (memory[:lanes] == np.where(second > 0.0, second, first)).all()
+    assert all("vmaskmov" not in text for text in run.inspect_asm().values())
+
+
 def test_stacks_begin_at_cache_lines():
     """Of parts of kernels: vectors that leave registers would straddle lines, or not, by chance."""
 
@@ -508,4 +525,5 @@ def test_widths_of_other_processors(cpu, width, cases):
 
 def test_native_width_is_a_registers():
     assert simd.native_bytes() in (16, 32, 64)
+    assert simd.registers() in (16, 32)
     assert simd.native_lanes(np.float32) == 2 * simd.native_lanes(np.float64)

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import builtins
 import linecache
-import os
 import re
 import traceback
 import types
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from numba import njit
@@ -29,11 +27,10 @@ from numba.core.registry import cpu_target
 from .._errors import CompilationError, LanesError
 from . import _error_model
 from ._digest import globals_in, is_library, names_in
-from ._parts import KernelCompiler, PartCompiler, recursive
+from ._parts import PACKAGE, KernelCompiler, PartCompiler, recursive
 
 #: contraction to fma only (no-NaN flags break the detection of NaN, reassociation the solver)
 FLAGS = {"error_model": _error_model.NAME, "fastmath": {"contract"}}
-_PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
 
 _njit: Any = njit
@@ -139,7 +136,7 @@ _rebuilds: dict[Any, _Rebuild] = {}
 def _is_shared(function) -> bool:
     """Whether a function is one of a module of the package, not made by another function."""
     code = getattr(function, "__code__", None)
-    return code is not None and code.co_filename.startswith(_PACKAGE) and function.__qualname__ == function.__name__
+    return code is not None and code.co_filename.startswith(PACKAGE) and function.__qualname__ == function.__name__
 
 
 def _shared(function, flags: dict[str, Any]) -> Dispatcher:
@@ -179,7 +176,7 @@ def compilation_error(function, error: Exception, *, exact: bool = False, lanes:
     where = ""
     places = re.findall(r'File "([^"]+)", line (\d+)', message)
     found = [(file, int(line)) for file, line in places] or _where_inference_was(error)
-    own = [place for place in found if not place[0].startswith(_PACKAGE) and "/numba/" not in place[0]]
+    own = [place for place in found if not place[0].startswith(PACKAGE) and "/numba/" not in place[0]]
     if own:
         file, line = _resolved(function, own[0][0]), own[0][1]  # the innermost
         source = linecache.getline(file, line).strip()

@@ -7,15 +7,18 @@ and makes machine code of it, before it does the same again for its caller. That
 
 from __future__ import annotations
 
+import os
 import re
 import weakref
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba.core import cgutils
+from numba.core import cgutils, typed_passes, untyped_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.compiler_machinery import PassManager
 from numba.core.environment import lookup_environment
 
 from .._garbage import no_collection
@@ -101,8 +104,27 @@ class _Part(_Library):
         return 0
 
 
+#: where the package's own functions are
+PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 #: functions that call themselves, also through others: Numba's linker fills in where they are
 recursive: weakref.WeakSet[FunctionType] = weakref.WeakSet()
+#: passes over closures, expressions of arrays, and what else the package's own functions do not hold
+_OF_USERS = (
+    untyped_passes.WithLifting, untyped_passes.InlineClosureLikes, untyped_passes.RewriteSemanticConstants,
+    untyped_passes.RewriteDynamicRaises, untyped_passes.MakeFunctionToJitFunction, untyped_passes.InlineInlinables,
+    untyped_passes.FindLiterallyCalls, untyped_passes.LiteralUnroll, untyped_passes.LiteralPropagationSubPipelinePass,
+    typed_passes.NopythonRewrites,
+)  # fmt: skip
+
+
+def _shortened(pipeline: PassManager) -> PassManager:
+    """The passes that the package's own functions need: a fifth of what Python does for a first `eigh` is saved."""
+    short = PassManager(pipeline.pipeline_name)
+    for known, description in pipeline.passes:
+        if known not in _OF_USERS:
+            short.add_pass(known, description)
+    short.finalize()
+    return short
 
 
 class PartCompiler(Compiler):
@@ -113,6 +135,8 @@ class PartCompiler(Compiler):
         library = _Library if self.state.func_id.func in recursive else _Part
         self.state.library = library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
         pipelines = super().define_pipelines()
+        if self.state.func_id.filename.startswith(PACKAGE):
+            pipelines = [_shortened(pipeline) for pipeline in pipelines]
         if any(map(_makes_numbers, self.state.args)):
             from ..numbers import _composition, _unroll  # slow to import, and loaded by then
 

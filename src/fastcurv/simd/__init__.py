@@ -40,7 +40,7 @@ from ._operations import (
     where,
 )
 from ._types import Vector
-from ._width import native_bytes, native_lanes
+from ._width import native_bytes, native_lanes, registers
 
 __all__ = [
     "Vector",
@@ -66,6 +66,7 @@ __all__ = [
     "reduce_max",
     "reduce_min",
     "reduce_sum",
+    "registers",
     "shuffle",
     "shuffled",
     "splat",

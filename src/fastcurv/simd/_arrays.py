@@ -17,7 +17,7 @@ from numba.extending import models, register_model
 
 from ..backends._native import WORD, intrinsic
 from ..elements import is_real
-from ._operations import infer_global
+from ._operations import FIRST, infer_global
 from ._types import Vector, broadcast
 
 #: lines that are written to a matrix before those of the next: what LLVM takes grows with the square of their number
@@ -105,6 +105,8 @@ def _index(kind: LaneArray, index: types.Type) -> types.Type | None:
 
 @infer_global(operator.getitem)
 class _GetItem(AbstractTemplate):
+    metadata = FIRST
+
     def generic(self, args, kws):
         array, index = args
         if not isinstance(array, LaneArray):
@@ -117,6 +119,8 @@ class _GetItem(AbstractTemplate):
 
 @infer_global(operator.setitem)
 class _SetItem(AbstractTemplate):
+    metadata = FIRST
+
     def generic(self, args, kws):
         array, index, value = args
         if not isinstance(array, LaneArray):

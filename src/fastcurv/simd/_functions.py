@@ -26,7 +26,7 @@ from numba.core.typing.templates import AbstractTemplate, signature
 
 from ..elements import NUMPY_NAMES
 from . import _elementary
-from ._operations import infer_global, register, same, shuffled
+from ._operations import FIRST, infer_global, register, same, shuffled
 from ._types import Vector, broadcast, is_real_vector
 from ._width import has_avx512, has_fma, native_bytes
 
@@ -214,6 +214,7 @@ class _LiteralPower(AbstractTemplate):
     """x**2 keeps its exponent as a literal: products are 30 times faster than a power of any exponent."""
 
     prefer_literal = True
+    metadata = FIRST
 
     def generic(self, args, kws):
         if len(args) == 2 and is_real_vector(args[0]) and isinstance(args[1], (types.IntegerLiteral, types.Omitted)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from functools import cache
 
 import llvmlite.binding as llvm
@@ -47,3 +48,8 @@ def native_bytes() -> int:
 def native_lanes(dtype) -> int:
     """Numbers of a type in a vector register."""
     return native_bytes() // np.dtype(dtype).itemsize
+
+
+def registers() -> int:
+    """Vector registers: 16, or 32 with AVX-512 and on ARM."""
+    return 32 if has_avx512() or platform.machine() in ("aarch64", "arm64") else 16

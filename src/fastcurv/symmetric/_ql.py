@@ -87,22 +87,23 @@ def ql_values(d, e2, ends, n, limits, once=False):
     from the last to that where the first unreduced block of any lane begins, and turns this block of each lane. Others
     wait: shifts that are not theirs bring them no further, and every sweep rounds (where they were turned as well, one
     in two million clustered matrices was off by 49 eps). Rows that are coupled to no other are left as they are.
+    Whether a coupling is negligible is asked where a block may begin, and of all when it is noted where they end.
 
     ends : room for as many rows; once : whether gamma is a quotient, not x times a rounded 1 / r, which takes
     longer: where all eigenvalues are the same two numbers, every sweep makes the same errors, and they add up.
     """
     low = d[0] - d[0]
-    below = d[n - 1] * d[n - 1]
-    for i in range(n - 2, -1, -1):
-        below, e2[i] = _deflated(below, d[i], e2[i], limits)
     first, last, least = all_rows(n), n - 2, n - 1
     for sweeps in range(SWEEPS_PER_EIGENVALUE * n + 1):
         if sweeps % SWEEPS_PER_NOTE == 0:  # in all lanes at once, whatever happens in them
-            _note_ends(e2, ends, n, first)
-        found = _first_coupled(d, e2, ends, n, first, last)
+            _note_ends(d, e2, ends, n, first, limits)
+        found = _first_coupled(d, e2, ends, n, first, last, limits)
         if last < n - 2 and any_lane((found[0] == n) & (low < n)):  # it may begin further on
-            found = _first_coupled(d, e2, ends, n, first, n - 2)
+            last = n - 2
+            found = _first_coupled(d, e2, ends, n, first, last, limits)
         low, high = found[0], found[1]
+        for i in range(first, last + 1):  # of others it is not asked, or results depended on where neighbours begin
+            e2[i] = where(low > i, 0.0, e2[i])
         first = int(reduce_min(low))
         if first >= n or sweeps == SWEEPS_PER_EIGENVALUE * n:
             break
@@ -114,37 +115,38 @@ def ql_values(d, e2, ends, n, limits, once=False):
     return low >= n
 
 
-def _note_ends(e2, ends, n, first):
+def _note_ends(d, e2, ends, n, first, limits):
     """The last row of each row's block, from row `first` on."""
-    end = splat(n - 1, e2[0])
+    end, below = splat(n - 1, e2[0]), d[n - 1]
     for i in range(n - 2, first - 1, -1):
-        end = where(e2[i] > 0.0, end, i)
-        ends[i] = end
+        d_i = d[i]
+        e2[i] = e_i = _coupling(d_i, below, e2[i], limits)
+        ends[i] = end = where(e_i > 0.0, end, i)
+        below = d_i
 
 
-def _first_coupled(d, e2, ends, n, first, last):
-    """Each lane's first row from `first` to `last` that is coupled to the next, n if none is.
+def _first_coupled(d, e2, ends, n, first, last, limits):
+    """Each lane's first row from `first` to `last` whose coupling to the next is not negligible, n if there is none.
 
     Then the last row of its block as it was noted, n - 1 if there is none; and its block of two.
     """
-    zero = d[0] - d[0]
+    below = d[last + 1]
+    zero = below - below
     low, high, d_0, d_1, square = zero + n, zero + (n - 1), zero, zero, zero + 1.0
     for i in range(last, first - 1, -1):
-        e_i = e2[i]
+        d_i = d[i]
+        e_i = _coupling(d_i, below, e2[i], limits)
         is_coupled = e_i > 0.0
         low, high, square = where(is_coupled, i, low), where(is_coupled, ends[i], high), where(is_coupled, e_i, square)
-        d_0, d_1 = where(is_coupled, d[i], d_0), where(is_coupled, d[i + 1], d_1)
+        d_0, d_1 = where(is_coupled, d_i, d_0), where(is_coupled, below, d_1)
+        below = d_i
     return low, high, d_0, d_1, square
 
 
-def _deflated(below, d_i, e2_i, limits):
-    """The square of row i's diagonal, and that of its coupling to the row below, which is cleared if negligible.
-
-    below : the square of that row's diagonal.
-    """
-    here = d_i * d_i
-    negligible = e2_i <= fma(limits.half_ulp * limits.half_ulp, here + below, limits.squared_coupling)
-    return here, where(negligible, 0.0, e2_i)
+def _coupling(d_i, below, square, limits):
+    """The square of the coupling of a row's diagonal to that below, 0 if it is negligible."""
+    negligible = square <= fma(limits.half_ulp * limits.half_ulp, d_i * d_i + below * below, limits.squared_coupling)
+    return where(negligible, 0.0, square)
 
 
 def _pivot(gamma, p, r, old_p, limits):
@@ -167,28 +169,28 @@ def root_free_sweep(d, e2, n, first, least, high, shift, limits, once):
     where the blocks of other lanes end. A coupling of 0 begins anew by itself.
     """
     gamma = d[n - 1] - shift
-    s = below = kept = shift - shift
+    s = kept = shift - shift
     gamma, p = _pivot(gamma, gamma * gamma, s + 1.0, s + 1.0, limits)
-    turned = gamma, p, s, d[n - 1], s > 0.0, below
+    turned = gamma, p, s
     for i in range(n - 2, least - 1, -1):
         e_i = e2[i]
         coupling = where(high > i, e_i, 0.0)
-        turned, d[i + 1], e2[i + 1] = _turn(turned, d[i], coupling, kept, shift, limits, once)
+        turned, d[i + 1], e2[i + 1] = _turn(turned, d[i], d[i + 1], coupling, kept, shift, limits, once)
         kept = e_i - coupling
     for i in range(least - 1, first - 1, -1):
-        turned, d[i + 1], e2[i + 1] = _turn(turned, d[i], e2[i], 0.0, shift, limits, once)
-    gamma, p, s, d_below, was_coupled, below = turned
-    d[first] = where(was_coupled, gamma + shift, d_below)
-    below, e2[first] = _deflated(below, d[first], s * p, limits)
+        turned, d[i + 1], e2[i + 1] = _turn(turned, d[i], d[i + 1], e2[i], 0.0, shift, limits, once)
+    gamma, p, s = turned
+    d[first], e2[first] = where(s > 0.0, gamma + shift, d[first]), s * p
 
 
-def _turn(turned, d_i, e_i, kept, shift, limits, once):
+def _turn(turned, d_i, d_below, e_i, kept, shift, limits, once):
     """Go on to row i, on squares of sine (s), cosine (p / r) and coupling; p = gamma² / cosine².
 
-    The diagonal of the row below, and the square of its coupling, are then done; `kept` is one that waits, or 0.
+    The row below, of the diagonal `d_below`, and its coupling are then done; `kept` is one that waits, or 0. The sine
+    is 0 where the row below is coupled to none further down.
     """
-    gamma, p, s, d_below, was_coupled, below = turned
-    is_coupled = e_i > 0.0
+    gamma, p, s = turned
+    is_coupled, was_coupled = e_i > 0.0, s > 0.0
     r = p + e_i
     x = fma(p, d_i - shift, -(e_i * gamma))
     r_inverse, quotient, product = _quotients(x, r, p, once)
@@ -196,9 +198,7 @@ def _turn(turned, d_i, e_i, kept, shift, limits, once):
     previous = gamma
     gamma, p = _pivot(quotient, product, r, p, limits)
     d_done = previous + where(is_coupled, d_i - gamma, shift)
-    d_done = where(is_coupled | was_coupled, d_done, d_below)
-    below, e_done = _deflated(below, d_done, e_done, limits)
-    return (gamma, p, s, d_i, is_coupled, below), d_done, e_done
+    return (gamma, p, s), where(is_coupled | was_coupled, d_done, d_below), e_done
 
 
 def _quotients(x, r, p, once):

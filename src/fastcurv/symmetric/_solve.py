@@ -30,7 +30,7 @@ from ._ql import (
 )
 from ._reflect import reflect_lanes, reflect_matrix
 from ._rotations import complete_sweep, gather_rotations, normalise_rows, note_windows, rotate_lanes, rotate_matrix
-from ._tridiagonal import accumulate_lanes, accumulate_matrix, gather_rows, tridiagonalise
+from ._tridiagonal import accumulate_lanes, accumulate_matrix, chosen_update, gather_rows, tridiagonalise
 from ._twisted import tridiagonal_vectors
 from ._way import SWEEPS_TOGETHER, Way, scratch
 
@@ -50,7 +50,7 @@ def stages(way: Way) -> tuple[Callable, Callable]:
     }[way.kind](way)  # fmt: skip
 
 
-def _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, limits):
+def _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, update, limits):
     """Scale the packed matrices of a part, if there are any, and make them tridiagonal."""
     group, stride = lanes * parts, stride_of(n, lanes, unit)
     row = n * group
@@ -76,7 +76,7 @@ def _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, lim
             lane_array(vectors, 2 * row, n * apart, in_register),
             lane_array(vectors, 3 * row, n * apart, in_register),
         )
-        tridiagonalise(a, n, inverse, finite, d, e, part, q, y, same, apart, limits)
+        tridiagonalise(a, n, inverse, finite, d, e, part, q, y, same, apart, update, limits)
     return a
 
 
@@ -103,11 +103,11 @@ def _in_order(d, order, others, good, n):
 
 def _value_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
-    unit, in_register, once = way.unit, way.in_register, way.kind == "long values"
+    unit, in_register, update, once = way.unit, way.in_register, chosen_update(), way.kind == "long values"
 
     def reduce_part(work, n, part, count):
         vectors = work[scratch(n, lanes, unit, parts, 0, False).vectors :]
-        _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, limits)
+        _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, update, limits)
 
     def finish(work, places, n, count):
         d, e, ends, _, others = _vectors(work[scratch(n, lanes, unit, parts, 0, False).vectors :], n, group)
@@ -123,11 +123,11 @@ def _value_stages(way: Way) -> tuple[Callable, Callable]:
 
 def _corrected_value_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
-    unit, in_register = way.unit, way.in_register
+    unit, in_register, update = way.unit, way.in_register, chosen_update()
 
     def reduce_part(work, n, part, count):
         vectors = work[scratch(n, lanes, unit, parts, 0, True).vectors :]
-        _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, limits)
+        _reduced(work, vectors, n, part, count, lanes, unit, parts, in_register, update, limits)
 
     def finish(work, places, n, count):
         at = scratch(n, lanes, unit, parts, 0, True)
@@ -192,10 +192,11 @@ def _jacobi_stages(way: Way) -> tuple[Callable, Callable]:
 
 def _lane_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, in_register = LIMITS[np.dtype(way.dtype)], way.lanes, way.in_register
+    update = chosen_update()
 
     def reduce_part(work, n, part, count):
         vectors = work[scratch(n, lanes, lanes, 1, 0, False).vectors :]
-        a = _reduced(work, vectors, n, part, count, lanes, lanes, 1, in_register, limits)
+        a = _reduced(work, vectors, n, part, count, lanes, lanes, 1, in_register, update, limits)
         if n > 1:
             accumulate_lanes(a, n, _vectors(vectors, n, lanes)[3])
         else:
@@ -224,11 +225,11 @@ def _lane_stages(way: Way) -> tuple[Callable, Callable]:
 def _matrix_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
     unit, in_register, narrow = way.unit, way.in_register, way.register
-    middle, wide = 2 * narrow, 4 * narrow
+    middle, wide, update = 2 * narrow, 4 * narrow, chosen_update()
 
     def reduce_part(work, n, part, count):
         at = scratch(n, lanes, unit, parts, narrow, False)
-        _reduced(work, work[at.vectors :], n, part, count, lanes, unit, parts, in_register, limits)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, unit, parts, in_register, update, limits)
         columns = -(-n // narrow) * narrow
         size = columns * at.stride
         first = at.z + part * lanes * size
@@ -329,11 +330,11 @@ def _finish_twisted(d, z, good, others, n):
 
 def _twisted_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes = LIMITS[np.dtype(way.dtype)], way.lanes
-    unit, in_register = way.unit, way.in_register
+    unit, in_register, update = way.unit, way.in_register, chosen_update()
 
     def reduce_part(work, n, part, count):
         at = scratch(n, lanes, unit, 1, 0, True)
-        _reduced(work, work[at.vectors :], n, part, count, lanes, unit, 1, in_register, limits)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, unit, 1, in_register, update, limits)
 
     def finish(work, places, n, count):
         at = scratch(n, lanes, unit, 1, 0, True)
@@ -353,11 +354,11 @@ def _twisted_stages(way: Way) -> tuple[Callable, Callable]:
 def _twisted_matrix_stages(way: Way) -> tuple[Callable, Callable]:
     limits, lanes, parts, group = LIMITS[np.dtype(way.dtype)], way.lanes, way.parts, way.group
     unit, in_register, narrow = way.unit, way.in_register, way.register
-    middle, wide = 2 * narrow, 4 * narrow
+    middle, wide, update = 2 * narrow, 4 * narrow, chosen_update()
 
     def reduce_part(work, n, part, count):
         at = scratch(n, lanes, unit, parts, narrow, True)
-        _reduced(work, work[at.vectors :], n, part, count, lanes, unit, parts, in_register, limits)
+        _reduced(work, work[at.vectors :], n, part, count, lanes, unit, parts, in_register, update, limits)
         columns = -(-n // narrow) * narrow
         size = columns * at.stride
         first = at.rotations + part * lanes * size

@@ -3,19 +3,20 @@
 After Martin, Reinsch & Wilkinson, "Householder's tridiagonalization of a symmetric matrix" (Handbook for Automatic
 Computation II/2, 1971; EISPACK's tred1 and tred2): rows are taken from the last to the first, and only the lower
 triangle is stored. The rank-2 update of one step is done in the same pass as the matrix-vector product of the next,
-four rows at a time: each element is then loaded and stored once. So is the scaling of the matrix, before all updates.
+some rows at a time: each element is then loaded and stored once. So is the scaling of the matrix, before all updates.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from fastcurv.simd import fma, lane_array, splat, spread, transpose, where
+from fastcurv.simd import fma, lane_array, registers, splat, spread, transpose, where
 
 from ._packing import scale_row
 
 
-def tridiagonalise(a, n, inverse, finite, d, e, part, q, y, same, apart, limits):
+def tridiagonalise(a, n, inverse, finite, d, e, part, q, y, same, apart, update, limits):
     """T = Q'AQ of A = `inverse` a, 0 where not `finite`; afterwards row i of `a` holds reflector i and its factor.
 
     Reflector i is H = I - tau u u' with u = a[i, :i], tau = a[i, i]; Q = H[n-1] H[n-2] ... H[2].
@@ -33,6 +34,7 @@ def tridiagonalise(a, n, inverse, finite, d, e, part, q, y, same, apart, limits)
     q, y : (n,) vectors
         Scratch.
     same, apart : the same a, q, y, as vectors of fewer lanes, of which `apart` make one of theirs
+    update : the `chosen_update`
     """
     zero = inverse - inverse
     for k in range(n):
@@ -50,7 +52,7 @@ def tridiagonalise(a, n, inverse, finite, d, e, part, q, y, same, apart, limits)
         else:
             a_too, q_too, y_too = same
             for first in range(apart):
-                _update_and_multiply(a_too, i, a_too[i], a_too[i + 1], q_too, y_too, first, apart)
+                update(a_too, i, a_too[i], a_too[i + 1], q_too, y_too, first, apart)
         half = 0.5 * tau * (tau * y[i])
         u[i] = tau
         v = u
@@ -113,48 +115,90 @@ def _scale_and_multiply(a, i, inverse, finite, u, y):
     y[i] = product
 
 
-def _update_and_multiply(a, i, u, v, q, y, first, apart):
+def chosen_update() -> Callable:
+    """A -= v q' + q v' and y = A u by so many rows at a time as registers suffice for."""
+    return update_by_fours if registers() > 16 else update_by_twos
+
+
+def update_by_fours(a, i, u, v, q, y, first, apart):
     """A -= v q' + q v', then y[:i] = A u and y[i] = u'A u, on the leading block of order i, in some of the lanes.
 
     Their numbers of column k are at first + k apart. Of u'A u what lies below the diagonal counts twice.
     """
-    product = u[first] - u[first]
-    for row in range(i % 4):  # what is left over comes first
-        r = first + row * apart
-        v_r, q_r, u_r, y_r = v[r], q[r], u[r], u[r] - u[r]
-        for k in range(first, r, apart):
-            x = _updated(a[row], k, v_r, q_r, v[k], q[k])
-            y_r, y[k] = fma(x, u[k], y_r), fma(x, u_r, y[k])
-        y[r] = fma(_updated(a[row], r, v_r, q_r, v_r, q_r), u_r, y_r)
-        product = fma(u_r, y_r + y[r], product)
-    for row in range(i % 4, i, 4):
-        r = first + row * apart
-        s, t, w = r + apart, r + 2 * apart, r + 3 * apart
-        a0, a1, a2, a3 = a[row], a[row + 1], a[row + 2], a[row + 3]
-        v0, v1, v2, v3 = v[r], v[s], v[t], v[w]
-        q0, q1, q2, q3 = q[r], q[s], q[t], q[w]
-        u0, u1, u2, u3 = u[r], u[s], u[t], u[w]
-        y0 = y1 = y2 = y3 = u0 - u0
-        for k in range(first, r, apart):
-            q_k, v_k, u_k = q[k], v[k], u[k]
-            x0, x1 = _updated(a0, k, v0, q0, v_k, q_k), _updated(a1, k, v1, q1, v_k, q_k)
-            x2, x3 = _updated(a2, k, v2, q2, v_k, q_k), _updated(a3, k, v3, q3, v_k, q_k)
-            y0, y1, y2, y3 = fma(x0, u_k, y0), fma(x1, u_k, y1), fma(x2, u_k, y2), fma(x3, u_k, y3)
-            y[k] = fma(x0, u0, fma(x2, u2, y[k])) + fma(x1, u1, x3 * u3)
-        p0, p1, p2, p3 = y0, y1, y2, y3
-        y0 = fma(_updated(a0, r, v0, q0, v0, q0), u0, y0)
-        x0, x1 = _updated(a1, r, v1, q1, v0, q0), _updated(a1, s, v1, q1, v1, q1)
-        y0, y1 = fma(x0, u1, y0), fma(x1, u1, fma(x0, u0, y1))
-        x0, x1 = _updated(a2, r, v2, q2, v0, q0), _updated(a2, s, v2, q2, v1, q1)
-        x2 = _updated(a2, t, v2, q2, v2, q2)
-        y0, y1, y2 = fma(x0, u2, y0), fma(x1, u2, y1), fma(x2, u2, fma(x1, u1, fma(x0, u0, y2)))
-        x0, x1 = _updated(a3, r, v3, q3, v0, q0), _updated(a3, s, v3, q3, v1, q1)
-        x2, x3 = _updated(a3, t, v3, q3, v2, q2), _updated(a3, w, v3, q3, v3, q3)
-        y3 = fma(x3, u3, fma(x2, u2, fma(x1, u1, fma(x0, u0, y3))))
-        y0, y1, y2 = fma(x0, u3, y0), fma(x1, u3, y1), fma(x2, u3, y2)
-        y[r], y[s], y[t], y[w] = y0, y1, y2, y3
-        product = fma(u0, p0 + y0, fma(u1, p1 + y1, fma(u2, p2 + y2, fma(u3, p3 + y3, product))))
+    rest = i % 4
+    product = _first_row(a[0], i, u, v, q, y, first)
+    if rest > 1:
+        product = _two_rows(a, rest - 2, u, v, q, y, first, apart, product)
+    for row in range(rest, i, 4):
+        product = _four_rows(a, row, u, v, q, y, first, apart, product)
     y[first + i * apart] = product
+
+
+def update_by_twos(a, i, u, v, q, y, first, apart):
+    """The same."""
+    product = _first_row(a[0], i, u, v, q, y, first)
+    for row in range(i % 2, i, 2):
+        product = _two_rows(a, row, u, v, q, y, first, apart, product)
+    y[first + i * apart] = product
+
+
+def _first_row(a_0, i, u, v, q, y, first):
+    """Row 0, of an odd number of rows; what it adds to u'A u."""
+    v_0, q_0, u_0 = v[first], q[first], u[first]
+    if i % 2 == 0:
+        return u_0 - u_0
+    y[first] = y_0 = _updated(a_0, first, v_0, q_0, v_0, q_0) * u_0
+    return u_0 * y_0
+
+
+def _two_rows(a, row, u, v, q, y, first, apart, product):
+    """Two rows, all before them done; u'A u with what they add."""
+    r = first + row * apart
+    s = r + apart
+    a0, a1 = a[row], a[row + 1]
+    v0, v1, q0, q1, u0, u1 = v[r], v[s], q[r], q[s], u[r], u[s]
+    y0 = y1 = u0 - u0
+    for k in range(first, r, apart):
+        q_k, v_k, u_k = q[k], v[k], u[k]
+        x0, x1 = _updated(a0, k, v0, q0, v_k, q_k), _updated(a1, k, v1, q1, v_k, q_k)
+        y0, y1 = fma(x0, u_k, y0), fma(x1, u_k, y1)
+        y[k] = fma(x0, u0, fma(x1, u1, y[k]))
+    p0, p1 = y0, y1
+    y0 = fma(_updated(a0, r, v0, q0, v0, q0), u0, y0)
+    x0, x1 = _updated(a1, r, v1, q1, v0, q0), _updated(a1, s, v1, q1, v1, q1)
+    y0, y1 = fma(x0, u1, y0), fma(x1, u1, fma(x0, u0, y1))
+    y[r], y[s] = y0, y1
+    return fma(u0, p0 + y0, fma(u1, p1 + y1, product))
+
+
+def _four_rows(a, row, u, v, q, y, first, apart, product):
+    """The same of four."""
+    r = first + row * apart
+    s, t, w = r + apart, r + 2 * apart, r + 3 * apart
+    a0, a1, a2, a3 = a[row], a[row + 1], a[row + 2], a[row + 3]
+    v0, v1, v2, v3 = v[r], v[s], v[t], v[w]
+    q0, q1, q2, q3 = q[r], q[s], q[t], q[w]
+    u0, u1, u2, u3 = u[r], u[s], u[t], u[w]
+    y0 = y1 = y2 = y3 = u0 - u0
+    for k in range(first, r, apart):
+        q_k, v_k, u_k = q[k], v[k], u[k]
+        x0, x1 = _updated(a0, k, v0, q0, v_k, q_k), _updated(a1, k, v1, q1, v_k, q_k)
+        x2, x3 = _updated(a2, k, v2, q2, v_k, q_k), _updated(a3, k, v3, q3, v_k, q_k)
+        y0, y1, y2, y3 = fma(x0, u_k, y0), fma(x1, u_k, y1), fma(x2, u_k, y2), fma(x3, u_k, y3)
+        y[k] = fma(x0, u0, fma(x2, u2, y[k])) + fma(x1, u1, x3 * u3)
+    p0, p1, p2, p3 = y0, y1, y2, y3
+    y0 = fma(_updated(a0, r, v0, q0, v0, q0), u0, y0)
+    x0, x1 = _updated(a1, r, v1, q1, v0, q0), _updated(a1, s, v1, q1, v1, q1)
+    y0, y1 = fma(x0, u1, y0), fma(x1, u1, fma(x0, u0, y1))
+    x0, x1 = _updated(a2, r, v2, q2, v0, q0), _updated(a2, s, v2, q2, v1, q1)
+    x2 = _updated(a2, t, v2, q2, v2, q2)
+    y0, y1, y2 = fma(x0, u2, y0), fma(x1, u2, y1), fma(x2, u2, fma(x1, u1, fma(x0, u0, y2)))
+    x0, x1 = _updated(a3, r, v3, q3, v0, q0), _updated(a3, s, v3, q3, v1, q1)
+    x2, x3 = _updated(a3, t, v3, q3, v2, q2), _updated(a3, w, v3, q3, v3, q3)
+    y3 = fma(x3, u3, fma(x2, u2, fma(x1, u1, fma(x0, u0, y3))))
+    y0, y1, y2 = fma(x0, u3, y0), fma(x1, u3, y1), fma(x2, u3, y2)
+    y[r], y[s], y[t], y[w] = y0, y1, y2, y3
+    return fma(u0, p0 + y0, fma(u1, p1 + y1, fma(u2, p2 + y2, fma(u3, p3 + y3, product))))
 
 
 def _updated(a_r, k, v_r, q_r, v_k, q_k):

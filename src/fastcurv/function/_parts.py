@@ -135,14 +135,14 @@ class PartCompiler(Compiler):
         library = _Library if self.state.func_id.func in recursive else _Part
         self.state.library = library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
         pipelines = super().define_pipelines()
-        if self.state.func_id.filename.startswith(PACKAGE):
-            pipelines = [_shortened(pipeline) for pipeline in pipelines]
         if any(map(_makes_numbers, self.state.args)):
             from ..numbers import _composition, _unroll  # slow to import, and loaded by then
 
             if any(map(_knows_length, self.state.args)):
                 _unroll.find_loops(pipelines[0])
             _composition.find_compositions(pipelines[0])
+        elif self.state.func_id.filename.startswith(PACKAGE):
+            pipelines = [_shortened(pipeline) for pipeline in pipelines]
         return pipelines
 
 
